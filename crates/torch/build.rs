@@ -1,4 +1,4 @@
-//! Compiles the shim against the same libtorch that torch-sys was given.
+//! Compiles the C++ shim with the headers of the libtorch in `LIBTORCH`, as torch-sys does.
 
 fn main() {
     const SOURCES: [&str; 5] = [
@@ -24,7 +24,7 @@ fn main() {
     cc::Build::new()
         .cpp(true)
         .std("c++17")
-        .warnings(false) // libtorch's headers are not free of them
+        .warnings(false) // libtorch's own headers cause warnings
         .opt_level(2)
         .include(&include)
         .include(include.join("torch/csrc/api/include"))

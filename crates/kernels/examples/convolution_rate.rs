@@ -12,9 +12,9 @@ use residual_kernels::{Bf16, Scalar, SimdLevel};
 
 fn main() {
     println!(
-        "images, side, channels: filter transform ms; GFLOP/s of convolution and of filter gradient"
+        "images, size, channels: filter transform in ms; GFLOP/s of convolution and filter gradient"
     );
-    for (images, side, channels) in [
+    for (images, size, channels) in [
         (32, 32, 16),
         (32, 16, 32),
         (32, 8, 64),
@@ -25,8 +25,8 @@ fn main() {
     ] {
         let shape = ConvShape {
             images,
-            height: side,
-            width: side,
+            height: size,
+            width: size,
             in_channels: channels,
             out_channels: channels,
         };
@@ -43,20 +43,36 @@ fn measure<T: Scalar>(kind: &str, shape: &ConvShape) {
     };
     let (x, dy) = (values(pixels * shape.in_channels), values(pixels * shape.out_channels));
     let weight = vec![0.01f32; 9 * shape.in_channels * shape.out_channels];
-    let mut filters = vec![0.0; shape.transformed_filters()];
-    let mut sums = vec![0.0; shape.transformed_filters()];
+    let mut filters = vec![0.0; shape.transformed_filters_len()];
+    let mut sums = vec![0.0; shape.transformed_filters_len()];
     let mut gradient = weight.clone();
     let mut y = dy.clone();
     let flops = 2.0 * 9.0 * (pixels * shape.in_channels * shape.out_channels) as f64;
-    let transform = best(|| {
-        transform_filters(level, shape, Pass::Forward, &weight, 0..shape.panels(), &mut filters);
+    let transform = min_seconds(|| {
+        transform_filters(
+            level,
+            shape,
+            Pass::Forward,
+            &weight,
+            0..shape.num_panels(),
+            &mut filters,
+        );
     });
-    let forward = best(|| {
-        convolve(level, shape, &x, &filters, 0..shape.tile_rows(), Epilogue::NONE, &mut y, None);
+    let forward = min_seconds(|| {
+        convolve(
+            level,
+            shape,
+            &x,
+            &filters,
+            0..shape.num_tile_rows(),
+            Epilogue::NONE,
+            &mut y,
+            None,
+        );
     });
-    let backward = best(|| {
+    let backward = min_seconds(|| {
         sums.fill(0.0);
-        accumulate_filter_gradient(level, shape, &x, &dy, 0..shape.tile_rows(), &mut sums);
+        accumulate_filter_gradient(level, shape, &x, &dy, 0..shape.num_tile_rows(), &mut sums);
         finish_filter_gradient(level, shape, &sums, 0..shape.out_channels, &mut gradient);
     });
     println!(
@@ -70,13 +86,13 @@ fn measure<T: Scalar>(kind: &str, shape: &ConvShape) {
     );
 }
 
-/// Returns the shortest of 15 times, in seconds.
-fn best(mut work: impl FnMut()) -> f64 {
-    let mut best = f64::INFINITY;
+/// Returns the minimum of 15 measured times, in seconds.
+fn min_seconds(mut work: impl FnMut()) -> f64 {
+    let mut min = f64::INFINITY;
     for _ in 0..15 {
         let start = Instant::now();
         work();
-        best = best.min(start.elapsed().as_secs_f64());
+        min = min.min(start.elapsed().as_secs_f64());
     }
-    best
+    min
 }

@@ -2,25 +2,26 @@
 //! follow it in a residual block:
 //! `y = relu((x - mean) * gamma / sqrt(var + eps) + beta + shortcut)`.
 //!
-//! The forward pass reads `x` twice: once for its statistics, once to normalize it. The backward
-//! pass reads `x` and `dy` twice: once to reduce them, once to write the gradient; with a shortcut
-//! it also reads `y`. ATen makes one pass for each operation.
+//! The forward pass reads `x` twice: for the statistics and for the normalization. The backward
+//! pass reads `x` and `dy` twice: for the reduction and for the gradient; with a shortcut it also
+//! reads `y`. ATen on the CPU makes separate passes for normalization, addition and ReLU.
 //!
-//! The steps are those of ATen's CUDA implementation: `batch_norm_stats`, `batch_norm_elemt`,
-//! `batch_norm_backward_reduce` and `batch_norm_backward_elemt`.
+//! The functions correspond to the kernels of ATen's CUDA implementation: `batch_norm_stats`,
+//! `batch_norm_elemt`, `batch_norm_backward_reduce` and `batch_norm_backward_elemt`.
 
 use crate::simd_level::dispatch;
 use crate::vector::Vector;
 use crate::{Scalar, SimdLevel};
 
-/// Columns of one inner loop: four AVX-512 registers. Rows with fewer channels are joined.
+/// Divisor of the number of columns: the lanes of four AVX-512 registers. Rows whose number of
+/// channels is not a multiple are joined.
 const COLUMNS: usize = 64;
 
-/// Rows after which f32 sums are added to the f64 sums, so that the error does not grow with the
-/// number of rows.
-const BLOCK: usize = 128;
+/// Rows per block. The f32 sums of a block are added to f64 sums, so that the rounding error does
+/// not grow with the number of rows.
+const BLOCK_ROWS: usize = 128;
 
-/// Two sums for each channel.
+/// Two sums for each channel: see [`stats`] and [`backward_reduce`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChannelSums {
     pub first: Vec<f64>,
@@ -33,10 +34,11 @@ impl ChannelSums {
     }
 }
 
-/// Layout in which several rows are joined, so that the columns are a multiple of [`COLUMNS`].
+/// Layout in which consecutive rows are joined, so that the number of columns is a multiple of
+/// [`COLUMNS`].
 struct JoinedRows {
     channels: usize,
-    /// Rows in a joined row.
+    /// Rows per joined row.
     rows: usize,
     columns: usize,
 }
@@ -47,23 +49,23 @@ impl JoinedRows {
         JoinedRows { channels, rows, columns: rows * channels }
     }
 
-    /// Repeats a value of each channel for every column.
+    /// Repeats the values of the channels for all columns.
     fn repeat(&self, values: &[f32]) -> Vec<f32> {
         assert_eq!(values.len(), self.channels, "one value per channel");
         values.repeat(self.rows)
     }
 
-    /// Returns how many of `elements` fill whole joined rows.
-    fn whole(&self, elements: usize) -> usize {
-        assert_eq!(elements % self.channels, 0, "whole rows");
-        elements - elements % self.columns
+    /// Returns how many elements, of `len`, are part of complete joined rows.
+    fn joined_len(&self, len: usize) -> usize {
+        assert_eq!(len % self.channels, 0, "complete rows");
+        len - len % self.columns
     }
 
-    /// Adds the sums of columns to those of their channels.
+    /// Adds the sums of the columns to the sums of their channels.
     fn reduce(&self, columns: &ChannelSums, channels: &mut ChannelSums) {
         let add = |columns: &[f64], channels: &mut [f64]| {
             for row in columns.chunks(self.channels) {
-                channels.iter_mut().zip(row).for_each(|(sum, part)| *sum += part);
+                channels.iter_mut().zip(row).for_each(|(sum, term)| *sum += term);
             }
         };
         add(&columns.first, &mut channels.first);
@@ -78,14 +80,14 @@ fn gcd(a: usize, b: usize) -> usize {
     }
 }
 
-/// Adds the sums of `x - shift` and of its square to `sums`, per channel. A shift near the mean
-/// avoids cancellation in the variance.
+/// Adds the sums of `x - shift` and of its square to `sums`, per channel. A shift close to
+/// the mean avoids cancellation in the variance.
 ///
 /// # Panics
-/// If `x` is not whole rows of `shift.len()` channels.
+/// If the length of `x` is not a multiple of the number of channels.
 pub fn stats<T: Scalar>(level: SimdLevel, x: &[T], shift: &[f32], sums: &mut ChannelSums) {
     let layout = JoinedRows::new(shift.len());
-    let (body, rest) = x.split_at(layout.whole(x.len()));
+    let (body, rest) = x.split_at(layout.joined_len(x.len()));
     let shifts = layout.repeat(shift);
     let mut columns = ChannelSums::zeros(layout.columns);
     let (shifts, out) = (shifts.as_slice(), &mut columns);
@@ -101,35 +103,34 @@ pub fn stats<T: Scalar>(level: SimdLevel, x: &[T], shift: &[f32], sums: &mut Cha
 }
 
 /// # Safety
-/// The CPU must have `V`'s instructions; `shift` and `sums` must have as many columns, a multiple
-/// of [`COLUMNS`].
+/// The CPU must have `V`'s instructions. `shift` and `sums` must have the same number of columns, a
+/// multiple of [`COLUMNS`].
 #[inline(always)]
 unsafe fn stats_kernel<V: Vector, T: Scalar>(x: &[T], shift: &[f32], sums: &mut ChannelSums) {
     let columns = shift.len();
-    for block in x.chunks(BLOCK * columns) {
-        for at in (0..columns).step_by(4 * V::LANES) {
-            // SAFETY: four registers from `at` are inside the columns of every row.
+    for block in x.chunks(BLOCK_ROWS * columns) {
+        for column in (0..columns).step_by(4 * V::LANES) {
+            // SAFETY: the columns of four registers from `column` are inside of every row.
             unsafe {
-                let shift = load_columns::<V>(shift, at);
+                let shift = load_columns::<V>(shift, column);
                 let mut first = [V::splat(0.0); 4];
                 let mut second = first;
                 for row in block.chunks_exact(columns) {
                     for r in 0..4 {
-                        let value = T::load::<V>(row.as_ptr().add(at + r * V::LANES));
+                        let value = T::load::<V>(row.as_ptr().add(column + r * V::LANES));
                         let d = value.sub(shift[r]);
                         first[r] = first[r].add(d);
                         second[r] = d.mul_add(d, second[r]);
                     }
                 }
-                add_columns(&first, &mut sums.first, at);
-                add_columns(&second, &mut sums.second, at);
+                add_columns(&first, &mut sums.first, column);
+                add_columns(&second, &mut sums.second, column);
             }
         }
     }
 }
 
-/// Writes `y = (x - mean) * scale + bias`, plus the shortcut if there is one, through a ReLU if
-/// `relu`.
+/// Writes `y = relu((x - mean) * scale + bias + shortcut)`. Shortcut and ReLU are optional.
 ///
 /// # Panics
 /// If the lengths of the slices do not match.
@@ -147,11 +148,11 @@ pub fn normalize<T: Scalar>(
     assert_eq!(x.len(), y.len());
     assert!(shortcut.is_none_or(|shortcut| shortcut.len() == x.len()));
     let layout = JoinedRows::new(mean.len());
-    let whole = layout.whole(x.len());
+    let joined = layout.joined_len(x.len());
     let [means, scales, biases] = [mean, scale, bias].map(|values| layout.repeat(values));
-    let (body, rest) = x.split_at(whole);
-    let (added, added_rest) = shortcut.map(|shortcut| shortcut.split_at(whole)).unzip();
-    let (out, out_rest) = y.split_at_mut(whole);
+    let (body, rest) = x.split_at(joined);
+    let (added, added_rest) = shortcut.map(|shortcut| shortcut.split_at(joined)).unzip();
+    let (out, out_rest) = y.split_at_mut(joined);
     let (means, scales, biases) = (means.as_slice(), scales.as_slice(), biases.as_slice());
     dispatch!(level, normalize_kernel::<T>(
         body: &[T], added: Option<&[T]>, means: &[f32], scales: &[f32], biases: &[f32],
@@ -166,8 +167,9 @@ pub fn normalize<T: Scalar>(
 }
 
 /// # Safety
-/// The CPU must have `V`'s instructions; the terms must have as many columns, a multiple of
-/// [`COLUMNS`]; `x`, `shortcut` and `y` must be the same number of whole joined rows.
+/// The CPU must have `V`'s instructions. `mean`, `scale` and `bias` must have the same number of
+/// columns, a multiple of [`COLUMNS`]. `x`, `shortcut` and `y` must consist of the same number of
+/// joined rows.
 #[inline(always)]
 unsafe fn normalize_kernel<V: Vector, T: Scalar>(
     x: &[T],
@@ -179,17 +181,17 @@ unsafe fn normalize_kernel<V: Vector, T: Scalar>(
     y: &mut [T],
 ) {
     let columns = mean.len();
-    for start in (0..x.len()).step_by(BLOCK * columns) {
-        let end = (start + BLOCK * columns).min(x.len());
-        for at in (0..columns).step_by(4 * V::LANES) {
-            // SAFETY: four registers from `at` are inside the columns of every row.
+    for start in (0..x.len()).step_by(BLOCK_ROWS * columns) {
+        let end = (start + BLOCK_ROWS * columns).min(x.len());
+        for column in (0..columns).step_by(4 * V::LANES) {
+            // SAFETY: the columns of four registers from `column` are inside of every row.
             unsafe {
-                let mean = load_columns::<V>(mean, at);
-                let scale = load_columns::<V>(scale, at);
-                let bias = load_columns::<V>(bias, at);
+                let mean = load_columns::<V>(mean, column);
+                let scale = load_columns::<V>(scale, column);
+                let bias = load_columns::<V>(bias, column);
                 for row in (start..end).step_by(columns) {
                     for r in 0..4 {
-                        let index = row + at + r * V::LANES;
+                        let index = row + column + r * V::LANES;
                         let centered = T::load::<V>(x.as_ptr().add(index)).sub(mean[r]);
                         let mut out = centered.mul_add(scale[r], bias[r]);
                         if let Some(shortcut) = shortcut {
@@ -206,20 +208,20 @@ unsafe fn normalize_kernel<V: Vector, T: Scalar>(
     }
 }
 
-/// The elements through which a ReLU passes its gradient `dy`; the masked gradient is called `g`.
+/// Mask of the elements for which a ReLU propagates its gradient `dy`. The masked gradient is `g`.
 #[derive(Debug, Clone, Copy)]
 pub enum ReluMask<'a, T> {
-    /// There is no ReLU: all elements.
+    /// All elements: there is no ReLU.
     None,
-    /// The elements where the ReLU's output is positive.
+    /// Elements for which this output of the ReLU is positive.
     Output(&'a [T]),
-    /// The elements where `(x - mean) * scale + bias` is positive: the output of [`normalize`]
-    /// without a shortcut. Computing it again takes less time than reading it.
+    /// Elements for which `(x - mean) * scale + bias` is positive, which is the output of
+    /// [`normalize`] without a shortcut. Recomputing the output takes less time than reading it.
     Recompute { scale: &'a [f32], bias: &'a [f32] },
 }
 
 impl<'a, T: Scalar> ReluMask<'a, T> {
-    fn check(&self, elements: usize, channels: usize) {
+    fn assert_lengths(&self, elements: usize, channels: usize) {
         match self {
             ReluMask::None => {}
             ReluMask::Output(y) => assert_eq!(y.len(), elements),
@@ -229,19 +231,19 @@ impl<'a, T: Scalar> ReluMask<'a, T> {
         }
     }
 
-    /// Returns the mask of the first `whole` elements.
-    fn join_rows(&self, whole: usize, layout: &JoinedRows) -> ColumnMask<'a, T> {
+    /// Returns the mask of the first `joined` elements, which are complete joined rows.
+    fn join_rows(&self, joined: usize, layout: &JoinedRows) -> ColumnMask<'a, T> {
         match self {
             ReluMask::None => ColumnMask::None,
-            ReluMask::Output(y) => ColumnMask::Output(&y[..whole]),
+            ReluMask::Output(y) => ColumnMask::Output(&y[..joined]),
             ReluMask::Recompute { scale, bias } => {
                 ColumnMask::Recompute([layout.repeat(scale), layout.repeat(bias)])
             }
         }
     }
 
-    /// Returns whether the gradient of element `i`, of channel `c`, passes.
-    fn passes(&self, i: usize, c: usize, centered: f32) -> bool {
+    /// Returns whether the ReLU propagates the gradient of element `i`, which is in channel `c`.
+    fn propagates(&self, i: usize, c: usize, centered: f32) -> bool {
         match self {
             ReluMask::None => true,
             ReluMask::Output(y) => y[i].to_f32() > 0.0,
@@ -250,14 +252,14 @@ impl<'a, T: Scalar> ReluMask<'a, T> {
     }
 }
 
-/// A [`ReluMask`] with a value per column.
+/// A [`ReluMask`] with scale and bias of the columns.
 enum ColumnMask<'a, T> {
     None,
     Output(&'a [T]),
     Recompute([Vec<f32>; 2]),
 }
 
-/// A [`ReluMask`] with the values of four registers of columns.
+/// A [`ReluMask`] with scale and bias of the columns in four registers.
 enum RegisterMask<'a, V, T> {
     None,
     Output(&'a [T]),
@@ -266,7 +268,8 @@ enum RegisterMask<'a, V, T> {
 
 impl<T: Scalar> ColumnMask<'_, T> {
     /// # Safety
-    /// The CPU must have `V`'s instructions, and four registers from `column` must be columns.
+    /// The CPU must have `V`'s instructions, and four registers from `column` must be inside of the
+    /// columns.
     #[inline(always)]
     unsafe fn load<V: Vector>(&self, column: usize) -> RegisterMask<'_, V, T> {
         match self {
@@ -284,10 +287,10 @@ impl<T: Scalar> ColumnMask<'_, T> {
 }
 
 impl<V: Vector, T: Scalar> RegisterMask<'_, V, T> {
-    /// Masks `dy`, register `r` of a row, whose first element has the index `index`.
+    /// Masks `dy`, which is register `r` (of four) and starts at element `index`.
     ///
     /// # Safety
-    /// `index` and the lanes after it must be elements of the tensor.
+    /// The elements from `index` to `index + V::LANES` must be inside of the tensor.
     #[inline(always)]
     unsafe fn apply(&self, dy: V, centered: V, index: usize, r: usize) -> V {
         match self {
@@ -317,13 +320,13 @@ pub fn backward_reduce<T: Scalar>(
     sums: &mut ChannelSums,
 ) {
     assert_eq!(x.len(), dy.len());
-    mask.check(x.len(), mean.len());
+    mask.assert_lengths(x.len(), mean.len());
     let layout = JoinedRows::new(mean.len());
-    let whole = layout.whole(x.len());
+    let joined = layout.joined_len(x.len());
     let means = layout.repeat(mean);
     let mut columns = ChannelSums::zeros(layout.columns);
-    let ((body, rest), (grad, grad_rest)) = (x.split_at(whole), dy.split_at(whole));
-    let (masks, means, out) = (&mask.join_rows(whole, &layout), means.as_slice(), &mut columns);
+    let ((body, rest), (grad, grad_rest)) = (x.split_at(joined), dy.split_at(joined));
+    let (masks, means, out) = (&mask.join_rows(joined, &layout), means.as_slice(), &mut columns);
     dispatch!(level, backward_reduce_kernel::<T>(
         body: &[T], grad: &[T], masks: &ColumnMask<T>, means: &[f32], out: &mut ChannelSums,
     ));
@@ -331,7 +334,7 @@ pub fn backward_reduce<T: Scalar>(
     for (i, (value, grad)) in rest.iter().zip(grad_rest).enumerate() {
         let c = i % layout.channels;
         let centered = value.to_f32() - mean[c];
-        if mask.passes(whole + i, c, centered) {
+        if mask.propagates(joined + i, c, centered) {
             let g = f64::from(grad.to_f32());
             sums.first[c] += g;
             sums.second[c] += g * f64::from(centered);
@@ -340,8 +343,8 @@ pub fn backward_reduce<T: Scalar>(
 }
 
 /// # Safety
-/// The CPU must have `V`'s instructions; `mean` and `sums` must have as many columns, a multiple of
-/// [`COLUMNS`]; `x`, `dy` and the mask must be the same number of whole joined rows.
+/// The CPU must have `V`'s instructions. `mean` and `sums` must have the same number of columns, a
+/// multiple of [`COLUMNS`]. `x`, `dy` and the mask must consist of the same number of joined rows.
 #[inline(always)]
 unsafe fn backward_reduce_kernel<V: Vector, T: Scalar>(
     x: &[T],
@@ -351,18 +354,18 @@ unsafe fn backward_reduce_kernel<V: Vector, T: Scalar>(
     sums: &mut ChannelSums,
 ) {
     let columns = mean.len();
-    for start in (0..x.len()).step_by(BLOCK * columns) {
-        let end = (start + BLOCK * columns).min(x.len());
-        for at in (0..columns).step_by(4 * V::LANES) {
-            // SAFETY: four registers from `at` are inside the columns of every row.
+    for start in (0..x.len()).step_by(BLOCK_ROWS * columns) {
+        let end = (start + BLOCK_ROWS * columns).min(x.len());
+        for column in (0..columns).step_by(4 * V::LANES) {
+            // SAFETY: the columns of four registers from `column` are inside of every row.
             unsafe {
-                let mean = load_columns::<V>(mean, at);
-                let mask = mask.load::<V>(at);
+                let mean = load_columns::<V>(mean, column);
+                let mask = mask.load::<V>(column);
                 let mut first = [V::splat(0.0); 4];
                 let mut second = first;
                 for row in (start..end).step_by(columns) {
                     for r in 0..4 {
-                        let index = row + at + r * V::LANES;
+                        let index = row + column + r * V::LANES;
                         let centered = T::load::<V>(x.as_ptr().add(index)).sub(mean[r]);
                         let dy = T::load::<V>(dy.as_ptr().add(index));
                         let g = mask.apply(dy, centered, index, r);
@@ -370,18 +373,18 @@ unsafe fn backward_reduce_kernel<V: Vector, T: Scalar>(
                         second[r] = g.mul_add(centered, second[r]);
                     }
                 }
-                add_columns(&first, &mut sums.first, at);
-                add_columns(&second, &mut sums.second, at);
+                add_columns(&first, &mut sums.first, column);
+                add_columns(&second, &mut sums.second, column);
             }
         }
     }
 }
 
-/// Computes the input's gradient `dx = g * scale + (x - mean) * slope + offset`.
+/// Computes the gradient of the input, `dx = g * scale + (x - mean) * slope + offset`.
 ///
-/// Without a shortcut, `dx` is `None` and the gradient overwrites `dy`. With a shortcut it is
-/// written to `dx`, and `g`, the shortcut's gradient, overwrites `dy`: memory traffic limits the
-/// speed, and a third tensor would have to be fetched too.
+/// If `dx` is `None` (no shortcut), the gradient overwrites `dy`. With a shortcut, the gradient is
+/// written to `dx`, and `g`, the gradient of the shortcut, overwrites `dy`. Overwriting reduces
+/// memory traffic, which limits the speed.
 ///
 /// # Panics
 /// If the lengths of the slices do not match.
@@ -398,14 +401,14 @@ pub fn backward_input<T: Scalar>(
     dx: Option<&mut [T]>,
 ) {
     assert_eq!(x.len(), dy.len());
-    mask.check(x.len(), mean.len());
+    mask.assert_lengths(x.len(), mean.len());
     assert!(dx.as_ref().is_none_or(|dx| dx.len() == x.len()));
     let layout = JoinedRows::new(mean.len());
-    let whole = layout.whole(x.len());
+    let joined = layout.joined_len(x.len());
     let terms = [mean, scale, slope, offset].map(|values| layout.repeat(values));
-    let ((body, rest), (grad, grad_rest)) = (x.split_at(whole), dy.split_at_mut(whole));
-    let (out, mut out_rest) = dx.map(|dx| dx.split_at_mut(whole)).unzip();
-    let (masks, terms) = (&mask.join_rows(whole, &layout), &terms);
+    let ((body, rest), (grad, grad_rest)) = (x.split_at(joined), dy.split_at_mut(joined));
+    let (out, mut out_rest) = dx.map(|dx| dx.split_at_mut(joined)).unzip();
+    let (masks, terms) = (&mask.join_rows(joined, &layout), &terms);
     dispatch!(level, backward_input_kernel::<T>(
         body: &[T], grad: &mut [T], masks: &ColumnMask<T>, terms: &[Vec<f32>; 4],
         out: Option<&mut [T]>,
@@ -413,12 +416,12 @@ pub fn backward_input<T: Scalar>(
     for (i, (value, grad)) in rest.iter().zip(grad_rest).enumerate() {
         let c = i % layout.channels;
         let centered = value.to_f32() - mean[c];
-        let g = if mask.passes(whole + i, c, centered) { grad.to_f32() } else { 0.0 };
-        let change = T::from_f32(g * scale[c] + (centered * slope[c] + offset[c]));
+        let g = if mask.propagates(joined + i, c, centered) { grad.to_f32() } else { 0.0 };
+        let gradient = T::from_f32(g * scale[c] + (centered * slope[c] + offset[c]));
         match &mut out_rest {
-            None => *grad = change,
+            None => *grad = gradient,
             Some(out) => {
-                out[i] = change;
+                out[i] = gradient;
                 *grad = T::from_f32(g);
             }
         }
@@ -426,8 +429,8 @@ pub fn backward_input<T: Scalar>(
 }
 
 /// # Safety
-/// The CPU must have `V`'s instructions; the terms must have as many columns, a multiple of
-/// [`COLUMNS`]; `x`, `dy`, the mask and `dx` must be the same number of whole joined rows.
+/// The CPU must have `V`'s instructions. The terms must have the same number of columns, a multiple
+/// of [`COLUMNS`]. `x`, `dy`, the mask and `dx` must consist of the same number of joined rows.
 #[inline(always)]
 unsafe fn backward_input_kernel<V: Vector, T: Scalar>(
     x: &[T],
@@ -437,27 +440,27 @@ unsafe fn backward_input_kernel<V: Vector, T: Scalar>(
     mut dx: Option<&mut [T]>,
 ) {
     let columns = terms[0].len();
-    for start in (0..x.len()).step_by(BLOCK * columns) {
-        let end = (start + BLOCK * columns).min(x.len());
-        for at in (0..columns).step_by(4 * V::LANES) {
-            // SAFETY: four registers from `at` are inside the columns of every row.
+    for start in (0..x.len()).step_by(BLOCK_ROWS * columns) {
+        let end = (start + BLOCK_ROWS * columns).min(x.len());
+        for column in (0..columns).step_by(4 * V::LANES) {
+            // SAFETY: the columns of four registers from `column` are inside of every row.
             unsafe {
-                let mean = load_columns::<V>(&terms[0], at);
-                let scale = load_columns::<V>(&terms[1], at);
-                let slope = load_columns::<V>(&terms[2], at);
-                let offset = load_columns::<V>(&terms[3], at);
-                let mask = mask.load::<V>(at);
+                let mean = load_columns::<V>(&terms[0], column);
+                let scale = load_columns::<V>(&terms[1], column);
+                let slope = load_columns::<V>(&terms[2], column);
+                let offset = load_columns::<V>(&terms[3], column);
+                let mask = mask.load::<V>(column);
                 for row in (start..end).step_by(columns) {
                     for r in 0..4 {
-                        let index = row + at + r * V::LANES;
+                        let index = row + column + r * V::LANES;
                         let centered = T::load::<V>(x.as_ptr().add(index)).sub(mean[r]);
                         let dy = dy.as_mut_ptr().add(index);
                         let g = mask.apply(T::load::<V>(dy), centered, index, r);
-                        let change = g.mul_add(scale[r], centered.mul_add(slope[r], offset[r]));
+                        let gradient = g.mul_add(scale[r], centered.mul_add(slope[r], offset[r]));
                         match &mut dx {
-                            None => T::store::<V>(change, dy),
+                            None => T::store::<V>(gradient, dy),
                             Some(dx) => {
-                                T::store::<V>(change, dx.as_mut_ptr().add(index));
+                                T::store::<V>(gradient, dx.as_mut_ptr().add(index));
                                 T::store::<V>(g, dy);
                             }
                         }
@@ -468,32 +471,32 @@ unsafe fn backward_input_kernel<V: Vector, T: Scalar>(
     }
 }
 
-/// Loads four registers of the values of columns, from column `at`.
+/// Loads four registers of values from `column`.
 ///
 /// # Safety
-/// The columns must exist, and the CPU must have `V`'s instructions.
+/// `values` must contain the columns, and the CPU must have `V`'s instructions.
 #[inline(always)]
-unsafe fn load_columns<V: Vector>(values: &[f32], at: usize) -> [V; 4] {
-    debug_assert!(at + 4 * V::LANES <= values.len());
+unsafe fn load_columns<V: Vector>(values: &[f32], column: usize) -> [V; 4] {
+    debug_assert!(column + 4 * V::LANES <= values.len());
     // SAFETY: the caller guarantees the columns and `V`'s instructions.
     unsafe {
         let mut registers = [V::splat(0.0); 4];
         for (r, register) in registers.iter_mut().enumerate() {
-            *register = V::load(values.as_ptr().add(at + r * V::LANES));
+            *register = V::load(values.as_ptr().add(column + r * V::LANES));
         }
         registers
     }
 }
 
-/// Adds four registers to the sums of their columns.
+/// Adds four registers to the sums of the columns from `column`.
 #[inline(always)]
-fn add_columns<V: Vector>(registers: &[V; 4], sums: &mut [f64], at: usize) {
+fn add_columns<V: Vector>(registers: &[V; 4], sums: &mut [f64], column: usize) {
     let mut values = [0.0f32; COLUMNS];
     for (r, register) in registers.iter().enumerate() {
-        // SAFETY: no register has more than 16 lanes, and four of them fit `COLUMNS`.
+        // SAFETY: a register has at most 16 lanes, so four registers fit into `COLUMNS` values.
         unsafe { register.store(values.as_mut_ptr().add(r * V::LANES)) };
     }
-    for (sum, value) in sums[at..at + 4 * V::LANES].iter_mut().zip(values) {
+    for (sum, value) in sums[column..column + 4 * V::LANES].iter_mut().zip(values) {
         *sum += f64::from(value);
     }
 }
@@ -508,14 +511,15 @@ mod tests {
         random_values(count, seed)
     }
 
-    fn close(found: f64, expected: f64, tolerance: f64, what: &str) {
+    fn assert_close(actual: f64, expected: f64, tolerance: f64, name: &str) {
         assert!(
-            (found - expected).abs() <= tolerance * expected.abs().max(1.0),
-            "{what}: {found} {expected}"
+            (actual - expected).abs() <= tolerance * expected.abs().max(1.0),
+            "{name}: {actual} {expected}"
         );
     }
 
-    /// Channel counts of real networks and ones that fill no register; rows that leave a remainder.
+    /// Channels and rows: channel counts of common networks and counts that do not fill a register,
+    /// and row counts that leave a remainder.
     const SHAPES: [(usize, usize); 6] =
         [(16, 1031), (64, 300), (3, 77), (48, 129), (256, 140), (1, 5)];
 
@@ -536,14 +540,14 @@ mod tests {
             for c in 0..channels {
                 let d = x[c..].iter().step_by(channels).map(|v| f64::from(v.to_f32() - shift[c]));
                 let tolerance = 1e-6 * rows as f64;
-                close(sums.first[c], d.clone().sum(), tolerance, "sum");
-                close(sums.second[c], d.map(|d| d * d).sum(), tolerance, "squares");
+                assert_close(sums.first[c], d.clone().sum(), tolerance, "sum");
+                assert_close(sums.second[c], d.map(|d| d * d).sum(), tolerance, "squares");
             }
         });
     }
 
     #[test]
-    fn stats_are_per_channel() {
+    fn stats_are_the_sums_of_each_channel() {
         check_stats::<f32>();
         check_stats::<Bf16>();
     }
@@ -557,7 +561,7 @@ mod tests {
             stats(level, &x, &x[..channels], &mut sums);
             let n = rows as f64;
             let var = sums.second[0] / n - (sums.first[0] / n).powi(2);
-            close(var, 1.0 / 3.0, 0.01, "variance of a uniform distribution");
+            assert_close(var, 1.0 / 3.0, 0.01, "variance of a uniform distribution");
         }
     }
 
@@ -575,7 +579,7 @@ mod tests {
                     let mut expected = (x[i].to_f32() - mean[c]) * scale[c] + bias[c];
                     expected += shortcut.map_or(0.0, |shortcut| shortcut[i].to_f32());
                     let expected = if relu { expected.max(0.0) } else { expected };
-                    close(y.to_f32().into(), expected.into(), tolerance, "y");
+                    assert_close(y.to_f32().into(), expected.into(), tolerance, "y");
                 }
             }
         });
@@ -592,10 +596,10 @@ mod tests {
             let [x, dy, y]: [Vec<T>; 3] =
                 [1, 2, 3].map(|seed| random_values(channels * rows, seed));
             let [mean, scale, slope, offset] = [4, 5, 6, 7].map(|seed| f32s(channels, seed));
-            let (before, bias) = (f32s(channels, 8), f32s(channels, 9));
+            let (forward_scale, bias) = (f32s(channels, 8), f32s(channels, 9));
             let mut rectified = vec![T::from_f32(0.0); x.len()];
-            normalize(level, &x, None, &mean, &before, &bias, true, &mut rectified);
-            let recompute = ReluMask::Recompute { scale: &before, bias: &bias };
+            normalize(level, &x, None, &mean, &forward_scale, &bias, true, &mut rectified);
+            let recompute = ReluMask::Recompute { scale: &forward_scale, bias: &bias };
             for (mask, output) in [
                 (ReluMask::None, None),
                 (ReluMask::Output(&y), Some(&y)),
@@ -607,12 +611,12 @@ mod tests {
                 };
                 let mut sums = ChannelSums::zeros(channels);
                 backward_reduce(level, &x, &dy, mask, &mean, &mut sums);
-                let (mut dx, mut passed, mut alone) = (x.clone(), dy.clone(), dy.clone());
+                let (mut dx, mut masked_dy, mut in_place) = (x.clone(), dy.clone(), dy.clone());
                 let terms = [&mean, &scale, &slope, &offset].map(Vec::as_slice);
                 let [mean, scale, slope, offset] = terms;
-                let separate = Some(dx.as_mut_slice());
-                backward_input(level, &x, &mut passed, mask, mean, scale, slope, offset, separate);
-                backward_input(level, &x, &mut alone, mask, mean, scale, slope, offset, None);
+                let dx_out = Some(dx.as_mut_slice());
+                backward_input(level, &x, &mut masked_dy, mask, mean, scale, slope, offset, dx_out);
+                backward_input(level, &x, &mut in_place, mask, mean, scale, slope, offset, None);
                 let mut expected = ChannelSums::zeros(channels);
                 for i in 0..x.len() {
                     let c = i % channels;
@@ -620,21 +624,26 @@ mod tests {
                     expected.first[c] += f64::from(g(i));
                     expected.second[c] += f64::from(g(i)) * f64::from(centered);
                     let gradient = g(i) * scale[c] + centered * slope[c] + offset[c];
-                    close(dx[i].to_f32().into(), gradient.into(), tolerance, "dx");
-                    assert_eq!(passed[i].to_f32(), g(i));
-                    assert_eq!(alone[i].to_f32(), dx[i].to_f32());
+                    assert_close(dx[i].to_f32().into(), gradient.into(), tolerance, "dx");
+                    assert_eq!(masked_dy[i].to_f32(), g(i));
+                    assert_eq!(in_place[i].to_f32(), dx[i].to_f32());
                 }
                 for c in 0..channels {
                     let tolerance = 1e-6 * rows as f64;
-                    close(sums.first[c], expected.first[c], tolerance, "sum of g");
-                    close(sums.second[c], expected.second[c], tolerance, "sum of g (x - mean)");
+                    assert_close(sums.first[c], expected.first[c], tolerance, "sum of g");
+                    assert_close(
+                        sums.second[c],
+                        expected.second[c],
+                        tolerance,
+                        "sum of g (x - mean)",
+                    );
                 }
             }
         });
     }
 
     #[test]
-    fn backward_is_the_gradient_of_the_forward_pass() {
+    fn backward_functions_compute_their_formulas() {
         check_backward::<f32>(1e-6);
         check_backward::<Bf16>(1.0 / 128.0);
     }

@@ -1,8 +1,8 @@
-//! Conversion of JPEG's YCbCr (JFIF 1.02) to RGB, bit-exact with libjpeg.
+//! Conversion of YCbCr, the color space of JPEGs (JFIF 1.02), to RGB, bit-exact with libjpeg.
 
 use crate::SimdLevel;
 
-/// Writes one RGB pixel for each value of the three planes.
+/// Converts three planes to interleaved RGB pixels.
 ///
 /// # Panics
 /// If the planes differ in length, or `rgb` is not three times as long.
@@ -20,7 +20,7 @@ pub fn ycc_to_rgb(level: SimdLevel, [y, cb, cr]: [&[u8]; 3], rgb: &mut [u8]) {
     }
 }
 
-/// The scalar reference.
+/// Scalar reference.
 fn ycc_pixel_to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     let [y, cb, cr] = [i32::from(y), i32::from(cb) - 128, i32::from(cr) - 128];
     let half = 1 << 15;
@@ -35,7 +35,7 @@ fn ycc_pixel_to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
 mod x86 {
     use std::arch::x86_64::*;
 
-    /// Pixels of one iteration.
+    /// Pixels per iteration.
     const STEP: usize = 32;
 
     /// Converts all pixels if there are at least [`STEP`]. Returns the number of converted pixels.
@@ -45,23 +45,24 @@ mod x86 {
         if length < STEP {
             return 0;
         }
-        let mut at = 0;
-        while at < length {
-            // The last iteration overlaps the one before.
-            at = at.min(length - STEP);
-            let (y, cb, cr) = (load(&y[at..]), load(&cb[at..]), load(&cr[at..]));
+        let mut start = 0;
+        while start < length {
+            // The last iteration overlaps the previous one.
+            start = start.min(length - STEP);
+            let (y, cb, cr) = (load(&y[start..]), load(&cb[start..]), load(&cr[start..]));
             let low = convert(y[0], cb[0], cr[0]);
             let high = convert(y[1], cb[1], cr[1]);
             let r = _mm256_packus_epi16(low[0], high[0]);
             let g = _mm256_packus_epi16(low[1], high[1]);
             let b = _mm256_packus_epi16(low[2], high[2]);
-            store_interleaved([r, g, b], &mut rgb[3 * at..]);
-            at += STEP;
+            store_interleaved([r, g, b], &mut rgb[3 * start..]);
+            start += STEP;
         }
         length
     }
 
-    /// Loads the values of one iteration as 16 bits: the low and the high 8 of each 128-bit lane.
+    /// Loads the values of one iteration as 16-bit integers: the lower and the upper 8 values of
+    /// each 128-bit lane.
     #[inline]
     #[target_feature(enable = "avx2")]
     fn load(source: &[u8]) -> [__m256i; 2] {
@@ -76,14 +77,15 @@ mod x86 {
     fn convert(y: __m256i, cb: __m256i, cr: __m256i) -> [__m256i; 3] {
         let middle = _mm256_set1_epi16(128);
         let (cb, cr) = (_mm256_sub_epi16(cb, middle), _mm256_sub_epi16(cr, middle));
-        // The factors do not fit 16 bits: a multiple of the value is split off. Half of the rest
-        // has 15 fractional bits, and `mulhrs` rounds it as the reference does. The rest of red's
-        // factor is odd, so its half is rounded; a test compares all values.
+        // The factors 1.402 and 1.772 do not fit into 16 bits with 16 fractional bits. They are
+        // split into an integer and a remainder with 15 fractional bits: 1 + 13172.5 / 32768 for
+        // red and 2 - 7471 / 32768 for blue. `mulhrs` rounds the product like the reference. That
+        // the remainder for red is rounded does not change a value, as a test verifies.
         let r = _mm256_mulhrs_epi16(cr, _mm256_set1_epi16(13173));
         let r = _mm256_add_epi16(_mm256_add_epi16(y, cr), r);
         let b = _mm256_mulhrs_epi16(cb, _mm256_set1_epi16(-7471));
         let b = _mm256_add_epi16(_mm256_add_epi16(y, _mm256_add_epi16(cb, cb)), b);
-        // Green is the sum of two products, which is rounded once.
+        // The sum of the two products of green is rounded once, so it is computed in 32 bits.
         let factors = _mm256_set1_epi32((-22554 & 0xffff) | ((65536 - 46802) << 16));
         let half = _mm256_set1_epi32(1 << 15);
         let low = _mm256_madd_epi16(_mm256_unpacklo_epi16(cb, cr), factors);
@@ -94,7 +96,7 @@ mod x86 {
         [r, g, b]
     }
 
-    /// Interleaves the three planes to RGB pixels.
+    /// Interleaves three planes to RGB pixels and stores them.
     #[inline]
     #[target_feature(enable = "avx2")]
     fn store_interleaved(planes: [__m256i; 3], out: &mut [u8]) {
@@ -117,8 +119,8 @@ mod x86 {
         }
     }
 
-    /// For each 16 bytes of the result and each plane: the index of the pixel whose value goes
-    /// there; -1 (a zero) where another plane's value goes.
+    /// Shuffle masks for each 16 bytes of the result and each plane: the index of the pixel whose
+    /// value is written, or -1, which writes zero, for the bytes of the other planes.
     static SHUFFLES: [[[i8; 16]; 3]; 3] = {
         let mut shuffles = [[[-1; 16]; 3]; 3];
         let mut byte = 0;
@@ -155,10 +157,10 @@ mod tests {
         for level in SimdLevel::available() {
             for value in (0..=255).step_by(15) {
                 let y = vec![value; count];
-                let (mut found, mut expected) = (vec![0; 3 * count], vec![1; 3 * count]);
-                ycc_to_rgb(level, [&y, &cb, &cr], &mut found);
+                let (mut actual, mut expected) = (vec![0; 3 * count], vec![1; 3 * count]);
+                ycc_to_rgb(level, [&y, &cb, &cr], &mut actual);
                 ycc_to_rgb(SimdLevel::Scalar, [&y, &cb, &cr], &mut expected);
-                assert!(found == expected, "{level:?} {value}");
+                assert!(actual == expected, "{level:?} {value}");
             }
         }
     }

@@ -1,11 +1,12 @@
-//! CPU kernels on raw slices: 3x3 convolutions by Winograd's algorithm; batch normalization fused
-//! with ReLU and the shortcut addition; and for images before training: JPEG's inverse DCT,
-//! upsampling and color conversion, resizing and normalization.
+//! CPU kernels on slices, for training (3x3 convolution by Winograd's algorithm, batch
+//! normalization fused with shortcut addition and ReLU) and for image loading (inverse DCT,
+//! upsampling and color conversion of JPEGs, resizing, normalization).
 //!
-//! Tensors are NHWC (PyTorch's `channels_last`): the channels of a pixel are contiguous. A kernel
-//! is generic over a [`Vector`](vector::Vector) register and compiled for AVX-512 and AVX2; the
-//! scalar instance is the reference. [`SimdLevel::best`] tells which one this CPU runs. Kernels
-//! process the rows they are given, so the caller decides how threads share the work.
+//! Tensors are NHWC (PyTorch's `channels_last`): the channels of a pixel are contiguous. Most
+//! kernels are generic over a SIMD register and compiled for AVX-512 and AVX2; the scalar instance
+//! is the reference for tests. [`SimdLevel::best`] returns the best instruction set of this CPU.
+//! Kernels are single-threaded and process a range of rows, so that the caller divides work between
+//! threads.
 
 pub mod batch_norm;
 mod color;

@@ -1,25 +1,25 @@
 //! Normalization of 8-bit pixels: `(value / 255 - mean) / std` of each channel, bit-exact with the
 //! two f32 divisions of torchvision's `ToTensor` and `Normalize`.
 //!
-//! A division costs as much as ten multiplications. The SIMD path multiplies by the reciprocal and
-//! corrects the quotient by the remainder. The constructor checks for all 256 values that this
-//! gives the same bits; otherwise a lookup table is used.
+//! A division takes as long as about ten multiplications. The SIMD path therefore multiplies by the
+//! reciprocal and corrects the quotient by the remainder. The constructor verifies for all 256
+//! values that the result has the same bits; if it does not, a lookup table is used.
 
 use crate::SimdLevel;
 
-/// Values of one iteration: whole pixels of 1 or 3 channels, and whole registers.
+/// Values per iteration: a multiple of 3 channels and of 16 lanes.
 const STEP: usize = 48;
 
 /// Normalizes bytes by the mean and the standard deviation of each channel.
 #[derive(Clone)]
 pub struct ByteNormalizer {
-    /// The result of every byte, for each channel.
+    /// Normalized value of every byte, for each channel.
     tables: Vec<[f32; 256]>,
-    /// Present if multiplication by reciprocals gives the values of the tables.
+    /// Present if multiplication by the reciprocals gives exactly the values of the tables.
     constants: Option<Constants>,
 }
 
-/// The constants of each channel, repeated to the length of one iteration.
+/// Constants of the channels, repeated to the length of one iteration.
 #[derive(Clone)]
 struct Constants {
     mean: [f32; STEP],
@@ -43,10 +43,10 @@ impl ByteNormalizer {
             reciprocal: repeat(std).map(|std: f32| 1.0 / std),
         };
         let is_exact = (0..=255).all(|value: u8| {
-            let mut found = [0.0; STEP];
-            constants.normalize(&[value; STEP], &mut found);
+            let mut actual = [0.0; STEP];
+            constants.normalize(&[value; STEP], &mut actual);
             let expected = (0..STEP).map(|i| tables[i % tables.len()][usize::from(value)]);
-            found.iter().zip(expected).all(|(a, b)| a.to_bits() == b.to_bits())
+            actual.iter().zip(expected).all(|(a, b)| a.to_bits() == b.to_bits())
         });
         ByteNormalizer { tables, constants: is_exact.then_some(constants) }
     }
@@ -60,18 +60,18 @@ impl ByteNormalizer {
         self.tables[channel][usize::from(value)]
     }
 
-    /// Normalizes whole pixels, channels innermost.
+    /// Normalizes complete pixels, whose channels are interleaved.
     ///
     /// # Panics
     /// If `values` and `out` differ in length.
     pub fn normalize_bytes(&self, level: SimdLevel, values: &[u8], out: &mut [f32]) {
         assert_eq!(values.len(), out.len());
-        let mut done = 0;
+        let mut normalized = 0;
         #[cfg(target_arch = "x86_64")]
         if let Some(constants) = &self.constants {
             level.assert_available();
             // SAFETY: the CPU has the level's instructions.
-            done = unsafe {
+            normalized = unsafe {
                 match level {
                     SimdLevel::Avx512 => x86::avx512(constants, values, out),
                     SimdLevel::Avx2 => x86::avx2(constants, values, out),
@@ -80,8 +80,8 @@ impl ByteNormalizer {
             };
         }
         let _ = level;
-        let rest = values[done..].chunks(self.channels());
-        for (values, out) in rest.zip(out[done..].chunks_mut(self.channels())) {
+        let rest = values[normalized..].chunks(self.channels());
+        for (values, out) in rest.zip(out[normalized..].chunks_mut(self.channels())) {
             for ((&value, out), table) in values.iter().zip(out).zip(&self.tables) {
                 *out = table[usize::from(value)];
             }
@@ -99,7 +99,7 @@ impl Constants {
         }
     }
 
-    /// Normalizes all whole steps. Returns the number of normalized values.
+    /// Normalizes as many values as fill complete iterations. Returns their number.
     #[inline(always)]
     fn normalize_steps(&self, values: &[u8], out: &mut [f32]) -> usize {
         let (values, out) = (values.as_chunks().0, out.as_chunks_mut().0);
@@ -110,7 +110,7 @@ impl Constants {
     }
 }
 
-/// Divides by a product with the reciprocal and one correction by the remainder.
+/// Divides by multiplication by the reciprocal, with one correction by the remainder.
 #[inline(always)]
 fn divide(number: f32, divisor: f32, reciprocal: f32) -> f32 {
     let quotient = number * reciprocal;
@@ -146,25 +146,25 @@ mod tests {
             (&[0.1307], &[0.3081]),
             (&[0.5, 0.5, 0.5], &[1e-30, 1e30, 0.5]),
         ];
-        let (mut fast, values) = (0, (0..600).map(|i| (i * 7) as u8).collect::<Vec<_>>());
+        let (mut num_exact, values) = (0, (0..600).map(|i| (i * 7) as u8).collect::<Vec<_>>());
         for (mean, std) in cases {
             let normalizer = ByteNormalizer::new(mean, std);
-            fast += u32::from(normalizer.constants.is_some());
+            num_exact += u32::from(normalizer.constants.is_some());
             for level in SimdLevel::available() {
                 for length in [0, 3, 45, 48, 51, 600] {
                     let mut out = vec![0.0; length];
                     normalizer.normalize_bytes(level, &values[..length], &mut out);
-                    for (i, &found) in out.iter().enumerate() {
+                    for (i, &actual) in out.iter().enumerate() {
                         let c = i % mean.len();
                         let value = f32::from(values[i]) / 255.0;
                         let expected = (value - mean[c] as f32) / std[c] as f32;
-                        assert_eq!(found.to_bits(), expected.to_bits(), "{level:?} {i}");
+                        assert_eq!(actual.to_bits(), expected.to_bits(), "{level:?} {i}");
                         let byte = normalizer.normalize_byte(c, values[i]);
                         assert_eq!(byte.to_bits(), expected.to_bits());
                     }
                 }
             }
         }
-        assert!(fast >= 3, "{fast}");
+        assert!(num_exact >= 3, "{num_exact}");
     }
 }

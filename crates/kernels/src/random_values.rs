@@ -2,7 +2,7 @@
 
 use crate::Scalar;
 
-/// Returns `count` values between -1 and 1, a function of the seed alone.
+/// Returns `count` values from -1 to 1, which depend only on the seed.
 pub fn random_values<T: Scalar>(count: usize, seed: u64) -> Vec<T> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut next = || {

@@ -1,22 +1,22 @@
 //! Antialiased bilinear resizing of 8-bit images, bit-exact with Pillow up to version 12
-//! (`Resample.c`): weights with 22 fractional bits, the horizontal pass first, 8 bits between the
-//! two passes. (Pillow 13 may run the vertical pass first, which can change a value by 1.)
+//! (`Resample.c`): weights with 22 fractional bits, the horizontal pass first, 8-bit values between
+//! the passes. (Pillow 13 may run the vertical pass first, which can change a value by 1.)
 //!
-//! The AVX2 path multiplies and adds two inputs at once (`vpmaddwd`), which takes 16-bit factors: a
-//! weight is split into its upper bits and its lower 14, and the two sums are joined at the end.
-//! The arithmetic is exact, so the bytes are the same. The horizontal pass processes two rows at
-//! once.
+//! The AVX2 path sums the products of pairs of inputs with `vpmaddwd`, which requires 16-bit
+//! factors. A weight is therefore split into its upper bits and its lower 14 bits, and the two sums
+//! are combined at the end. The arithmetic is exact, so the result is the same. The horizontal pass
+//! processes two rows at a time.
 
 use std::ops::Range;
 
 use crate::SimdLevel;
 
-/// Fractional bits of a weight. 255 times 1.0 still fits an i32.
+/// Fractional bits of a weight. 255 times 1.0 fits into an i32.
 const PRECISION: u32 = 22;
 const HALF: i32 = 1 << (PRECISION - 1);
 
-/// Resizing along one axis: the input pixels `source` become `size` output pixels, of which those
-/// in `crop` are computed. Pixels outside of `source` have no influence.
+/// Resizing along one axis: the input pixels `source` are resized to `size` output pixels, of which
+/// the range `crop` is computed. Pixels outside of `source` have no effect.
 #[derive(Debug, Clone)]
 pub struct ResizeAxis {
     pub source: Range<u32>,
@@ -41,7 +41,7 @@ impl ResizeAxis {
         (center, first..(center + radius + 0.5).min(length) as u32)
     }
 
-    /// Returns the input pixels that the pixels in `crop` depend on.
+    /// Returns the range of input pixels that the output pixels in `crop` depend on.
     pub fn source_range(&self) -> Range<u32> {
         let (Some(first), Some(last)) = (self.crop.clone().next(), self.crop.clone().last()) else {
             return self.source.start..self.source.start;
@@ -52,22 +52,22 @@ impl ResizeAxis {
     }
 }
 
-/// Resizes images and reuses its buffers.
+/// Resizes images. Reuses its buffers.
 #[derive(Default)]
 pub struct Resampler {
     horizontal: Taps,
     vertical: Taps,
-    /// The needed rows after the horizontal pass.
-    narrow: Vec<u8>,
+    /// Result of the horizontal pass: the rows that the vertical pass reads.
+    intermediate: Vec<u8>,
     sums: Vec<i32>,
 }
 
 impl Resampler {
-    /// Resizes an image of `width` pixels a row and 1 or 3 `channels` (innermost), and replaces the
-    /// content of `resized` by the pixels of both crops.
+    /// Resizes an image with `width` pixels per row and 1 or 3 interleaved `channels`, and replaces
+    /// the content of `resized` by the pixels inside both crops.
     ///
     /// # Panics
-    /// If an axis reaches outside of the image or its crop outside of its size.
+    /// If a `source` range exceeds the image, or a crop its axis.
     pub fn resample(
         &mut self,
         level: SimdLevel,
@@ -86,8 +86,8 @@ impl Resampler {
         if resized.is_empty() {
             return;
         }
-        self.narrow.resize(rows.len() * row_length, 0);
-        let Resampler { horizontal, vertical, narrow, sums } = self;
+        self.intermediate.resize(rows.len() * row_length, 0);
+        let Resampler { horizontal, vertical, intermediate, sums } = self;
         let source = SourceRows { pixels, length: width * channels, rows: rows.clone() };
         #[cfg(target_arch = "x86_64")]
         if level >= SimdLevel::Avx2 {
@@ -95,26 +95,26 @@ impl Resampler {
             // SAFETY: the CPU has AVX2.
             unsafe {
                 match channels {
-                    1 => x86::horizontal_gray(&source, horizontal, narrow),
-                    _ => x86::horizontal_rgb(&source, horizontal, narrow),
+                    1 => x86::horizontal_gray(&source, horizontal, intermediate),
+                    _ => x86::horizontal_rgb(&source, horizontal, intermediate),
                 }
-                x86::vertical_pass(narrow, row_length, rows.start, vertical, resized);
+                x86::vertical_pass(intermediate, row_length, rows.start, vertical, resized);
             }
             return;
         }
         let _ = level;
         match channels {
-            1 => horizontal_pass::<1>(&source, horizontal, narrow),
-            _ => horizontal_pass::<3>(&source, horizontal, narrow),
+            1 => horizontal_pass::<1>(&source, horizontal, intermediate),
+            _ => horizontal_pass::<3>(&source, horizontal, intermediate),
         }
-        vertical_pass(narrow, row_length, rows.start, vertical, sums, resized);
+        vertical_pass(intermediate, row_length, rows.start, vertical, sums, resized);
     }
 }
 
-/// The rows of an image that are needed.
+/// Rows of an image that the vertical pass depends on.
 struct SourceRows<'a> {
     pixels: &'a [u8],
-    /// Bytes of a row.
+    /// Bytes per row.
     length: usize,
     rows: Range<usize>,
 }
@@ -125,14 +125,14 @@ impl SourceRows<'_> {
     }
 }
 
-/// Input range and weights of each output along one axis.
+/// Input range and weights of each output pixel along one axis.
 #[derive(Default)]
 struct Taps {
     inputs: Vec<Range<usize>>,
-    /// The weights of all outputs, one per input.
+    /// Weights of all outputs, concatenated; one per input of an output.
     weights: Vec<i32>,
-    /// Weights of one output before rounding.
-    exact: Vec<f64>,
+    /// Weights of one output before they are normalized and rounded.
+    unrounded: Vec<f64>,
 }
 
 impl Taps {
@@ -149,26 +149,27 @@ impl Taps {
                 let distance = (input as f64 - center + 0.5) * (1.0 / radius);
                 (1.0 - distance.abs()).max(0.0)
             };
-            self.exact.clear();
-            self.exact.extend((first..last).map(triangle));
-            let sum: f64 = self.exact.iter().sum();
-            let one = f64::from(1 << PRECISION);
-            self.weights.extend(self.exact.iter().map(|weight| (0.5 + weight / sum * one) as i32));
+            self.unrounded.clear();
+            self.unrounded.extend((first..last).map(triangle));
+            let sum: f64 = self.unrounded.iter().sum();
+            let scale = f64::from(1 << PRECISION);
+            self.weights
+                .extend(self.unrounded.iter().map(|weight| (0.5 + weight / sum * scale) as i32));
             self.inputs.push(first + offset..last + offset);
         }
     }
 
-    /// Iterates over the outputs: input range and weights.
+    /// Iterates over the input range and the weights of each output.
     fn iter(&self) -> impl Iterator<Item = (Range<usize>, &[i32])> {
         let mut weights = self.weights.as_slice();
         self.inputs.iter().map(move |inputs| {
-            let (own, rest) = weights.split_at(inputs.len());
-            weights = rest;
-            (inputs.clone(), own)
+            let output_weights;
+            (output_weights, weights) = weights.split_at(inputs.len());
+            (inputs.clone(), output_weights)
         })
     }
 
-    /// Returns the range of all inputs that any output needs.
+    /// Returns the range of the inputs of all outputs.
     fn input_range(&self) -> Range<usize> {
         match (self.inputs.first(), self.inputs.last()) {
             (Some(first), Some(last)) => first.start..last.end,
@@ -177,19 +178,19 @@ impl Taps {
     }
 }
 
-/// The horizontal pass, one row at a time: the reference.
+/// Scalar reference of the horizontal pass.
 #[inline(always)]
-fn horizontal_pass<const C: usize>(source: &SourceRows, taps: &Taps, narrow: &mut [u8]) {
-    let rows = narrow.chunks_exact_mut(taps.inputs.len() * C);
-    for (line, row) in source.iter().zip(rows) {
-        horizontal_row::<C>(line, taps, row);
+fn horizontal_pass<const C: usize>(source: &SourceRows, taps: &Taps, intermediate: &mut [u8]) {
+    let rows = intermediate.chunks_exact_mut(taps.inputs.len() * C);
+    for (input, output) in source.iter().zip(rows) {
+        horizontal_row::<C>(input, taps, output);
     }
 }
 
 #[inline(always)]
-fn horizontal_row<const C: usize>(line: &[u8], taps: &Taps, row: &mut [u8]) {
-    let pixels = line.as_chunks::<C>().0;
-    for ((inputs, weights), out) in taps.iter().zip(row.as_chunks_mut::<C>().0) {
+fn horizontal_row<const C: usize>(input: &[u8], taps: &Taps, output: &mut [u8]) {
+    let pixels = input.as_chunks::<C>().0;
+    for ((inputs, weights), out) in taps.iter().zip(output.as_chunks_mut::<C>().0) {
         let mut sum = [HALF; C];
         for (pixel, weight) in pixels[inputs].iter().zip(weights) {
             for c in 0..C {
@@ -200,9 +201,10 @@ fn horizontal_row<const C: usize>(line: &[u8], taps: &Taps, row: &mut [u8]) {
     }
 }
 
-/// The vertical pass over rows of `length` bytes, the first of which is input row `first`.
+/// Scalar reference of the vertical pass. The rows of `intermediate` have `length` bytes, and the
+/// first one is input row `first`.
 fn vertical_pass(
-    narrow: &[u8],
+    intermediate: &[u8],
     length: usize,
     first: usize,
     taps: &Taps,
@@ -213,8 +215,8 @@ fn vertical_pass(
         sums.clear();
         sums.resize(length, HALF);
         for (row, weight) in inputs.zip(weights) {
-            let line = &narrow[(row - first) * length..][..length];
-            for (sum, &value) in sums.iter_mut().zip(line) {
+            let values = &intermediate[(row - first) * length..][..length];
+            for (sum, &value) in sums.iter_mut().zip(values) {
                 *sum += i32::from(value) * weight;
             }
         }
@@ -234,31 +236,31 @@ mod x86 {
 
     use super::*;
 
-    /// Bits of the lower part of a weight, a non-negative 16-bit factor. The upper part is at most
-    /// 256.
+    /// Bits of the lower part of a weight, which is a non-negative 16-bit factor. The upper part is
+    /// at most 256.
     const LOWER_BITS: i32 = 14;
 
-    /// Returns the upper and the lower parts of two weights, as `vpmaddwd` takes them.
+    /// Returns the upper and the lower parts of two weights as operands of `vpmaddwd`.
     fn split_pair(a: i32, b: i32) -> [i32; 2] {
         let mask = (1 << LOWER_BITS) - 1;
         [(a >> LOWER_BITS) | ((b >> LOWER_BITS) << 16), (a & mask) | ((b & mask) << 16)]
     }
 
-    /// Joins the sums of the upper and the lower parts to bytes in 32-bit lanes.
+    /// Combines the sums of the upper and the lower parts to output values in 32-bit lanes.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn join_sums(upper: __m256i, lower: __m256i) -> __m256i {
+    fn combine_sums(upper: __m256i, lower: __m256i) -> __m256i {
         let sum = _mm256_add_epi32(_mm256_slli_epi32::<LOWER_BITS>(upper), lower);
         _mm256_srai_epi32::<{ PRECISION as i32 }>(_mm256_add_epi32(sum, _mm256_set1_epi32(HALF)))
     }
 
     #[target_feature(enable = "avx2")]
-    pub(super) fn horizontal_gray(source: &SourceRows, taps: &Taps, narrow: &mut [u8]) {
-        horizontal_pass::<1>(source, taps, narrow);
+    pub(super) fn horizontal_gray(source: &SourceRows, taps: &Taps, intermediate: &mut [u8]) {
+        horizontal_pass::<1>(source, taps, intermediate);
     }
 
-    /// Bytes that are loaded for four RGB pixels.
-    const LOADED: usize = 16;
+    /// Bytes that are loaded for four RGB pixels, of which 12 are used.
+    const LOAD_BYTES: usize = 16;
 
     /// The taps of one axis in groups of four RGB pixels.
     struct RgbTaps {
@@ -283,41 +285,42 @@ mod x86 {
         }
     }
 
-    /// The horizontal pass over four RGB pixels of two rows at a time, one row in each half of a
-    /// register. Shuffles place the reds, greens and blues of two pixels next to each other.
+    /// The horizontal pass on four RGB pixels of two rows at a time, with one row in each half of a
+    /// register. Shuffles place the values of two pixels in the same channel next to each other.
     #[target_feature(enable = "avx2")]
-    pub(super) fn horizontal_rgb(source: &SourceRows, taps: &Taps, narrow: &mut [u8]) {
+    pub(super) fn horizontal_rgb(source: &SourceRows, taps: &Taps, intermediate: &mut [u8]) {
         let rgb_taps = RgbTaps::new(taps);
         let length = rgb_taps.outputs.len() * 3;
-        // Behind the last pixel of these rows are at least 16 readable bytes.
-        let end = source.pixels.len().saturating_sub(LOADED) / source.length;
+        // Every pixel of these rows is followed by enough bytes for a load.
+        let end = source.pixels.len().saturating_sub(LOAD_BYTES) / source.length;
         let loadable = source.rows.start..end.clamp(source.rows.start, source.rows.end);
         for row in loadable.clone().step_by(2) {
-            // If the number of rows is odd, the last one is computed twice.
+            // If the number of rows is odd, the last row is computed twice.
             let pair = [row, (row + 1).min(loadable.end - 1)];
             let starts = pair.map(|row| row * source.length);
             let targets = pair.map(|row| (row - source.rows.start) * length);
-            // SAFETY: both rows have 16 readable bytes behind every pixel.
-            unsafe { rgb_rows(source.pixels, starts, &rgb_taps, narrow, targets) };
+            // SAFETY: `LOAD_BYTES` are readable from every pixel of both rows.
+            unsafe { rgb_rows(source.pixels, starts, &rgb_taps, intermediate, targets) };
         }
         for row in loadable.end..source.rows.end {
-            let line = &source.pixels[row * source.length..][..source.length];
-            let number = row - source.rows.start;
-            horizontal_row::<3>(line, taps, &mut narrow[number * length..][..length]);
+            let input = &source.pixels[row * source.length..][..source.length];
+            let index = row - source.rows.start;
+            horizontal_row::<3>(input, taps, &mut intermediate[index * length..][..length]);
         }
     }
 
-    /// Resizes the rows that begin at `starts` of `pixels` to those that begin at `targets`.
+    /// Resizes two rows of `pixels`, from the offsets `starts`, to two rows of `intermediate`, at
+    /// the offsets `targets`.
     ///
     /// # Safety
-    /// Behind the start of every pixel of both rows must be [`LOADED`] bytes of `pixels`.
+    /// [`LOAD_BYTES`] of `pixels` must be readable from the start of every pixel of both rows.
     #[inline]
     #[target_feature(enable = "avx2")]
     unsafe fn rgb_rows(
         pixels: &[u8],
         starts: [usize; 2],
         taps: &RgbTaps,
-        narrow: &mut [u8],
+        intermediate: &mut [u8],
         targets: [usize; 2],
     ) {
         let zero = -1;
@@ -325,7 +328,7 @@ mod x86 {
             0, zero, 3, zero, 1, zero, 4, zero, 2, zero, 5, zero, zero, zero, zero, zero, //
             0, zero, 3, zero, 1, zero, 4, zero, 2, zero, 5, zero, zero, zero, zero, zero,
         );
-        // The last two pixels begin six bytes later.
+        // The values of the last two pixels are six bytes further.
         let six = _mm256_setr_epi8(
             6, 0, 6, 0, 6, 0, 6, 0, 6, 0, 6, 0, 0, 0, 0, 0, //
             6, 0, 6, 0, 6, 0, 6, 0, 6, 0, 6, 0, 0, 0, 0, 0,
@@ -335,8 +338,8 @@ mod x86 {
         for (out, &(offset, count)) in taps.outputs.iter().enumerate() {
             let (mut upper, mut lower) = (_mm256_setzero_si256(), _mm256_setzero_si256());
             for i in 0..count {
-                // SAFETY: the caller guarantees readable pixels, and `groups` has as many groups
-                // as the counts of all outputs.
+                // SAFETY: the caller guarantees readable pixels, and the counts of the outputs add
+                // up to the number of groups.
                 unsafe {
                     let source = pixels.as_ptr().add(offset + 12 * i);
                     let a = _mm_loadu_si128(source.add(starts[0]).cast());
@@ -356,7 +359,7 @@ mod x86 {
                     group = group.add(1);
                 }
             }
-            let sums = join_sums(upper, lower);
+            let sums = combine_sums(upper, lower);
             let words = _mm256_packs_epi32(sums, sums);
             let bytes = _mm256_packus_epi16(words, words);
             let results = [
@@ -364,8 +367,8 @@ mod x86 {
                 _mm_cvtsi128_si32(_mm256_extracti128_si256::<1>(bytes)),
             ];
             for (target, pixel) in targets.into_iter().zip(results) {
-                let target = &mut narrow[target + 3 * out..];
-                // The fourth byte belongs to the next pixel, which is written afterwards.
+                let target = &mut intermediate[target + 3 * out..];
+                // The fourth byte is overwritten by the next pixel.
                 if out + 1 < taps.outputs.len() {
                     target[..4].copy_from_slice(&pixel.to_le_bytes());
                 } else {
@@ -375,10 +378,10 @@ mod x86 {
         }
     }
 
-    /// The vertical pass, 16 bytes of two rows at a time.
+    /// The vertical pass, on 16 bytes of two rows at a time.
     #[target_feature(enable = "avx2")]
     pub(super) fn vertical_pass(
-        narrow: &[u8],
+        intermediate: &[u8],
         length: usize,
         first: usize,
         taps: &Taps,
@@ -387,27 +390,28 @@ mod x86 {
         const STEP: usize = 16;
         let mut pairs: Vec<[usize; 2]> = Vec::new();
         let mut weights: Vec<[i32; 2]> = Vec::new();
-        for ((inputs, own), out) in taps.iter().zip(resized.chunks_exact_mut(length)) {
+        for ((inputs, row_weights), out) in taps.iter().zip(resized.chunks_exact_mut(length)) {
             pairs.clear();
             weights.clear();
-            for (i, two) in own.chunks(2).enumerate() {
+            for (i, pair) in row_weights.chunks(2).enumerate() {
                 let row = (inputs.start - first + 2 * i) * length;
-                // If the number of rows is odd, the last one is paired with itself and weight 0.
-                let next = if two.len() == 2 { row + length } else { row };
+                // If the number of rows is odd, the last row is paired with itself with weight 0.
+                let next = if pair.len() == 2 { row + length } else { row };
                 pairs.push([row, next]);
-                weights.push(split_pair(two[0], two.get(1).copied().unwrap_or(0)));
+                weights.push(split_pair(pair[0], pair.get(1).copied().unwrap_or(0)));
             }
-            let mut at = 0;
-            while at < length {
+            let mut start = 0;
+            while start < length {
                 if length < STEP {
-                    vertical_short_row(narrow, length, &inputs, first, own, out);
+                    vertical_short_row(intermediate, length, &inputs, first, row_weights, out);
                     break;
                 }
-                // The last iteration overlaps the one before.
-                at = at.min(length - STEP);
+                // The last iteration overlaps the previous one.
+                start = start.min(length - STEP);
                 let mut sums = [_mm256_setzero_si256(); 4];
                 for (rows, &[high, low]) in pairs.iter().zip(&weights) {
-                    let [a, b] = [&narrow[rows[0] + at..][..STEP], &narrow[rows[1] + at..][..STEP]];
+                    let a = &intermediate[rows[0] + start..][..STEP];
+                    let b = &intermediate[rows[1] + start..][..STEP];
                     // SAFETY: both slices have 16 bytes.
                     let [a, b] = unsafe {
                         [_mm_loadu_si128(a.as_ptr().cast()), _mm_loadu_si128(b.as_ptr().cast())]
@@ -420,21 +424,22 @@ mod x86 {
                     sums[2] = _mm256_add_epi32(sums[2], _mm256_madd_epi16(right, high));
                     sums[3] = _mm256_add_epi32(sums[3], _mm256_madd_epi16(right, low));
                 }
-                let (left, right) = (join_sums(sums[0], sums[1]), join_sums(sums[2], sums[3]));
+                let (left, right) =
+                    (combine_sums(sums[0], sums[1]), combine_sums(sums[2], sums[3]));
                 let words = _mm256_packs_epi32(left, right);
                 let bytes = _mm256_packus_epi16(words, words);
                 let bytes = _mm256_permute4x64_epi64::<0b1000>(bytes);
-                let target = out[at..][..STEP].as_mut_ptr();
+                let target = out[start..][..STEP].as_mut_ptr();
                 // SAFETY: the target has 16 bytes.
                 unsafe { _mm_storeu_si128(target.cast(), _mm256_castsi256_si128(bytes)) };
-                at += STEP;
+                start += STEP;
             }
         }
     }
 
     /// Computes one output row of fewer than 16 bytes.
     fn vertical_short_row(
-        narrow: &[u8],
+        intermediate: &[u8],
         length: usize,
         inputs: &Range<usize>,
         first: usize,
@@ -442,7 +447,7 @@ mod x86 {
         out: &mut [u8],
     ) {
         for (column, out) in out.iter_mut().enumerate() {
-            let value = |row: usize| i32::from(narrow[(row - first) * length + column]);
+            let value = |row: usize| i32::from(intermediate[(row - first) * length + column]);
             let sum: i32 =
                 inputs.clone().zip(weights).map(|(row, weight)| value(row) * weight).sum();
             *out = to_byte(sum + HALF);
@@ -458,8 +463,8 @@ mod tests {
         (0..width * height * channels).map(|i| (i * i / 7 + i * 31) as u8).collect()
     }
 
-    fn uncropped(from: u32, to: u32) -> ResizeAxis {
-        ResizeAxis { source: 0..from, size: to, crop: 0..to }
+    fn uncropped(source: u32, size: u32) -> ResizeAxis {
+        ResizeAxis { source: 0..source, size, crop: 0..size }
     }
 
     fn resample(
@@ -486,8 +491,8 @@ mod tests {
                             (uncropped(width, to), uncropped(height, 100 - to));
                         let scalar = resample(SimdLevel::Scalar, image, &horizontal, &vertical);
                         for level in SimdLevel::available() {
-                            let found = resample(level, image, &horizontal, &vertical);
-                            assert!(found == scalar, "{width}x{height} to {to}, {level:?}");
+                            let actual = resample(level, image, &horizontal, &vertical);
+                            assert!(actual == scalar, "{width}x{height} to {to}, {level:?}");
                         }
                     }
                 }
@@ -500,9 +505,9 @@ mod tests {
         let pixels = vec![255; 40 * 30 * 3];
         for level in SimdLevel::available() {
             for to in [1, 10, 40, 77] {
-                let found =
+                let actual =
                     resample(level, (&pixels, 40, 3), &uncropped(40, to), &uncropped(30, to));
-                assert!(found.iter().all(|&value| value == 255), "{to} {level:?}");
+                assert!(actual.iter().all(|&value| value == 255), "{to} {level:?}");
             }
         }
     }
@@ -518,21 +523,21 @@ mod tests {
             .copied()
             .collect();
         for level in SimdLevel::available() {
-            let all = resample(level, (&part, 33, 3), &uncropped(33, 20), &uncropped(30, 21));
+            let full = resample(level, (&part, 33, 3), &uncropped(33, 20), &uncropped(30, 21));
             let horizontal = ResizeAxis { source: 7..40, size: 20, crop: 3..19 };
             let vertical = ResizeAxis { source: 4..34, size: 21, crop: 5..21 };
-            let some = resample(level, (&pixels, 50, 3), &horizontal, &vertical);
-            let cropped: Vec<u8> =
-                all.chunks(60).skip(5).flat_map(|row| &row[9..57]).copied().collect();
-            assert_eq!(some, cropped, "{level:?}");
+            let cropped = resample(level, (&pixels, 50, 3), &horizontal, &vertical);
+            let expected: Vec<u8> =
+                full.chunks(60).skip(5).flat_map(|row| &row[9..57]).copied().collect();
+            assert_eq!(cropped, expected, "{level:?}");
         }
     }
 
     #[test]
-    fn an_empty_crop_gives_no_pixels() {
-        let none = ResizeAxis { source: 0..4, size: 9, crop: 3..3 };
+    fn empty_crop_returns_no_pixels() {
+        let empty = ResizeAxis { source: 0..4, size: 9, crop: 3..3 };
         for level in SimdLevel::available() {
-            assert!(resample(level, (&[0; 16], 4, 1), &none, &uncropped(4, 9)).is_empty());
+            assert!(resample(level, (&[0; 16], 4, 1), &empty, &uncropped(4, 9)).is_empty());
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Element types of images in memory.
+//! Element types of tensors in memory.
 
 use crate::vector::Vector;
 
-/// An element type of images in memory; all arithmetic is in f32.
+/// An element type of tensors in memory. All arithmetic is in f32.
 pub trait Scalar: Copy + Send + Sync + 'static {
     fn to_f32(self) -> f32;
 
@@ -23,7 +23,8 @@ pub trait Scalar: Copy + Send + Sync + 'static {
     #[doc(hidden)]
     unsafe fn store<V: Vector>(value: V, target: *mut Self);
 
-    /// Rounds to the values that a [`store`](Self::store) and a [`load`](Self::load) give.
+    /// Rounds to the precision of this type, like [`store`](Self::store) followed by
+    /// [`load`](Self::load).
     ///
     /// # Safety
     /// The CPU must have `V`'s instructions.
@@ -58,7 +59,7 @@ impl Scalar for f32 {
     }
 }
 
-/// bfloat16: the upper half of an f32.
+/// bfloat16: the upper 16 bits of an f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Bf16(pub u16);

@@ -2,10 +2,10 @@
 
 use std::sync::OnceLock;
 
-/// The instruction set that a kernel is compiled for, slowest first.
+/// Instruction set that a kernel is compiled for, from slowest to fastest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SimdLevel {
-    /// One value at a time: the reference, and no faster than ATen.
+    /// Scalar code: the reference for tests, not faster than ATen.
     Scalar,
     /// AVX2 and FMA: 8 f32 values at a time.
     Avx2,
@@ -15,7 +15,7 @@ pub enum SimdLevel {
 
 impl SimdLevel {
     /// Returns the best level of this CPU, detected once. As in ATen, the environment variable
-    /// `ATEN_CPU_CAPABILITY` (`default`, `avx2`, `avx512`) lowers it.
+    /// `ATEN_CPU_CAPABILITY` (`default`, `avx2`, `avx512`) is an upper limit.
     pub fn best() -> SimdLevel {
         static BEST: OnceLock<SimdLevel> = OnceLock::new();
         *BEST.get_or_init(|| {
@@ -50,7 +50,7 @@ impl SimdLevel {
         assert!(self <= SimdLevel::best() || self == SimdLevel::Scalar || cfg!(test));
     }
 
-    /// Returns every level of this CPU.
+    /// Iterates over the levels that this CPU supports.
     #[cfg(test)]
     pub(crate) fn available() -> impl Iterator<Item = SimdLevel> {
         [SimdLevel::Scalar, SimdLevel::Avx2, SimdLevel::Avx512]
@@ -73,7 +73,8 @@ pub fn has_amx_bf16() -> bool {
 }
 
 /// Compiles the unsafe function `$kernel::<V>(...)` or `$kernel::<V, T>(...)` for each level and
-/// calls the variant of `$level`. Each kernel requires the instructions of `V`.
+/// calls the variant for `$level`. The kernel must require only the instructions of `V`, and
+/// lengths that the caller of the macro has checked.
 macro_rules! dispatch {
     ($level:expr, $kernel:ident$(::<$T:ident>)?($($name:ident: $type:ty),* $(,)?)) => {{
         use $crate::SimdLevel;
@@ -92,8 +93,8 @@ macro_rules! dispatch {
         }
         let level: SimdLevel = $level;
         level.assert_available();
-        // SAFETY: the CPU has the level's instructions. The caller of this macro has checked the
-        // lengths of the slices, which the kernels rely on.
+        // SAFETY: the CPU has the level's instructions, and the caller of the macro has checked the
+        // lengths of the slices.
         unsafe {
             match level {
                 SimdLevel::Scalar => $kernel::<f32 $(, $T)?>($($name),*),
@@ -102,7 +103,7 @@ macro_rules! dispatch {
                 #[cfg(target_arch = "x86_64")]
                 SimdLevel::Avx512 => avx512$(::<$T>)?($($name),*),
                 #[cfg(not(target_arch = "x86_64"))]
-                SimdLevel::Avx2 | SimdLevel::Avx512 => unreachable!("an x86 level"),
+                SimdLevel::Avx2 | SimdLevel::Avx512 => unreachable!("only x86-64 has this level"),
             }
         }
     }};

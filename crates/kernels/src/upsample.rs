@@ -1,13 +1,13 @@
-//! Upsampling of JPEG's subsampled chroma planes, bit-exact with libjpeg's default ("fancy")
-//! method: along each subsampled axis a value is 3/4 of the nearer and 1/4 of the farther sample.
-//! Ties are rounded up and down alternately.
+//! Upsampling of the subsampled chroma planes of JPEGs, bit-exact with libjpeg's default method
+//! ("fancy upsampling"): along each subsampled axis, a value is 3/4 of the nearer sample plus 1/4
+//! of the farther sample. Ties are rounded up and down alternately.
 
 use crate::SimdLevel;
 
-/// Upsamples rows of chroma planes and reuses its buffer.
+/// Upsamples rows of chroma planes. Reuses its buffer.
 #[derive(Default)]
 pub struct Upsampler {
-    /// Vertical sums of a row, with the first and the last one repeated at the ends.
+    /// Vertical sums of a row. The first and the last sum are repeated at the ends.
     sums: Vec<u16>,
 }
 
@@ -17,7 +17,7 @@ impl Upsampler {
     /// # Panics
     /// If `row` is empty or `out` is not twice as long.
     pub fn h2v1(&mut self, level: SimdLevel, row: &[u8], out: &mut [u8]) {
-        run_at(level, || {
+        run_with_level(level, || {
             self.set_sums(row.iter().map(|&value| value.into()));
             upsample_horizontally::<2>(&self.sums, [1, 2], out);
         });
@@ -27,10 +27,10 @@ impl Upsampler {
     /// the row that contains the output row, `far` the other neighbor.
     ///
     /// # Panics
-    /// As [`h2v1`](Self::h2v1), and if the rows differ in length.
+    /// If the rows are empty or differ in length, or `out` is not twice as long.
     pub fn h2v2(&mut self, level: SimdLevel, near: &[u8], far: &[u8], out: &mut [u8]) {
         assert_eq!(near.len(), far.len());
-        run_at(level, || {
+        run_with_level(level, || {
             self.set_sums(
                 near.iter().zip(far).map(|(&near, &far)| 3 * u16::from(near) + u16::from(far)),
             );
@@ -50,38 +50,40 @@ impl Upsampler {
     }
 }
 
-/// Upsamples a row of a plane that is subsampled vertically (libjpeg's h1v2). `upper` says that the
-/// output is the upper of the two rows that `near` becomes; `far` is then the row above.
+/// Upsamples a row of a plane that is subsampled vertically (libjpeg's h1v2). Writes the upper of
+/// the two output rows of `near` if `is_upper`, else the lower row. `far` is the row above or below
+/// `near`, respectively.
 ///
 /// # Panics
 /// If the rows differ in length.
-pub fn upsample_h1v2(level: SimdLevel, near: &[u8], far: &[u8], upper: bool, out: &mut [u8]) {
+pub fn upsample_h1v2(level: SimdLevel, near: &[u8], far: &[u8], is_upper: bool, out: &mut [u8]) {
     assert!(near.len() == far.len() && near.len() == out.len());
-    let half = if upper { 1 } else { 2 };
-    run_at(level, || {
+    let bias = if is_upper { 1 } else { 2 };
+    run_with_level(level, || {
         for ((out, &near), &far) in out.iter_mut().zip(near).zip(far) {
-            *out = ((3 * u16::from(near) + u16::from(far) + half) >> 2) as u8;
+            *out = ((3 * u16::from(near) + u16::from(far) + bias) >> 2) as u8;
         }
     });
 }
 
-/// Writes two pixels for each sum except the first and the last.
+/// Writes two pixels for each sum except the first and the last. `biases` round the left and the
+/// right pixel.
 #[inline(always)]
-fn upsample_horizontally<const SHIFT: u32>(sums: &[u16], halves: [u16; 2], out: &mut [u8]) {
+fn upsample_horizontally<const SHIFT: u32>(sums: &[u16], biases: [u16; 2], out: &mut [u8]) {
     let (out, rest) = out.as_chunks_mut::<2>();
     assert!(out.len() + 2 == sums.len() && rest.is_empty());
     let (left, center, right) = (sums, &sums[1..], &sums[2..]);
     for (((out, left), center), right) in out.iter_mut().zip(left).zip(center).zip(right) {
         *out = [
-            ((3 * center + left + halves[0]) >> SHIFT) as u8,
-            ((3 * center + right + halves[1]) >> SHIFT) as u8,
+            ((3 * center + left + biases[0]) >> SHIFT) as u8,
+            ((3 * center + right + biases[1]) >> SHIFT) as u8,
         ];
     }
 }
 
-/// Runs `body` compiled for the level.
+/// Runs `body`, compiled for AVX2 if the level includes it.
 #[inline(always)]
-fn run_at(level: SimdLevel, body: impl FnOnce()) {
+fn run_with_level(level: SimdLevel, body: impl FnOnce()) {
     #[cfg(target_arch = "x86_64")]
     if level >= SimdLevel::Avx2 {
         #[target_feature(enable = "avx2")]

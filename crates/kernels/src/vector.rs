@@ -17,7 +17,7 @@ pub fn prefetch(address: *const f32) {
 /// A register of `LANES` f32 values.
 ///
 /// Only unsafe functions create a register, so its existence proves that the CPU has the
-/// instructions of its type. That is why arithmetic on registers is safe.
+/// instructions of its type. Arithmetic on registers is therefore safe.
 pub trait Vector: Copy {
     const LANES: usize;
 
@@ -139,7 +139,7 @@ mod x86 {
     use super::*;
     use std::arch::x86_64::*;
 
-    /// Defines a register type whose operations are the given intrinsics.
+    /// Defines a register type by its intrinsics.
     macro_rules! impl_vector {
         (
             $vector:ident($register:ty), lanes: $lanes:literal,
@@ -210,7 +210,7 @@ mod x86 {
 
                 #[inline(always)]
                 fn relu(self) -> Self {
-                    // If either operand is NaN, the instruction returns the second one.
+                    // If an operand is NaN, the instruction returns the second operand.
                     // SAFETY: `self` exists only where the CPU has the instructions.
                     unsafe { Self($max($zero(), self.0)) }
                 }
@@ -242,7 +242,7 @@ mod x86 {
         where_positive: where_positive_avx512,
     }
 
-    // The operations below differ between the instruction sets.
+    // Operations that need several intrinsics.
 
     /// # Safety
     /// As for [`Vector::gather`].
@@ -302,7 +302,8 @@ mod x86 {
             let rounded = _mm256_srli_epi32::<16>(_mm256_add_epi32(bits, bias));
             let nan = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(value, value));
             let halves = _mm256_blendv_epi8(rounded, _mm256_set1_epi32(0x7fc0), nan);
-            // Packing works within each half of the register; the permutation joins the halves.
+            // Packing works within 128-bit lanes. The permutation joins the lower halves of both
+            // lanes.
             let packed = _mm256_packus_epi32(halves, halves);
             let joined = _mm256_permute4x64_epi64::<0b1000>(packed);
             _mm_storeu_si128(target.cast(), _mm256_castsi256_si128(joined));
@@ -313,7 +314,7 @@ mod x86 {
     /// As for [`Vector::store_bf16`], and the CPU must have AVX-512.
     #[inline(always)]
     unsafe fn store_bf16_avx512(value: __m512, target: *mut Bf16) {
-        // As fast as the conversion of AVX512_BF16, which not every CPU with AVX-512 has.
+        // As fast as the conversion instruction of AVX512_BF16, which some CPUs with AVX-512 lack.
         // SAFETY: the caller guarantees writable values and AVX-512.
         unsafe {
             let bits = _mm512_castps_si512(value);

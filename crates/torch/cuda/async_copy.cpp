@@ -1,5 +1,5 @@
-// Asynchronous copies between host and device, through pinned memory. Copies to the device run on a
-// stream of their own, concurrently with its work.
+// Asynchronous copies between host and device through pinned memory. Copies to the device run on a
+// separate stream, concurrently with the work of the current stream.
 
 #include <ATen/ATen.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -11,7 +11,7 @@
 
 #include "../shim/catch_exceptions.h"
 
-// Marks the completion of a copy.
+// Occurs when a copy is complete.
 struct CopyEvent {
   c10::cuda::CUDAEvent event;
 };
@@ -27,7 +27,7 @@ bool copy_to_device(const at::Tensor *host, at::Tensor **copy, CopyEvent **event
   return catch_exceptions([&] {
     auto recorded = std::make_unique<CopyEvent>();
     const c10::cuda::CUDAStreamGuard guard(copy_stream());
-    // libtorch records the pinned block on the stream, which keeps it until the copy is complete.
+    // libtorch records the use of the pinned block, and reuses the block only after the copy.
     const auto pinned = host->pin_memory();
     auto result = std::make_unique<at::Tensor>(
         pinned.to(at::Device(at::kCUDA, copy_stream().device_index()), pinned.scalar_type(),
@@ -43,7 +43,8 @@ bool wait_on_stream(const at::Tensor *copy, CopyEvent *event) {
     const std::unique_ptr<CopyEvent> recorded(event);
     const auto current = c10::cuda::getCurrentCUDAStream();
     recorded->event.block(current);
-    // The memory belongs to the copy stream, which must not reuse it while it is read here.
+    // The memory was allocated on the copy stream. It must not be reused before the current stream
+    // has read the copy.
     c10::cuda::CUDACachingAllocator::recordStream(copy->storage().data_ptr(), current);
   });
 }

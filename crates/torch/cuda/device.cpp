@@ -1,4 +1,4 @@
-// Properties of the device.
+// Queries of the device.
 
 #include <c10/cuda/CUDAException.h>
 #include <cuda_runtime_api.h>

@@ -1,5 +1,6 @@
-// residual-cuda.so: the functions of libtorch_cuda that tch does not bind. A separate library, so
-// that the addon does not depend on libtorch_cuda. Every function catches exceptions.
+// Function table of residual-cuda.so, which contains the functions of libtorch_cuda that tch does
+// not bind. It is a separate library so that the addon does not depend on libtorch_cuda. Every
+// function catches exceptions.
 
 #include "function_table.h"
 

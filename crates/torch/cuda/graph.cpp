@@ -1,5 +1,5 @@
-// CUDA graphs. Work is captured on a side stream, and its allocations come from a private pool, so
-// that their addresses stay valid for replays.
+// CUDA graphs. Work is captured on a side stream and allocates from a private memory pool, so that
+// its addresses stay valid for replays.
 
 #include <ATen/core/CachingHostAllocator.h>
 #include <ATen/cuda/CUDAGraph.h>
@@ -36,16 +36,16 @@ struct SideStream {
 };
 
 struct Graph : at::cuda::CUDAGraph {
-  // Present during capture.
+  // Present during the capture.
   std::optional<SideStream> side_stream;
 
-  // Undoes what capture_end leaves behind if it fails: otherwise the pool still serves allocations
-  // on the stream and refers to this graph.
-  void close() {
+  // Cleans up after a failed capture_begin or capture_end: otherwise the private pool would still
+  // serve allocations on the stream and refer to this graph.
+  void abort_capture() {
     if (capture_ended_) return;  // the destructor of CUDAGraph cleans up
     const auto device = capture_stream().device_index();
     auto &host = *at::getHostAllocator(at::kCUDA);
-    // Each call fails if the capture did not get that far.
+    // A call throws if the capture failed before the corresponding step.
     ignore_exceptions([&] { allocator::endAllocateToPool(device, mempool_id_); });
     ignore_exceptions([&] { host.end_allocate_to_pool(mempool_id_); });
     ignore_exceptions([&] { allocator::releasePool(device, mempool_id_); });
@@ -79,17 +79,18 @@ bool end_side_stream(SideStream *side_stream) {
 
 bool begin_capture(Graph **graph) {
   return catch_exceptions([&] {
-    // No work is in flight, and cached blocks are available for the graph's pool.
+    // Completes all work, and frees cached blocks so that the graph's pool can allocate their
+    // memory.
     c10::cuda::device_synchronize();
     allocator::emptyCache();
     auto capturing = std::make_unique<Graph>();
     capturing->side_stream.emplace();
     try {
-      // The global mode also fails for calls of other threads: autograd launches the backward pass
-      // from a thread of its own.
+      // The global mode also detects unsafe calls on other threads: autograd launches the backward
+      // pass from its own thread.
       capturing->capture_begin({0, 0}, cudaStreamCaptureModeGlobal);
     } catch (...) {
-      capturing->close();
+      capturing->abort_capture();
       throw;
     }
     *graph = capturing.release();
@@ -102,7 +103,7 @@ bool end_capture(Graph *graph) {
     try {
       ending->capture_end();
     } catch (...) {
-      ending->close();
+      ending->abort_capture();
       throw;
     }
     ending->side_stream.reset();
@@ -116,6 +117,6 @@ bool replay(Graph *graph) {
 
 void free_graph(Graph *graph) {
   const std::unique_ptr<Graph> owned(graph);
-  // A replay may still use the memory that is freed here.
+  // A replay that is still running uses the memory that is freed.
   catch_exceptions([] { c10::cuda::device_synchronize(); });
 }

@@ -1,4 +1,4 @@
-// Device memory: initialization with an out-of-memory observer, limit, and release.
+// Device memory: initialization with an out-of-memory observer, limit, and cache.
 
 #include <ATen/Context.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -12,7 +12,7 @@ namespace allocator = c10::cuda::CUDACachingAllocator;
 bool init(void (*on_out_of_memory)()) {
   return catch_exceptions([&] {
     at::globalContext().lazyInitDevice(c10::DeviceType::CUDA);
-    // The exception that follows loses its type in tch, which keeps only its message.
+    // The observer is required because tch reduces an exception to its message.
     allocator::attachOutOfMemoryObserver(
         [on_out_of_memory](int64_t, size_t, size_t, size_t) { on_out_of_memory(); });
   });

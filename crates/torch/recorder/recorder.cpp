@@ -1,7 +1,8 @@
-// A stand-in for CUDA graphs on the CPU, for tests: records operations of libtorch as they are
-// called and calls them again on the same tensors. As with CUDA graphs, recorded operations take
-// effect only on replay, host values are captured as constants, replaced tensors are not seen, and
-// reading a value on the host fails. Kernels that are not libtorch operations are not recorded.
+// Test double of CUDA graphs on the CPU: records libtorch operations as they are dispatched and
+// calls them again on the same tensors. As with CUDA graphs, recorded operations take effect only
+// on replay, host values are captured as constants, tensors that replace recorded ones have no
+// effect, and reading a value on the host fails. Kernels that are not libtorch operations are not
+// recorded.
 
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -19,8 +20,8 @@
 #include "../shim/catch_exceptions.h"
 
 namespace {
-// A key below autograd, so that the backward pass is recorded too. libtorch itself does not use it
-// here.
+// A dispatch key below autograd, so that the backward pass is recorded too. libtorch does not use
+// this key in this process.
 constexpr auto KEY = c10::DispatchKey::Fake;
 
 using Stack = torch::jit::Stack;
@@ -45,9 +46,9 @@ void for_each_tensor(const c10::IValue &value, F &&body) {
 
 struct Recording {
   std::vector<Call> calls;
-  // Storages that the calls created.
+  // Storages that recorded calls created.
   std::unordered_set<c10::StorageImpl *> created;
-  // Content of the other storages before the recording.
+  // Content of all other storages before the recording.
   std::unordered_map<c10::StorageImpl *, std::string> saved;
   std::optional<c10::impl::IncludeDispatchKeyGuard> guard;
 
@@ -73,16 +74,16 @@ void record(const c10::OperatorHandle &operation, c10::DispatchKeySet keys, Stac
   const auto &name = operation.schema().name();
   TORCH_CHECK(name != "aten::_local_scalar_dense" && name != "aten::equal",
               "operation not permitted when stream is capturing: ", name);
-  const c10::impl::ExcludeDispatchKeyGuard below(KEY);
-  const auto arguments = operation.schema().arguments().size();
-  const auto results = operation.schema().returns().size();
-  Call call{operation, Stack(stack->end() - arguments, stack->end()), {}};
+  const c10::impl::ExcludeDispatchKeyGuard exclude(KEY);
+  const auto num_arguments = operation.schema().arguments().size();
+  const auto num_results = operation.schema().returns().size();
+  Call call{operation, Stack(stack->end() - num_arguments, stack->end()), {}};
   for (const auto &argument : call.arguments) {
     for_each_tensor(argument, [](const at::Tensor &tensor) { current->save(tensor); });
   }
-  const c10::DispatchKeySet below_key(c10::DispatchKeySet::FULL_AFTER, KEY);
-  operation.redispatchBoxed(keys & below_key, stack);
-  call.results.assign(stack->end() - results, stack->end());
+  const c10::DispatchKeySet keys_below(c10::DispatchKeySet::FULL_AFTER, KEY);
+  operation.redispatchBoxed(keys & keys_below, stack);
+  call.results.assign(stack->end() - num_results, stack->end());
   for (const auto &result : call.results) {
     for_each_tensor(result, [](const at::Tensor &tensor) {
       auto *storage = tensor.storage().unsafeGetStorageImpl();
@@ -96,7 +97,7 @@ TORCH_LIBRARY_IMPL(_, Fake, library) {
   library.fallback(torch::CppFunction::makeFromBoxedFunction<&record>());
 }
 
-std::vector<at::Tensor> tensors_of(const Stack &values) {
+std::vector<at::Tensor> collect_tensors(const Stack &values) {
   std::vector<at::Tensor> tensors;
   for (const auto &value : values) {
     for_each_tensor(value, [&](const at::Tensor &tensor) { tensors.push_back(tensor); });
@@ -116,7 +117,7 @@ bool residual_recorder_begin(Recording **recording) {
   });
 }
 
-// Restores every tensor to its content before the recording.
+// Ends the recording and restores the content that every tensor had before.
 bool residual_recorder_end(Recording *recording) {
   return catch_exceptions([&] {
     recording->guard.reset();
@@ -127,13 +128,13 @@ bool residual_recorder_end(Recording *recording) {
 
 bool residual_recorder_replay(Recording *recording) {
   return catch_exceptions([&] {
-    const at::AutoDispatchBelowADInplaceOrView below;
+    const at::AutoDispatchBelowADInplaceOrView guard;
     for (const auto &call : recording->calls) {
       Stack stack = call.arguments;
       call.operation.callBoxed(&stack);
-      const auto recorded = tensors_of(call.results), replayed = tensors_of(stack);
+      const auto recorded = collect_tensors(call.results), replayed = collect_tensors(stack);
       for (size_t i = 0; i < recorded.size(); i++) {
-        // A new tensor is copied to the address of the recorded one.
+        // A newly allocated result is copied to the address of the recorded result.
         if (recorded[i].const_data_ptr() != replayed[i].const_data_ptr()) {
           recorded[i].copy_(replayed[i]);
         }

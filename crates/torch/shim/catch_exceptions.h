@@ -1,4 +1,4 @@
-// No C++ exception may cross into Rust: catch_exceptions stores its message for this thread.
+// Conversion of C++ exceptions to a status, because an exception must not propagate into Rust.
 
 #pragma once
 
@@ -7,10 +7,10 @@
 #include <exception>
 #include <string>
 
-// Message of the last exception of this thread.
+// Message of the last exception on this thread.
 std::string &residual_error();
 
-// Runs `body`. Returns false if it throws.
+// Runs `body`. If it throws, stores the message in residual_error and returns false.
 template <typename F>
 bool catch_exceptions(F &&body) {
   try {

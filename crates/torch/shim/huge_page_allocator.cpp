@@ -1,4 +1,4 @@
-// A CPU allocator for libtorch whose large blocks come from huge_page_allocator.rs.
+// CPU allocator of libtorch that takes large blocks from huge_page_allocator.rs.
 
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
@@ -11,6 +11,7 @@ extern "C" void residual_set_out_of_memory();
 
 namespace {
 
+// BlockAllocator in huge_page_allocator.rs.
 struct BlockAllocator {
   size_t min_size;
   void *(*allocate)(size_t);
@@ -43,7 +44,7 @@ struct Allocator final : c10::Allocator {
 }  // namespace
 
 extern "C" void residual_set_cpu_allocator(const BlockAllocator *table) {
-  // Never destroyed, because tensors may outlive static objects.
+  // Never deleted, because tensors may outlive static objects.
   static auto *allocator = new Allocator();
   block_allocator = table;
   c10::SetCPUAllocator(allocator);

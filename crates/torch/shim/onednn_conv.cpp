@@ -1,5 +1,5 @@
-// oneDNN convolutions with a reordered weight and fused post-ops (shortcut addition, ReLU). The
-// operations are only available through libtorch's dispatcher.
+// oneDNN convolutions with a reordered weight and fused shortcut addition and ReLU. These
+// operations of libtorch are available only through its dispatcher.
 
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -20,6 +20,7 @@ using Sizes = std::vector<int64_t>;
 
 Sizes to_sizes(const int64_t (&pair)[2]) { return {pair[0], pair[1]}; }
 
+// Calls an operation by its name and returns its only result.
 at::Tensor call(const char *name, const char *overload, torch::jit::Stack stack) {
   const auto operation = c10::Dispatcher::singleton().findSchemaOrThrow(name, overload);
   operation.callBoxed(&stack);
@@ -32,11 +33,12 @@ extern "C" {
 
 bool residual_has_onednn() { return at::hasMKLDNN() && at::globalContext().userEnabledMkldnn(); }
 
-// Computes a convolution without gradients. `weight` is the result of mkldnn_reorder_conv2d_weight;
-// `bias` and `shortcut` may be null. Moves the shortcut out of its tensor.
+// Computes a convolution without gradients, adds `bias` and `shortcut` (both may be null) and
+// applies ReLU if `relu`. `weight` is a result of mkldnn_reorder_conv2d_weight. Moves the shortcut
+// out of its tensor.
 bool residual_onednn_conv2d(at::Tensor *input, at::Tensor *weight, at::Tensor *bias,
-                                 at::Tensor *shortcut, bool relu, const ConvParams *params,
-                                 at::Tensor **output) {
+                            at::Tensor *shortcut, bool relu, const ConvParams *params,
+                            at::Tensor **output) {
   return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     const auto x = channels_last(*input);
@@ -52,16 +54,16 @@ bool residual_onednn_conv2d(at::Tensor *input, at::Tensor *weight, at::Tensor *b
                                      relu ? "relu" : "none", no_scalars, none}));
       return;
     }
-    const auto other = channels_last(std::exchange(*shortcut, at::Tensor()).to(x.scalar_type()));
+    const auto addend = channels_last(std::exchange(*shortcut, at::Tensor()).to(x.scalar_type()));
     const c10::IValue unary = relu ? c10::IValue("relu") : none;
     // A shortcut without other owners becomes the output.
     const auto y =
-        has_unique_owner(other)
+        has_unique_owner(addend)
             ? call("mkldnn::_convolution_pointwise_", "binary",
-                   {other, x, *weight, b, padding, stride, dilation, groups, "add", 1.0, unary,
+                   {addend, x, *weight, b, padding, stride, dilation, groups, "add", 1.0, unary,
                     no_scalars, none})
             : call("mkldnn::_convolution_pointwise", "binary",
-                   {x, other, *weight, b, padding, stride, dilation, groups, "add", 1.0, unary,
+                   {x, addend, *weight, b, padding, stride, dilation, groups, "add", 1.0, unary,
                     no_scalars, none});
     *output = new at::Tensor(y);
   });

@@ -7,9 +7,9 @@
 
 #include <algorithm>
 
-// Calls body(0) to body(chunks - 1) on ATen's threads. (at::parallel_for would have to be compiled
-// with OpenMP and linked to the OpenMP library of this libtorch; a TensorIterator loop runs on the
-// same threads from inside libtorch.)
+// Calls body(0) to body(chunks - 1) on ATen's threads. Uses a TensorIterator loop, which libtorch
+// runs on its threads, because at::parallel_for is a template that would have to be compiled with
+// OpenMP and linked to the OpenMP library of this libtorch.
 template <typename F>
 void parallel_chunks(int64_t chunks, const F &body) {
   const auto indices = at::arange(chunks, at::kLong);
@@ -23,7 +23,8 @@ void parallel_chunks(int64_t chunks, const F &body) {
       /*grain_size=*/1);
 }
 
-// Divides `count` items between `chunks` threads: body(chunk, begin, end).
+// Divides `count` items into `chunks` ranges and calls body(chunk, begin, end) for each in
+// parallel.
 template <typename F>
 void parallel_ranges(int64_t count, int64_t chunks, const F &body) {
   const auto run_chunk = [&](int64_t chunk) {

@@ -1,5 +1,5 @@
-// The functions of ATen that tch does not bind. Every function catches exceptions: on failure it
-// returns false, and residual_last_error() returns the message.
+// ATen functions that tch does not bind. Every function catches exceptions: on failure, it returns
+// false, and residual_last_error() returns the message.
 
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
@@ -7,6 +7,7 @@
 #include <c10/core/GradMode.h>
 #include <torch/version.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,17 +24,17 @@ std::string &residual_error() {
 
 namespace {
 std::vector<at::Tensor> to_vector(at::Tensor *const *tensors, size_t count) {
-  std::vector<at::Tensor> all;
-  all.reserve(count);
-  for (size_t i = 0; i < count; i++) all.push_back(*tensors[i]);
-  return all;
+  std::vector<at::Tensor> vector;
+  vector.reserve(count);
+  for (size_t i = 0; i < count; i++) vector.push_back(*tensors[i]);
+  return vector;
 }
 
 std::optional<at::Tensor> to_optional(const at::Tensor *tensor) {
   return tensor == nullptr ? std::nullopt : std::optional(*tensor);
 }
 
-// Calls `body` with the tensor if it is not null, else with the number.
+// Calls `body` with the tensor, or with the number if the tensor is null.
 template <typename F>
 void with_tensor_or_number(const at::Tensor *tensor, double number, F &&body) {
   if (tensor != nullptr) {
@@ -43,9 +44,9 @@ void with_tensor_or_number(const at::Tensor *tensor, double number, F &&body) {
   }
 }
 
-// Gives gradients the memory layout of their parameters: fused kernels ignore strides.
-std::vector<at::Tensor> match_layouts(const std::vector<at::Tensor> &parameters,
-                                    std::vector<at::Tensor> gradients) {
+// Converts gradients to the strides of their parameters, because fused kernels ignore strides.
+std::vector<at::Tensor> match_strides(const std::vector<at::Tensor> &parameters,
+                                      std::vector<at::Tensor> gradients) {
   for (size_t i = 0; i < gradients.size(); i++) {
     if (gradients[i].strides() != parameters[i].strides()) {
       gradients[i] = at::empty_like(parameters[i]).copy_(gradients[i]);
@@ -61,28 +62,29 @@ const char *residual_last_error() { return residual_error().c_str(); }
 
 const char *residual_torch_version() { return TORCH_VERSION; }
 
-// torch.optim.SGD(fused=True). If `found_inf` is not null and 1, nothing is updated. `lr_tensor`
-// replaces `lr` if it is not null.
+// torch.optim.SGD(fused=True). The update is skipped if `found_inf` is not null and has the value
+// 1. `lr_tensor` replaces `lr` if it is not null.
 bool residual_fused_sgd(at::Tensor *const *parameters, at::Tensor *const *gradients,
-                        at::Tensor *const *momenta, size_t count, double lr,
+                        at::Tensor *const *momentum_buffers, size_t count, double lr,
                         const at::Tensor *lr_tensor, double momentum, double weight_decay,
                         bool nesterov, bool first_step, const at::Tensor *found_inf) {
   return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
-    const auto buffers = momentum == 0 ? std::vector<at::Tensor>() : to_vector(momenta, count);
+    const auto buffers =
+        momentum == 0 ? std::vector<at::Tensor>() : to_vector(momentum_buffers, count);
     const auto weights = to_vector(parameters, count);
-    const auto grads = match_layouts(weights, to_vector(gradients, count));
+    const auto grads = match_strides(weights, to_vector(gradients, count));
     with_tensor_or_number(lr_tensor, lr, [&](const auto &lr) {
       at::_fused_sgd_(weights, grads, buffers, weight_decay, momentum, lr, /*dampening=*/0,
-                      nesterov,
-                      /*maximize=*/false, first_step, /*grad_scale=*/{}, to_optional(found_inf));
+                      nesterov, /*maximize=*/false, first_step, /*grad_scale=*/{},
+                      to_optional(found_inf));
     });
   });
 }
 
-// torch.optim.Adam and AdamW with fused=True. `num_skipped` is the number of skipped steps before
-// this one, if it is not null. `step_tensor` and `lr_tensor` replace the numbers if they are not
-// null.
+// torch.optim.Adam(fused=True) or, if `decoupled`, AdamW. `step_tensor` and `lr_tensor` replace
+// `step` and `lr` if they are not null. `num_skipped`, if it is not null, is subtracted from the
+// step.
 bool residual_fused_adam(at::Tensor *const *parameters, at::Tensor *const *gradients,
                          at::Tensor *const *exp_avgs, at::Tensor *const *exp_avg_sqs,
                          size_t count, uint64_t step, const at::Tensor *step_tensor, double lr,
@@ -99,23 +101,23 @@ bool residual_fused_adam(at::Tensor *const *parameters, at::Tensor *const *gradi
                                      weights[0].options().dtype(at::kFloat).requires_grad(false));
     if (num_skipped != nullptr) step_count = step_count.sub(*num_skipped);
     const std::vector<at::Tensor> steps(count, step_count);
-    const auto grads = match_layouts(weights, to_vector(gradients, count));
+    const auto grads = match_strides(weights, to_vector(gradients, count));
     const auto m = to_vector(exp_avgs, count), v = to_vector(exp_avg_sqs, count);
     with_tensor_or_number(lr_tensor, lr, [&](const auto &lr) {
       if (decoupled) {
         at::_fused_adamw_(weights, grads, m, v, {}, steps, lr, beta1, beta2, weight_decay, eps,
                           /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{},
-                          to_optional(found_inf));
+                         to_optional(found_inf));
       } else {
         at::_fused_adam_(weights, grads, m, v, {}, steps, lr, beta1, beta2, weight_decay, eps,
                          /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{},
-                          to_optional(found_inf));
+                         to_optional(found_inf));
       }
     });
   });
 }
 
-// Operations on lists of tensors, in as few kernels as ATen offers (torch._foreach_*).
+// Operations on lists of tensors in few kernel launches (torch._foreach_*).
 
 bool residual_foreach_norm(at::Tensor *const *tensors, size_t count, at::Tensor **output) {
   return catch_exceptions([&] {
@@ -140,9 +142,9 @@ bool residual_foreach_mul_tensor(at::Tensor *const *tensors, size_t count,
   });
 }
 
-// x *= inverse_scale; sets found_inf to 1 if a value is not finite.
+// Computes x *= inverse_scale and sets `found_inf` to 1 if a value is not finite.
 bool residual_foreach_unscale(at::Tensor *const *tensors, size_t count, at::Tensor *found_inf,
-                      const at::Tensor *inverse_scale) {
+                              const at::Tensor *inverse_scale) {
   return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     if (count == 0) return;
@@ -154,14 +156,14 @@ bool residual_foreach_unscale(at::Tensor *const *tensors, size_t count, at::Tens
 bool residual_foreach_clamp(at::Tensor *const *tensors, size_t count, double bound) {
   return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
-    const auto all = to_vector(tensors, count);
-    at::_foreach_clamp_min_(all, -bound);
-    at::_foreach_clamp_max_(all, bound);
+    const auto list = to_vector(tensors, count);
+    at::_foreach_clamp_min_(list, -bound);
+    at::_foreach_clamp_max_(list, bound);
   });
 }
 
 bool residual_foreach_add(at::Tensor *const *tensors, at::Tensor *const *others, size_t count,
-                         double factor) {
+                          double factor) {
   return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     at::_foreach_add_(to_vector(tensors, count), to_vector(others, count), factor);
@@ -176,15 +178,15 @@ bool residual_foreach_copy(at::Tensor *const *tensors, at::Tensor *const *others
 }
 
 bool residual_foreach_lerp(at::Tensor *const *tensors, at::Tensor *const *others, size_t count,
-                   double weight) {
+                           double weight) {
   return catch_exceptions([&] {
     c10::AutoGradMode no_grad(false);
     at::_foreach_lerp_(to_vector(tensors, count), to_vector(others, count), weight);
   });
 }
 
-// Creates a tensor that borrows values. Calls `release` with `owner` when the last such tensor
-// dies.
+// Creates a tensor that borrows values. Calls `release` with `owner` when the storage of the tensor
+// is freed.
 bool residual_tensor_from_shared(const float *values, int64_t count, void *owner,
                                  void (*release)(void *), at::Tensor **output) {
   return catch_exceptions([&] {
@@ -193,21 +195,22 @@ bool residual_tensor_from_shared(const float *values, int64_t count, void *owner
   });
 }
 
-// Returns the tensor itself if it is channels_last already, else a copy.
+// Returns the tensor itself if it is channels_last, else a copy.
 bool residual_channels_last(at::Tensor *input, at::Tensor **output) {
   return catch_exceptions([&] {
     *output = new at::Tensor(input->contiguous(at::MemoryFormat::ChannelsLast));
   });
 }
 
-// Instruction set of ATen's own kernels: "AVX512", "AVX2", "DEFAULT".
+// Returns the instruction set of the kernels that ATen selected: "AVX512", "AVX2" or "DEFAULT".
 const char *residual_cpu_capability() {
   static std::string capability;
   catch_exceptions([&] { capability = at::get_cpu_capability(); });
   return capability.c_str();
 }
 
-// Multiplies fp32 as TF32 (10 mantissa bits) on tensor cores (torch.backends.*.allow_tf32).
+// Sets whether tensor cores multiply fp32 as TF32, with 10 mantissa bits
+// (torch.backends.*.allow_tf32).
 void residual_allow_tf32(bool allow) {
   catch_exceptions([&] {
     at::globalContext().setAllowTF32CuBLAS(allow);
@@ -215,9 +218,10 @@ void residual_allow_tf32(bool allow) {
   });
 }
 
-// Keeps freed memory in the process, for blocks that do not come from huge_page_allocator.cpp
-// (oneDNN's scratchpads, batches): every training step allocates the same blocks, and a page that
-// was returned to the kernel causes a page fault (about 2 us) when it is allocated again.
+// Configures malloc to keep freed memory in the process, for blocks that do not come from
+// huge_page_allocator.cpp, such as oneDNN's scratchpads and batches. Every training step allocates
+// the same blocks, and a page that was returned to the kernel causes a page fault (about 2 us) when
+// it is allocated again.
 void residual_configure_malloc() {
 #ifdef __GLIBC__
   mallopt(M_MMAP_THRESHOLD, 1 << 30);

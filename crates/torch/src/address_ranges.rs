@@ -1,4 +1,4 @@
-//! Bookkeeping of free and allocated address ranges, independent of real memory.
+//! Best-fit allocation of address ranges. Only keeps track of the ranges, never accesses memory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -9,25 +9,25 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// every step therefore gets the same addresses.
 #[derive(Default)]
 pub(crate) struct AddressRanges {
-    /// Start and length of the free ranges.
+    /// Length of each free range by its start.
     free: BTreeMap<usize, usize>,
-    /// Length and start of the free ranges.
+    /// Length and start of each free range, for the search by length.
     free_by_length: BTreeSet<(usize, usize)>,
-    /// Start and length of the allocated ranges.
+    /// Length of each allocated range by its start.
     allocated: HashMap<usize, usize>,
 }
 
 impl AddressRanges {
-    /// Adds a free range.
+    /// Adds a free range and merges it with adjacent free ranges.
     pub fn add(&mut self, mut start: usize, mut length: usize) {
         if let Some((&previous, &previous_length)) = self.free.range(..start).next_back()
             && previous + previous_length == start
         {
-            self.remove(previous, previous_length);
+            self.remove_free(previous, previous_length);
             (start, length) = (previous, previous_length + length);
         }
         if let Some(&next_length) = self.free.get(&(start + length)) {
-            self.remove(start + length, next_length);
+            self.remove_free(start + length, next_length);
             length += next_length;
         }
         self.free.insert(start, length);
@@ -36,16 +36,16 @@ impl AddressRanges {
 
     /// Allocates a range and returns its start, or `None` if no free range is large enough.
     pub fn allocate(&mut self, length: usize) -> Option<usize> {
-        let &(found, start) = self.free_by_length.range((length, 0)..).next()?;
-        self.remove(start, found);
-        if found > length {
-            self.add(start + length, found - length);
+        let &(free_length, start) = self.free_by_length.range((length, 0)..).next()?;
+        self.remove_free(start, free_length);
+        if free_length > length {
+            self.add(start + length, free_length - length);
         }
         self.allocated.insert(start, length);
         Some(start)
     }
 
-    /// Frees the range that starts at `start`. Returns whether there is one.
+    /// Frees the allocated range that starts at `start`. Returns whether there is such a range.
     pub fn free(&mut self, start: usize) -> bool {
         match self.allocated.remove(&start) {
             Some(length) => {
@@ -56,12 +56,12 @@ impl AddressRanges {
         }
     }
 
-    /// Iterates over start and length of the free ranges.
+    /// Iterates over the free ranges: start and length.
     pub fn free_ranges(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         self.free.iter().map(|(&start, &length)| (start, length))
     }
 
-    fn remove(&mut self, start: usize, length: usize) {
+    fn remove_free(&mut self, start: usize, length: usize) {
         self.free.remove(&start);
         self.free_by_length.remove(&(length, start));
     }
@@ -73,7 +73,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn allocates_the_smallest_range_that_fother_length() {
+    fn allocates_from_the_smallest_range_that_fits() {
         let mut ranges = AddressRanges::default();
         ranges.add(1000, 100);
         ranges.add(2000, 30);
@@ -93,13 +93,13 @@ mod tests {
             ranges.add(4096, 5000);
             ranges.add(50_000, 3000);
             let mut allocated: Vec<(usize, usize)> = Vec::new();
-            for (length, which) in requests {
+            for (length, index) in requests {
                 match ranges.allocate(length) {
                     Some(start) => {
-                        let inside = |from: usize, long: usize| {
-                            from <= start && start + length <= from + long
+                        let is_inside = |region: usize, region_length: usize| {
+                            region <= start && start + length <= region + region_length
                         };
-                        prop_assert!(inside(4096, 5000) || inside(50_000, 3000));
+                        prop_assert!(is_inside(4096, 5000) || is_inside(50_000, 3000));
                         for &(other, other_length) in &allocated {
                             prop_assert!(start + length <= other || other + other_length <= start);
                         }
@@ -108,7 +108,7 @@ mod tests {
                     None => prop_assert!(ranges.free_ranges().all(|(_, free)| free < length)),
                 }
                 if length % 2 == 0 && !allocated.is_empty() {
-                    let (start, _) = allocated.swap_remove(which.index(allocated.len()));
+                    let (start, _) = allocated.swap_remove(index.index(allocated.len()));
                     prop_assert!(ranges.free(start));
                 }
             }

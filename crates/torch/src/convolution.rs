@@ -1,4 +1,4 @@
-//! 3x3 convolutions as one autograd operation, by the Winograd kernels of `residual-kernels`.
+//! 3x3 convolutions as one autograd operation, with the Winograd kernels of `residual-kernels`.
 
 use std::ops::Range;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
@@ -41,14 +41,15 @@ unsafe extern "C" {
     ) -> bool;
 }
 
-/// Minimal output tiles per thread. With fewer, reading the transformed filters, four times the
-/// weight, dominates.
+/// Minimum number of output tiles per thread. With fewer tiles, the time is dominated by reading
+/// the transformed filters, which have four times as many values as the weight.
 const MIN_TILES_PER_THREAD: usize = 24;
 
-/// Returns whether [`conv2d_3x3`] supports `input` `[n, in, h, w]` and `weight` `[out, in, 3, 3]`:
-/// on a CPU with AVX2 or better, channels_last, bf16 or fp32 with an fp32 weight, whole registers
-/// of channels, and enough output for every thread. On CPUs with AMX, bf16 is left to ATen: AMX
-/// tiles gain more than Winograd's fewer multiplications.
+/// Returns whether [`conv2d_3x3`] supports `input` `[n, in, h, w]` and `weight` `[out, in, 3, 3]`.
+///
+/// Requires a CPU with AVX2 or better, a channels_last input in fp32 or bf16, an fp32 weight,
+/// channel counts that are multiples of [`CHANNEL_MULTIPLE`], and enough output tiles for every
+/// thread. bf16 is not supported on CPUs with AMX, where ATen's direct convolution is faster.
 pub fn supports_conv2d_3x3(input: &Tensor, weight: &Tensor) -> bool {
     let kind = input.kind();
     let has_kernel =
@@ -63,7 +64,7 @@ pub fn supports_conv2d_3x3(input: &Tensor, weight: &Tensor) -> bool {
     let shape = conv_shape(&size, filters[0]);
     shape.in_channels.is_multiple_of(CHANNEL_MULTIPLE)
         && shape.out_channels.is_multiple_of(CHANNEL_MULTIPLE)
-        && shape.tiles() >= MIN_TILES_PER_THREAD * tch::get_num_threads().max(1) as usize
+        && shape.num_tiles() >= MIN_TILES_PER_THREAD * tch::get_num_threads().max(1) as usize
         && is_channels_last(input)
 }
 
@@ -72,20 +73,21 @@ fn conv_shape(input: &[i64], out_channels: i64) -> ConvShape {
     ConvShape { images, height, width, in_channels, out_channels: out_channels as usize }
 }
 
-/// The results of [`conv2d_3x3`].
+/// Results of [`conv2d_3x3`].
 pub struct Conv3x3Output {
     pub output: Tensor,
-    /// The input, for a shortcut that is added to something computed from `output`: the convolution
-    /// then adds both gradients of the input while it writes its own.
+    /// Alias of the input for the shortcut of a residual block. The backward pass adds the gradient
+    /// of the alias while it writes the gradient of the convolution, which saves a pass over
+    /// memory.
     pub input_alias: Tensor,
-    /// The sums of the output's distances from `shift` and of their squares, per channel:
-    /// `[2, channels]`, fp64.
+    /// Sums over `output - shift` and its square for each channel: `[2, channels]`, fp64. Present
+    /// if `shift` is given.
     pub stats: Option<Tensor>,
 }
 
-/// Computes `conv2d(input, weight, stride 1, padding 1)` in fp32, stored in the input's type, with
-/// its gradients. With `shift` (`[out]`, fp32, best near the output's mean), also the output's
-/// statistics.
+/// Computes `conv2d(input, weight, stride=1, padding=1)` with autograd support, in fp32 arithmetic;
+/// the output has the type of the input. With `shift` (`[out]`, fp32, preferably close to the mean
+/// of the output), also computes the statistics of the output.
 pub fn conv2d_3x3(
     input: &Tensor,
     weight: &Tensor,
@@ -93,7 +95,7 @@ pub fn conv2d_3x3(
 ) -> Result<Conv3x3Output> {
     let mut results = [std::ptr::null_mut(); 3];
     let [output, input_alias, stats] = &mut results;
-    // SAFETY: the tensors are alive, the table is static, and the results are owned here.
+    // SAFETY: the tensors are alive, the table is static, and the results have no other owner.
     unsafe {
         check(residual_conv2d_3x3(
             input.as_ptr(),
@@ -113,17 +115,19 @@ pub fn conv2d_3x3(
     }
 }
 
-/// Transforms `weight` `[out, in, 3, 3]` (fp32) for [`conv2d_3x3_inference`]: four times the
-/// values.
+/// Transforms an fp32 `weight` `[out, in, 3, 3]` for [`conv2d_3x3_inference`]. The result has four
+/// times as many values.
 pub(crate) fn transform_filters(weight: &Tensor) -> Result<Tensor> {
     // SAFETY: the tensor is alive and the table is static.
     new_tensor(|filters| unsafe { residual_transform_filters(weight.as_ptr(), &KERNELS, filters) })
 }
 
-/// Computes `conv2d(input, weight, bias, stride 1, padding 1)`, plus `shortcut` (of the output's
-/// shape), through a ReLU if `relu`, in one pass and without gradients. Requires
-/// [`supports_conv2d_3x3`], the `filters` of [`transform_filters`] and an fp32 `bias`. A shortcut
-/// with no other owner becomes the output.
+/// Computes `relu(conv2d(input, weight, bias, stride=1, padding=1) + shortcut)` in one pass and
+/// without gradients. Bias, shortcut and ReLU are optional.
+///
+/// The input must satisfy [`supports_conv2d_3x3`]. `filters` is the weight transformed by
+/// [`transform_filters`], `bias` is fp32, and `shortcut` has the shape of the output. The output
+/// reuses the memory of a shortcut without other owners.
 pub(crate) fn conv2d_3x3_inference(
     input: &Tensor,
     filters: &Tensor,
@@ -145,12 +149,13 @@ pub(crate) fn conv2d_3x3_inference(
     })
 }
 
-/// The kernels that convolution.cpp calls, on whole tensors and the part `begin..end` of the work.
+/// Function table that convolution.cpp calls. Pointers refer to complete tensors; `begin..end` are
+/// the panels, tile rows or channels to compute.
 #[repr(C)]
 struct Kernels {
-    transformed_filters: unsafe extern "C" fn(&ConvShape) -> usize,
-    panels: unsafe extern "C" fn(&ConvShape) -> usize,
-    tile_rows: unsafe extern "C" fn(&ConvShape) -> usize,
+    transformed_filters_len: unsafe extern "C" fn(&ConvShape) -> usize,
+    num_panels: unsafe extern "C" fn(&ConvShape) -> usize,
+    num_tile_rows: unsafe extern "C" fn(&ConvShape) -> usize,
     cached_tile_rows: unsafe extern "C" fn(&ConvShape) -> usize,
     transform_panels: unsafe extern "C" fn(&ConvShape, bool, *const f32, usize, usize, *mut f32),
     convolve: unsafe extern "C" fn(
@@ -175,9 +180,9 @@ struct Kernels {
 }
 
 static KERNELS: Kernels = Kernels {
-    transformed_filters,
-    panels,
-    tile_rows,
+    transformed_filters_len,
+    num_panels,
+    num_tile_rows,
     cached_tile_rows,
     transform_panels,
     convolve,
@@ -185,30 +190,30 @@ static KERNELS: Kernels = Kernels {
     finish_filter_gradient,
 };
 
-extern "C" fn transformed_filters(shape: &ConvShape) -> usize {
-    shape.transformed_filters()
+extern "C" fn transformed_filters_len(shape: &ConvShape) -> usize {
+    shape.transformed_filters_len()
 }
 
-extern "C" fn panels(shape: &ConvShape) -> usize {
-    shape.panels()
+extern "C" fn num_panels(shape: &ConvShape) -> usize {
+    shape.num_panels()
 }
 
-extern "C" fn tile_rows(shape: &ConvShape) -> usize {
-    shape.tile_rows()
+extern "C" fn num_tile_rows(shape: &ConvShape) -> usize {
+    shape.num_tile_rows()
 }
 
 extern "C" fn cached_tile_rows(shape: &ConvShape) -> usize {
     shape.cached_tile_rows()
 }
 
-fn pixels(shape: &ConvShape) -> usize {
+fn num_pixels(shape: &ConvShape) -> usize {
     shape.images * shape.height * shape.width
 }
 
 /// Computes [`winograd::transform_filters`] of the panels `begin..end`.
 ///
 /// # Safety
-/// `weight` and `filters` must be whole tensors of the shape.
+/// `weight` and `filters` must point to complete tensors of the shape.
 unsafe extern "C" fn transform_panels(
     shape: &ConvShape,
     backward: bool,
@@ -217,23 +222,23 @@ unsafe extern "C" fn transform_panels(
     end: usize,
     filters: *mut f32,
 ) {
-    let part = shape.panel_range(&(begin..end));
-    // SAFETY: the caller guarantees whole tensors. No other thread writes these panels.
+    let range = shape.panel_range(&(begin..end));
+    // SAFETY: the caller guarantees complete tensors. No other thread writes these panels.
     let (weight, filters) = unsafe {
         (
             from_raw_parts(weight, 9 * shape.in_channels * shape.out_channels),
-            from_raw_parts_mut(filters.add(part.start), part.len()),
+            from_raw_parts_mut(filters.add(range.start), range.len()),
         )
     };
     let pass = if backward { Pass::Backward } else { Pass::Forward };
     winograd::transform_filters(SimdLevel::best(), shape, pass, weight, begin..end, filters);
 }
 
-/// Pointers to whole tensors of one element type.
+/// Pointers to complete tensors of one element type.
 #[derive(Clone, Copy)]
 struct ConvTensors {
     x: *const u8,
-    /// Null for none; `y` for in place.
+    /// Null without a shortcut; equal to `y` if the shortcut is overwritten by the output.
     shortcut: *const u8,
     y: *mut u8,
 }
@@ -241,8 +246,8 @@ struct ConvTensors {
 /// Computes [`winograd::convolve`] of the tile rows `begin..end`.
 ///
 /// # Safety
-/// The pointers must be whole tensors of the shape. `bias`, `shortcut` and `shift` (with `first`
-/// and `second`) may be null.
+/// The pointers must refer to complete tensors of the shape. `bias`, `shortcut` and `shift` (with
+/// `first` and `second`) may be null.
 unsafe extern "C" fn convolve(
     shape: &ConvShape,
     bf16: bool,
@@ -259,7 +264,7 @@ unsafe extern "C" fn convolve(
     second: *mut f64,
 ) {
     /// # Safety
-    /// As of the outer function, with tensors of `T`.
+    /// The conditions of the outer function apply, with elements of type `T`.
     unsafe fn typed<T: Scalar>(
         shape: &ConvShape,
         ConvTensors { x, shortcut, y }: ConvTensors,
@@ -268,38 +273,38 @@ unsafe extern "C" fn convolve(
         (bias, relu): (Option<&[f32]>, bool),
         stats: Option<OutputStats>,
     ) {
-        let part = shape.value_range(&rows, shape.out_channels);
-        // SAFETY: the caller guarantees whole tensors. No other thread writes these rows.
+        let range = shape.value_range(&rows, shape.out_channels);
+        // SAFETY: the caller guarantees complete tensors. No other thread writes these rows.
         let (x, shortcut, y) = unsafe {
             let shortcut = match shortcut {
                 _ if shortcut.is_null() => Shortcut::None,
                 _ if shortcut == y => Shortcut::InPlace,
                 _ => Shortcut::Separate(from_raw_parts(
-                    shortcut.cast::<T>().add(part.start),
-                    part.len(),
+                    shortcut.cast::<T>().add(range.start),
+                    range.len(),
                 )),
             };
             (
-                from_raw_parts(x.cast::<T>(), pixels(shape) * shape.in_channels),
+                from_raw_parts(x.cast::<T>(), num_pixels(shape) * shape.in_channels),
                 shortcut,
-                from_raw_parts_mut(y.cast::<T>().add(part.start), part.len()),
+                from_raw_parts_mut(y.cast::<T>().add(range.start), range.len()),
             )
         };
         let epilogue = Epilogue { bias, shortcut, relu };
         winograd::convolve(SimdLevel::best(), shape, x, filters, rows, epilogue, y, stats);
     }
     let mut sums = ChannelSums::zeros(shape.out_channels);
-    // SAFETY: the caller guarantees whole tensors.
+    // SAFETY: the caller guarantees complete tensors.
     unsafe {
-        let filters = from_raw_parts(filters, shape.transformed_filters());
+        let filters = from_raw_parts(filters, shape.transformed_filters_len());
         let bias = (!bias.is_null()).then(|| from_raw_parts(bias, shape.out_channels));
         let shift = (!shift.is_null()).then(|| from_raw_parts(shift, shape.out_channels));
         let stats = shift.map(|shift| OutputStats { shift, sums: &mut sums });
-        let (tensors, terms) = (ConvTensors { x, shortcut, y }, (bias, relu));
+        let (tensors, epilogue) = (ConvTensors { x, shortcut, y }, (bias, relu));
         if bf16 {
-            typed::<Bf16>(shape, tensors, filters, begin..end, terms, stats);
+            typed::<Bf16>(shape, tensors, filters, begin..end, epilogue, stats);
         } else {
-            typed::<f32>(shape, tensors, filters, begin..end, terms, stats);
+            typed::<f32>(shape, tensors, filters, begin..end, epilogue, stats);
         }
         if shift.is_some() {
             from_raw_parts_mut(first, shape.out_channels).copy_from_slice(&sums.first);
@@ -311,7 +316,7 @@ unsafe extern "C" fn convolve(
 /// Computes [`winograd::accumulate_filter_gradient`] of the tile rows `begin..end`.
 ///
 /// # Safety
-/// `x` and `dy` must be whole tensors of the shape, `sums` this thread's own sums.
+/// `x` and `dy` must point to complete tensors of the shape, `sums` to the sums of this thread.
 unsafe extern "C" fn accumulate_filter_gradient(
     shape: &ConvShape,
     bf16: bool,
@@ -322,25 +327,25 @@ unsafe extern "C" fn accumulate_filter_gradient(
     sums: *mut f32,
 ) {
     /// # Safety
-    /// As of the outer function, with tensors of `T`.
+    /// The conditions of the outer function apply, with elements of type `T`.
     unsafe fn typed<T: Scalar>(
         shape: &ConvShape,
         [x, dy]: [*const u8; 2],
         rows: Range<usize>,
         sums: &mut [f32],
     ) {
-        // SAFETY: the caller guarantees whole tensors.
+        // SAFETY: the caller guarantees complete tensors.
         let (x, dy) = unsafe {
             (
-                from_raw_parts(x.cast::<T>(), pixels(shape) * shape.in_channels),
-                from_raw_parts(dy.cast::<T>(), pixels(shape) * shape.out_channels),
+                from_raw_parts(x.cast::<T>(), num_pixels(shape) * shape.in_channels),
+                from_raw_parts(dy.cast::<T>(), num_pixels(shape) * shape.out_channels),
             )
         };
         winograd::accumulate_filter_gradient(SimdLevel::best(), shape, x, dy, rows, sums);
     }
-    // SAFETY: the caller guarantees whole tensors.
+    // SAFETY: the caller guarantees complete tensors.
     unsafe {
-        let sums = from_raw_parts_mut(sums, shape.transformed_filters());
+        let sums = from_raw_parts_mut(sums, shape.transformed_filters_len());
         if bf16 {
             typed::<Bf16>(shape, [x, dy], begin..end, sums);
         } else {
@@ -352,21 +357,22 @@ unsafe extern "C" fn accumulate_filter_gradient(
 /// Computes [`winograd::finish_filter_gradient`] of the channels `begin..end`.
 ///
 /// # Safety
-/// `sums` must be `parts` sums, `gradient` a whole tensor of the shape.
+/// `sums` must point to `num_sums` transformed filter gradients, `gradient` to a complete tensor of
+/// the shape.
 unsafe extern "C" fn finish_filter_gradient(
     shape: &ConvShape,
     sums: *const f32,
-    parts: usize,
+    num_sums: usize,
     begin: usize,
     end: usize,
     gradient: *mut f32,
 ) {
-    let filter = 9 * shape.in_channels;
-    // SAFETY: the caller guarantees whole tensors. No other thread writes these channels.
+    let filter_len = 9 * shape.in_channels;
+    // SAFETY: the caller guarantees complete tensors. No other thread writes these channels.
     let (sums, gradient) = unsafe {
         (
-            from_raw_parts(sums, parts * shape.transformed_filters()),
-            from_raw_parts_mut(gradient.add(begin * filter), (end - begin) * filter),
+            from_raw_parts(sums, num_sums * shape.transformed_filters_len()),
+            from_raw_parts_mut(gradient.add(begin * filter_len), (end - begin) * filter_len),
         )
     };
     winograd::finish_filter_gradient(SimdLevel::best(), shape, sums, begin..end, gradient);
@@ -377,19 +383,19 @@ mod tests {
     use super::*;
     use crate::channels_last;
 
-    /// Returns the output and both gradients.
+    /// Returns the output and the gradients of input and weight.
     fn results(
         input: &Tensor,
         weight: &Tensor,
-        by: impl Fn(&Tensor, &Tensor) -> Tensor,
+        forward: impl Fn(&Tensor, &Tensor) -> Tensor,
     ) -> Vec<Tensor> {
         let leaf = |t: &Tensor| t.detach().set_requires_grad(true);
         let (input, weight) = (leaf(input), leaf(weight));
-        let output = by(&input, &weight);
-        let numbers = output.numel() as i64;
-        let pattern = Tensor::arange(numbers, (Kind::Double, Device::Cpu)).sin();
-        let pattern = channels_last(&pattern.reshape(output.size())).unwrap();
-        let loss = (&output * pattern.to_kind(output.kind())).sum(Kind::Double);
+        let output = forward(&input, &weight);
+        let count = output.numel() as i64;
+        let factors = Tensor::arange(count, (Kind::Double, Device::Cpu)).sin();
+        let factors = channels_last(&factors.reshape(output.size())).unwrap();
+        let loss = (&output * factors.to_kind(output.kind())).sum(Kind::Double);
         let gradients = Tensor::run_backward(&[&loss], &[&input, &weight], false, false);
         [output.detach()].into_iter().chain(gradients).collect()
     }
@@ -400,17 +406,18 @@ mod tests {
     }
 
     /// Returns the relative error in the L2 norm.
-    fn error(found: &Tensor, truth: &Tensor) -> f64 {
+    fn relative_error(actual: &Tensor, reference: &Tensor) -> f64 {
         let norm = |t: &Tensor| t.norm().double_value(&[]);
-        norm(&(found.to_kind(Kind::Double) - truth)) / norm(truth)
+        norm(&(actual.to_kind(Kind::Double) - reference)) / norm(reference)
     }
 
+    /// Returns a random input `[n, c, h, w]` and weight `[k, c, 3, 3]`.
     fn case(kind: Kind, [n, c, k, h, w]: [i64; 5]) -> [Tensor; 2] {
         tch::manual_seed(1);
         let random = |shape: &[i64], kind| {
-            let numbers = Tensor::randn(shape, (Kind::Double, Device::Cpu));
-            // Values that every kind can represent.
-            channels_last(&numbers.to_kind(Kind::BFloat16).to_kind(kind)).unwrap()
+            let values = Tensor::randn(shape, (Kind::Double, Device::Cpu));
+            // Rounded to values that every kind can represent.
+            channels_last(&values.to_kind(Kind::BFloat16).to_kind(kind)).unwrap()
         };
         let weight_kind = if kind == Kind::Double { kind } else { Kind::Float };
         [random(&[n, c, h, w], kind), random(&[k, c, 3, 3], weight_kind)]
@@ -425,20 +432,21 @@ mod tests {
         }
         for size in SIZES {
             let [x, w] = case(Kind::Double, size);
-            let truth = results(&x, &w, aten);
-            // bf16 must be as accurate as ATen.
+            let reference = results(&x, &w, aten);
+            // A bound of 0 requires the accuracy of ATen.
             for (kind, bound) in [(Kind::Float, 3e-6), (Kind::BFloat16, 0.0)] {
                 let [x, w] = case(kind, size);
                 if kind == Kind::Float {
                     assert!(supports_conv2d_3x3(&x, &w), "{size:?}");
                 }
-                let ours = results(&x, &w, |x, w| conv2d_3x3(x, w, None).unwrap().output);
-                let theirs = results(&x, &w, aten);
-                for (i, truth) in truth.iter().enumerate() {
-                    let (mine, aten) = (error(&ours[i], truth), error(&theirs[i], truth));
-                    let what = format!("{size:?} {kind:?} {i}: {mine:e} {aten:e}");
-                    println!("{what}");
-                    assert!(mine <= (1.05 * aten).max(bound), "{what}");
+                let winograd = results(&x, &w, |x, w| conv2d_3x3(x, w, None).unwrap().output);
+                let aten = results(&x, &w, aten);
+                for (i, reference) in reference.iter().enumerate() {
+                    let error = relative_error(&winograd[i], reference);
+                    let aten_error = relative_error(&aten[i], reference);
+                    let message = format!("{size:?} {kind:?} {i}: {error:e}, ATen {aten_error:e}");
+                    println!("{message}");
+                    assert!(error <= (1.05 * aten_error).max(bound), "{message}");
                 }
             }
         }
@@ -450,16 +458,16 @@ mod tests {
             return println!("skipped: this CPU has no AVX2");
         }
         let [x, w] = case(Kind::Double, [8, 32, 32, 16, 16]);
-        let truth = results(&x, &w, |x, w| aten(x, w).relu() + x * 2);
+        let reference = results(&x, &w, |x, w| aten(x, w).relu() + x * 2);
         let [x, w] = case(Kind::Float, [8, 32, 32, 16, 16]);
-        let ours = results(&x, &w, |x, w| {
+        let actual = results(&x, &w, |x, w| {
             let Conv3x3Output { output, input_alias, .. } = conv2d_3x3(x, w, None).unwrap();
             output.relu() + input_alias * 2
         });
-        for (found, truth) in ours.iter().zip(&truth) {
-            assert!(error(found, truth) < 3e-6);
+        for (actual, reference) in actual.iter().zip(&reference) {
+            assert!(relative_error(actual, reference) < 3e-6);
         }
-        // The alias alone.
+        // A loss that depends only on the alias.
         let x = x.set_requires_grad(true);
         let alias = conv2d_3x3(&x, &w, None).unwrap().input_alias;
         let gradient = Tensor::run_backward(&[(alias * 3).sum(Kind::Float)], &[&x], false, false);
@@ -478,11 +486,14 @@ mod tests {
             let Conv3x3Output { output, stats, .. } = conv2d_3x3(&x, &w, Some(&shift)).unwrap();
             let stats = stats.unwrap();
             assert!(output.requires_grad() && !stats.requires_grad());
-            let distances = output.detach().to_kind(Kind::Double) - shift.view([1, -1, 1, 1]);
-            let of = |t: Tensor| t.sum_dim_intlist([0i64, 2, 3].as_slice(), false, Kind::Double);
-            let expected =
-                Tensor::stack(&[of(distances.shallow_clone()), of(distances.square())], 0);
-            assert!(error(&stats, &expected) < 1e-6, "{kind:?}");
+            let differences = output.detach().to_kind(Kind::Double) - shift.view([1, -1, 1, 1]);
+            let channel_sums =
+                |t: Tensor| t.sum_dim_intlist([0i64, 2, 3].as_slice(), false, Kind::Double);
+            let expected = Tensor::stack(
+                &[channel_sums(differences.shallow_clone()), channel_sums(differences.square())],
+                0,
+            );
+            assert!(relative_error(&stats, &expected) < 1e-6, "{kind:?}");
         }
     }
 
@@ -500,7 +511,7 @@ mod tests {
     #[test]
     fn supports_only_shapes_and_types_with_kernels() {
         let [x, w] = case(Kind::Float, SIZES[0]);
-        assert!(!supports_conv2d_3x3(&x.contiguous(), &w), "channels outermost");
+        assert!(!supports_conv2d_3x3(&x.contiguous(), &w), "contiguous (NCHW)");
         assert!(!supports_conv2d_3x3(&x.to_kind(Kind::Double), &w), "fp64");
         let [x, w] = case(Kind::Float, [8, 3, 16, 32, 32]);
         assert!(!supports_conv2d_3x3(&x, &w), "three channels");

@@ -1,6 +1,6 @@
-//! CUDA functions that tch does not bind. Their C++ code is a separate library (`residual-cuda.so`,
-//! from `cuda/`), so that nothing else depends on libtorch_cuda. The library is loaded at run time,
-//! and everything but CUDA works without it.
+//! CUDA functions that tch does not bind. Their C++ code (`cuda/`) is compiled to a separate
+//! library, `residual-cuda.so`, so that nothing else depends on libtorch_cuda. The library is
+//! loaded at run time; only training on CUDA requires it.
 
 use std::ffi::{CString, c_char, c_int};
 use std::path::Path;
@@ -14,7 +14,7 @@ use torch_sys::C_tensor;
 use crate::out_of_memory::residual_set_out_of_memory;
 use crate::{error_from_message, string_from_c, torch_error};
 
-/// `Functions` of function_table.h.
+/// Function table of residual-cuda.so: `Functions` of function_table.h.
 #[repr(C)]
 struct Functions {
     last_error: unsafe extern "C" fn() -> *const c_char,
@@ -38,15 +38,15 @@ struct Functions {
     free_graph: unsafe extern "C" fn(*mut GraphHandle),
 }
 
-/// An opaque type of async_copy.cpp.
+/// `CopyEvent` of async_copy.cpp, opaque to Rust.
 #[repr(C)]
 struct CopyEvent([u8; 0]);
 
-/// An opaque type of graph.cpp.
+/// `SideStream` of graph.cpp, opaque to Rust.
 #[repr(C)]
 struct SideStream([u8; 0]);
 
-/// An opaque type of graph.cpp.
+/// `Graph` of graph.cpp, opaque to Rust.
 #[repr(C)]
 struct GraphHandle([u8; 0]);
 
@@ -63,7 +63,7 @@ pub fn load(path: &Path) -> Result<()> {
         return Ok(());
     }
     let functions = load_functions(path)
-        .map_err(|why| Error::new(ErrorCode::Device, format!("{}: {why}", path.display())))?;
+        .map_err(|reason| Error::new(ErrorCode::Device, format!("{}: {reason}", path.display())))?;
     FUNCTIONS.get_or_init(|| functions);
     Ok(())
 }
@@ -100,12 +100,12 @@ pub fn set_unavailable_reason(reason: String) {
     UNAVAILABLE_REASON.get_or_init(|| reason);
 }
 
-/// Returns the reason of [`set_unavailable_reason`].
+/// Returns the reason that [`set_unavailable_reason`] stored.
 pub fn unavailable_reason() -> Option<&'static str> {
     UNAVAILABLE_REASON.get().map(String::as_str)
 }
 
-/// Returns whether there is a device, and everything to use it.
+/// Returns whether residual-cuda.so is loaded and libtorch finds a CUDA device.
 pub fn is_available() -> bool {
     FUNCTIONS.get().is_some() && tch::Cuda::is_available()
 }
@@ -135,8 +135,8 @@ pub fn free_memory() -> Option<u64> {
 }
 
 fn functions() -> Result<&'static Functions> {
-    let none = || Error::new(ErrorCode::Device, "CUDA is not loaded in this process");
-    FUNCTIONS.get().copied().ok_or_else(none)
+    let not_loaded = || Error::new(ErrorCode::Device, "CUDA is not loaded in this process");
+    FUNCTIONS.get().copied().ok_or_else(not_loaded)
 }
 
 impl Functions {
@@ -144,13 +144,13 @@ impl Functions {
         if is_ok {
             return Ok(());
         }
-        // SAFETY: the message is a string of this thread that lives until the next call.
+        // SAFETY: the message is a thread-local C string that is valid until the next call.
         Err(error_from_message(&unsafe { string_from_c((self.last_error)()) }))
     }
 }
 
-/// Initializes the device: detection of out-of-memory errors, cuDNN's benchmark mode, and TF32 for
-/// fp32 products. Later calls have no effect.
+/// Initializes the device: detects out-of-memory errors, and enables cuDNN's benchmark mode and
+/// TF32 for fp32 matrix products and convolutions. Later calls have no effect.
 ///
 /// # Errors
 /// `E_DEVICE` if CUDA is not loaded; `E_TORCH`.
@@ -198,13 +198,13 @@ pub fn empty_cache() {
     }
 }
 
-/// Creates a one-dimensional tensor on the device. The copy runs asynchronously on a stream of its
-/// own; the device waits for it, the host does not.
+/// Creates a one-dimensional tensor on the device. The copy runs asynchronously on a separate
+/// stream. The current stream waits for the copy, the host does not.
 pub fn copy_to_device<T: Element>(values: &[T]) -> Result<Tensor> {
     let functions = functions()?;
     let (mut copy, mut event) = (std::ptr::null_mut(), std::ptr::null_mut());
-    // SAFETY: `copy_to_device` reads the values into pinned memory before it returns. The result is
-    // owned here, and `wait_on_stream` consumes the event.
+    // SAFETY: `copy_to_device` reads the values into pinned memory before it returns. The result
+    // has no other owner, and `wait_on_stream` consumes the event.
     unsafe {
         let (data, size) = (values.as_ptr().cast(), [values.len() as i64]);
         let host =
@@ -216,9 +216,9 @@ pub fn copy_to_device<T: Element>(values: &[T]) -> Result<Tensor> {
     }
 }
 
-/// Runs `work` on the stream that graphs are captured on, in order with the current stream. A
-/// warm-up there creates the per-stream state of libraries before a capture. On the CPU, just runs
-/// `work`.
+/// Runs `work` on the stream that graphs are captured on, synchronized with the current stream. A
+/// warm-up on this stream creates the per-stream state of cuBLAS and cuDNN before a capture. On the
+/// CPU, only runs `work`.
 pub fn on_side_stream<T>(device: Device, work: impl FnOnce() -> Result<T>) -> Result<T> {
     if device == Device::Cpu {
         return work();
@@ -228,7 +228,7 @@ pub fn on_side_stream<T>(device: Device, work: impl FnOnce() -> Result<T>) -> Re
     impl Drop for Guard {
         fn drop(&mut self) {
             if !self.1.is_null() {
-                // SAFETY: it was created by `begin_side_stream` and has not ended.
+                // SAFETY: the side stream was created by `begin_side_stream` and has not ended.
                 unsafe { (self.0.end_side_stream)(self.1) };
             }
         }
@@ -239,12 +239,12 @@ pub fn on_side_stream<T>(device: Device, work: impl FnOnce() -> Result<T>) -> Re
     functions.check(unsafe { (functions.begin_side_stream)(&mut guard.1) })?;
     let result = work()?;
     let side_stream = std::mem::replace(&mut guard.1, std::ptr::null_mut());
-    // SAFETY: it was created by `begin_side_stream`, and the call consumes it.
+    // SAFETY: the side stream was created by `begin_side_stream`, and the call consumes it.
     functions.check(unsafe { (functions.end_side_stream)(side_stream) })?;
     Ok(result)
 }
 
-/// A captured CUDA graph. [`crate::CudaGraph`] adds the stand-in for tests.
+/// The CUDA backend of [`crate::CudaGraph`].
 pub(crate) struct CapturedGraph(*mut GraphHandle);
 
 impl CapturedGraph {
@@ -252,7 +252,7 @@ impl CapturedGraph {
     pub fn begin() -> Result<CapturedGraph> {
         let functions = functions()?;
         let mut graph = std::ptr::null_mut();
-        // SAFETY: the graph is owned here.
+        // SAFETY: the new graph has no other owner.
         functions.check(unsafe { (functions.begin_capture)(&mut graph) })?;
         Ok(CapturedGraph(graph))
     }
@@ -285,22 +285,21 @@ impl Drop for CapturedGraph {
 
 /// An asynchronous copy of an fp64 tensor to the host.
 pub struct AsyncHostCopy {
-    /// The copy on the CPU, complete when `event` is.
+    /// Copy on the CPU, complete when `event` has occurred.
     host: Tensor,
     /// Null if the tensor was on the CPU, or after waiting.
     event: *mut CopyEvent,
 }
 
 impl AsyncHostCopy {
-    /// Starts the copy, behind the work that the device has been given so far. A tensor on the CPU
-    /// is copied at once.
+    /// Enqueues the copy on the current stream. A tensor on the CPU is copied synchronously.
     pub fn new(tensor: &Tensor) -> Result<AsyncHostCopy> {
         if tensor.device() == Device::Cpu {
             return Ok(AsyncHostCopy { host: tensor.copy(), event: std::ptr::null_mut() });
         }
         let functions = functions()?;
         let (mut host, mut event) = (std::ptr::null_mut(), std::ptr::null_mut());
-        // SAFETY: `tensor` is alive, and the results are owned here.
+        // SAFETY: `tensor` is alive, and the results have no other owner.
         unsafe {
             functions.check((functions.copy_to_host)(tensor.as_ptr(), &mut host, &mut event))?;
             Ok(AsyncHostCopy { host: Tensor::from_ptr(host), event })
@@ -333,7 +332,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn functions_fail_gracefully_without_the_library() {
+    fn functions_return_errors_without_the_library() {
         assert!(!is_available());
         assert_eq!((device_capability(), free_memory()), (None, None));
         assert_eq!(init().unwrap_err().code, ErrorCode::Device);
@@ -341,13 +340,13 @@ mod tests {
         assert_eq!(copy_to_device(&[1f32]).err().unwrap().code, ErrorCode::Device);
         assert_eq!(CapturedGraph::begin().err().unwrap().code, ErrorCode::Device);
         let result =
-            on_side_stream(Device::Cuda(0), || -> Result<()> { panic!("the work was run") });
+            on_side_stream(Device::Cuda(0), || -> Result<()> { panic!("`work` must not run") });
         assert_eq!(result.unwrap_err().code, ErrorCode::Device);
         empty_cache();
     }
 
     #[test]
-    fn cpu_tensors_are_copied_at_once() {
+    fn cpu_tensors_are_copied_synchronously() {
         let mut source = Tensor::from_slice(&[1.5f64, -2.0]);
         let copy = AsyncHostCopy::new(&source).unwrap();
         let _ = source.fill_(0.0);

@@ -1,4 +1,4 @@
-//! Graph capture: work that a device is given once and repeats with the current tensor values.
+//! Graph capture: device work that is recorded once and replayed with the current tensor values.
 
 use residual_spec::Result;
 use tch::Device;
@@ -9,8 +9,8 @@ use crate::recorder::Recording;
 
 /// A captured graph of operations (`torch.cuda.CUDAGraph`).
 ///
-/// The graph refers to tensors by their addresses: the tensors that it reads and writes must stay
-/// alive, and inputs must be written into them. Host values are captured as constants. With the
+/// The graph refers to tensors by their addresses. The tensors that it reads and writes must stay
+/// alive, and new inputs must be copied into them. Host values are captured as constants. With the
 /// feature `recorder`, tests capture graphs on the CPU.
 pub struct CudaGraph(Backend);
 
@@ -39,32 +39,32 @@ impl Backend {
 }
 
 impl CudaGraph {
-    /// Captures `work` without executing it. The tensors that it returns hold values after a
-    /// [`CudaGraph::replay`]. `work` must not read tensor values or copy from host memory, and
-    /// should have run once on the side stream ([`crate::cuda::on_side_stream`]), so that its
-    /// kernels and workspaces exist.
+    /// Captures `work` without executing it. The tensors that `work` returns have valid values
+    /// after a [`CudaGraph::replay`]. `work` must not read tensor values on the host or copy from
+    /// host memory, and should have run once on the side stream ([`crate::cuda::on_side_stream`]),
+    /// which loads its kernels and allocates its workspaces.
     ///
     /// # Errors
-    /// `E_DEVICE` if the device has no graphs; the errors of `work`; `E_MEMORY`, `E_TORCH`. The
-    /// graph is then freed.
+    /// `E_DEVICE` if the device does not support graphs; the errors of `work`; `E_MEMORY`,
+    /// `E_TORCH`. The graph is freed.
     pub fn capture<T>(device: Device, work: impl FnOnce() -> Result<T>) -> Result<(CudaGraph, T)> {
         /// Ends the capture also if `work` fails or panics.
         struct Guard(Option<Backend>);
         impl Drop for Guard {
             fn drop(&mut self) {
                 if let Some(backend) = &mut self.0 {
-                    let _ = backend.end(); // the error of `work` is reported instead
+                    let _ = backend.end(); // the error of `work` is returned instead
                 }
             }
         }
         let mut guard = Guard(Some(Backend::begin(device)?));
         let result = work()?;
-        let mut backend = guard.0.take().expect("the capture has begun");
+        let mut backend = guard.0.take().expect("the capture has started");
         backend.end()?;
         Ok((CudaGraph(backend), result))
     }
 
-    /// Launches the captured work asynchronously, behind the work of the current stream.
+    /// Launches the captured work asynchronously on the current stream.
     pub fn replay(&self) -> Result<()> {
         match &self.0 {
             Backend::Cuda(graph) => graph.replay(),
@@ -123,16 +123,16 @@ mod tests {
     }
 
     #[test]
-    fn host_values_are_captured_and_replaced_tensors_are_not_seen() {
-        let (mut rate, mut factor) = (3.0, Tensor::from(1.0));
-        let (graph, product) = capture(|| factor.f_mul_scalar(rate)).unwrap();
-        (rate, factor) = (rate + 1.0, Tensor::from(7.0));
+    fn host_values_are_captured_and_replaced_tensors_have_no_effect() {
+        let (mut scalar, mut tensor) = (3.0, Tensor::from(1.0));
+        let (graph, product) = capture(|| tensor.f_mul_scalar(scalar)).unwrap();
+        (scalar, tensor) = (scalar + 1.0, Tensor::from(7.0));
         graph.replay().unwrap();
-        assert_eq!((value(&product), rate, value(&factor)), (3.0, 4.0, 7.0));
+        assert_eq!((value(&product), scalar, value(&tensor)), (3.0, 4.0, 7.0));
     }
 
     #[test]
-    fn reading_a_value_or_failing_ends_the_capture() {
+    fn reading_a_value_or_an_error_ends_the_capture() {
         let mut x = Tensor::from(3.0);
         let reading = capture(|| {
             let _ = x.f_add_scalar_(1.0)?;

@@ -1,6 +1,6 @@
 //! Inference convolutions with batch normalization folded into the weight, as
-//! `torch.nn.utils.fusion.fuse_conv_bn_weights`. The weight is brought into the layout of the
-//! backend's kernel once, and the shortcut addition and the ReLU are fused into the convolution.
+//! `torch.nn.utils.fusion.fuse_conv_bn_weights`. The weight is converted to the layout of the
+//! backend once, and the shortcut addition and the ReLU are fused into the convolution.
 
 use std::cell::RefCell;
 
@@ -37,20 +37,22 @@ pub struct ConvParams {
 }
 
 impl ConvParams {
-    /// Returns whether [`supports_conv2d_3x3`], which sees only the tensors, applies.
+    /// Returns whether these are the parameters of [`conv2d_3x3`](crate::conv2d_3x3).
+    /// [`supports_conv2d_3x3`] checks the tensors.
     pub fn is_same_3x3(&self) -> bool {
         *self == ConvParams { stride: [1, 1], padding: [1, 1], groups: 1 }
     }
 }
 
-/// Transformed filters are cached up to this many values (128 to 128 channels). Larger ones are not
-/// worth their memory.
-const MAX_CACHED_FILTERS: usize = 1 << 20;
+/// Maximum number of values of transformed filters that are cached: enough for 128 to 128 channels.
+/// Caching larger filters saves too little time for the memory.
+const MAX_CACHED_FILTERS_LEN: usize = 1 << 20;
 
 /// A convolution with fixed weights.
 pub struct FoldedConv {
-    /// Before multiplication by `scale`, a value per output channel.
+    /// Weight before the multiplication by `scale`.
     weight: Tensor,
+    /// A factor per output channel.
     scale: Option<Tensor>,
     bias: Option<Tensor>,
     params: ConvParams,
@@ -70,15 +72,15 @@ enum Backend {
     WinogradCached,
     /// [`conv2d_3x3_inference`] with filters transformed in every call.
     Winograd,
-    /// oneDNN, for inputs of this size and kind.
+    /// oneDNN, with the weight reordered for inputs of this size and kind.
     OneDnn(Vec<i64>, Kind),
-    /// ATen, in this kind.
+    /// ATen, with weight and bias of this kind.
     ATen(Kind),
 }
 
 impl FoldedConv {
-    /// Creates `conv2d(input, weight * scale, bias)`. The tensors are fp32 or fp64 and are not
-    /// modified.
+    /// Creates the convolution `conv2d(input, weight * scale, bias)`. The tensors are fp32 or fp64,
+    /// and are not modified.
     pub fn new(
         weight: &Tensor,
         scale: Option<Tensor>,
@@ -89,9 +91,9 @@ impl FoldedConv {
         FoldedConv { weight: weight.detach(), scale, bias, params, prepared }
     }
 
-    /// Computes the convolution of `input`, plus `shortcut` (of the output's shape), through a ReLU
-    /// if `relu`, in the input's kind and without gradients. A shortcut with no other owner may
-    /// become the output.
+    /// Computes `relu(conv2d(input) + shortcut)` in the kind of the input, without gradients.
+    /// Shortcut (in the shape of the output) and ReLU are optional. The output may reuse the memory
+    /// of a shortcut without other owners.
     pub fn forward(&self, input: &Tensor, shortcut: Option<Tensor>, relu: bool) -> Result<Tensor> {
         let _no_grad = tch::no_grad_guard();
         let backend = self.select_backend(input);
@@ -107,7 +109,7 @@ impl FoldedConv {
                 let filters = transform_filters(weight)?;
                 conv2d_3x3_inference(input, &filters, bias, shortcut, relu)
             }
-            Backend::OneDnn(..) => self.onednn(input, weight, bias, shortcut, relu),
+            Backend::OneDnn(..) => self.forward_onednn(input, weight, bias, shortcut, relu),
             Backend::ATen(_) => {
                 let ConvParams { stride, padding, groups } = self.params;
                 let output = input.f_conv2d(weight, bias, stride, padding, [1, 1], groups);
@@ -118,48 +120,50 @@ impl FoldedConv {
 
     fn select_backend(&self, input: &Tensor) -> Backend {
         if self.params.is_same_3x3() && supports_conv2d_3x3(input, &self.weight) {
-            let is_small = self.transformed_filters() <= MAX_CACHED_FILTERS;
+            let is_small = self.transformed_filters_len() <= MAX_CACHED_FILTERS_LEN;
             return if is_small { Backend::WinogradCached } else { Backend::Winograd };
         }
         let kind = input.kind();
         let has_kernel = match kind {
             Kind::Float => SimdLevel::best() != SimdLevel::Scalar,
-            // The requirement of ATen.
+            // ATen requires AVX-512 for bf16.
             Kind::BFloat16 => SimdLevel::best() == SimdLevel::Avx512,
             _ => false,
         };
-        // SAFETY: the shim reads constants.
-        let onednn = has_kernel && unsafe { residual_has_onednn() };
-        let layout = is_channels_last(input) && self.has_many_pixels(input);
-        if onednn && layout && self.params.groups == 1 && input.device() == Device::Cpu {
+        // SAFETY: the function has no arguments.
+        let has_onednn = has_kernel && unsafe { residual_has_onednn() };
+        let has_layout = is_channels_last(input) && self.has_multiple_pixels(input);
+        if has_onednn && has_layout && self.params.groups == 1 && input.device() == Device::Cpu {
             Backend::OneDnn(input.size(), kind)
         } else {
             Backend::ATen(kind)
         }
     }
 
-    /// Returns whether input and output have more than one pixel each: a single pixel is contiguous
-    /// in both memory formats, and libtorch's reordered convolution assumes the wrong one.
-    fn has_many_pixels(&self, input: &Tensor) -> bool {
+    /// Returns whether input and output have more than one pixel each. A single pixel is contiguous
+    /// in both memory formats, and libtorch's convolution with a reordered weight assumes the wrong
+    /// format.
+    fn has_multiple_pixels(&self, input: &Tensor) -> bool {
         let ConvParams { stride, padding, .. } = self.params;
         let (size, kernel) = (input.size(), self.weight.size());
-        let output = |axis: usize| {
+        let output_size = |axis: usize| {
             (size[2 + axis] + 2 * padding[axis] - kernel[2 + axis]) / stride[axis] + 1
         };
-        size[2] * size[3] > 1 && output(0) * output(1) > 1
+        size[2] * size[3] > 1 && output_size(0) * output_size(1) > 1
     }
 
     /// Returns the number of values of the transformed filters.
-    fn transformed_filters(&self) -> usize {
+    fn transformed_filters_len(&self) -> usize {
         self.weight.numel() * 4
     }
 
+    /// Converts weight and bias to the layout of a backend.
     fn prepare(&self, backend: Backend) -> Result<Prepared> {
         let kind = match backend {
             Backend::OneDnn(_, kind) | Backend::ATen(kind) => kind,
             Backend::WinogradCached | Backend::Winograd => Kind::Float,
         };
-        let (weight, bias) = self.scaled(kind).map_err(torch_error)?;
+        let (weight, bias) = self.scaled_weight_and_bias(kind).map_err(torch_error)?;
         let weight = match &backend {
             Backend::WinogradCached => transform_filters(&weight)?,
             Backend::OneDnn(size, kind) => {
@@ -179,7 +183,11 @@ impl FoldedConv {
         Ok(Prepared { backend, weight, bias })
     }
 
-    fn scaled(&self, kind: Kind) -> std::result::Result<(Tensor, Option<Tensor>), TchError> {
+    /// Returns the weight, multiplied by `scale`, and the bias.
+    fn scaled_weight_and_bias(
+        &self,
+        kind: Kind,
+    ) -> std::result::Result<(Tensor, Option<Tensor>), TchError> {
         let weight = match &self.scale {
             Some(scale) => self.weight.f_mul(&scale.f_view([-1, 1, 1, 1])?)?,
             None => self.weight.shallow_clone(),
@@ -188,7 +196,7 @@ impl FoldedConv {
         Ok((weight.f_to_kind(kind)?, bias))
     }
 
-    fn onednn(
+    fn forward_onednn(
         &self,
         input: &Tensor,
         weight: &Tensor,
@@ -211,8 +219,8 @@ impl FoldedConv {
     }
 }
 
-/// Computes `output + shortcut`, through a ReLU if `relu`. In place, because neither convolution
-/// nor batch normalization needs its output for its gradient.
+/// Adds `shortcut` to `output` and applies ReLU if `relu`. Works in place, because neither
+/// convolution nor batch normalization needs its output in the backward pass.
 pub fn add_relu(mut output: Tensor, shortcut: Option<&Tensor>, relu: bool) -> Result<Tensor> {
     if let Some(shortcut) = shortcut {
         output = output.f_add_(shortcut).map_err(torch_error)?;
@@ -242,10 +250,10 @@ mod tests {
         }
     }
 
-    fn case([inputs, outputs, side]: [i64; 3], params: ConvParams, bias: bool) -> Case {
-        let weight = random(&[outputs, inputs / params.groups, side, side]);
-        let scale = random(&[outputs]);
-        let bias = bias.then(|| random(&[outputs]));
+    fn case([in_channels, out_channels, kernel]: [i64; 3], params: ConvParams, bias: bool) -> Case {
+        let weight = random(&[out_channels, in_channels / params.groups, kernel, kernel]);
+        let scale = random(&[out_channels]);
+        let bias = bias.then(|| random(&[out_channels]));
         let copy = bias.as_ref().map(Tensor::copy);
         let folded = FoldedConv::new(&weight, Some(scale.copy()), copy, params);
         Case { convolution: folded, weight: weight * scale.view([-1, 1, 1, 1]), bias }
@@ -258,18 +266,21 @@ mod tests {
             let ConvParams { stride, padding, groups } = self.convolution.params;
             let bias = self.bias.as_ref().map(double);
             let weight = double(&self.weight);
-            let mut truth = double(input).conv2d(&weight, bias, stride, padding, [1, 1], groups);
-            let shortcut = with_shortcut
-                .then(|| channels_last(&Tensor::randn_like(&truth).to_kind(input.kind())).unwrap());
+            let mut reference =
+                double(input).conv2d(&weight, bias, stride, padding, [1, 1], groups);
+            let shortcut = with_shortcut.then(|| {
+                channels_last(&Tensor::randn_like(&reference).to_kind(input.kind())).unwrap()
+            });
             if let Some(shortcut) = &shortcut {
-                truth += double(shortcut);
+                reference += double(shortcut);
             }
             if relu {
-                truth = truth.relu();
+                reference = reference.relu();
             }
-            let found = self.convolution.forward(input, shortcut, relu).unwrap();
-            assert_eq!((found.kind(), found.size()), (input.kind(), truth.size()));
-            (double(&found) - &truth).norm().double_value(&[]) / truth.norm().double_value(&[])
+            let output = self.convolution.forward(input, shortcut, relu).unwrap();
+            assert_eq!((output.kind(), output.size()), (input.kind(), reference.size()));
+            let error = (double(&output) - &reference).norm() / reference.norm();
+            error.double_value(&[])
         }
     }
 
@@ -292,9 +303,9 @@ mod tests {
             (case([32, 16, 3], params(1, 1, 1), true), 1),
             (case([5, 7, 3], params(1, 1, 1), true), 9),
         ];
-        for (number, (case, side)) in cases.iter().enumerate() {
-            let inputs = case.weight.size()[1] * case.convolution.params.groups;
-            // Alternating sizes and kinds.
+        for (index, (case, side)) in cases.iter().enumerate() {
+            let in_channels = case.weight.size()[1] * case.convolution.params.groups;
+            // Sizes and kinds alternate, so that the weight is converted again.
             for (images, kind) in [
                 (2, Kind::Float),
                 (1, Kind::Float),
@@ -302,18 +313,19 @@ mod tests {
                 (2, Kind::Float),
                 (1, Kind::Double),
             ] {
-                let input = channels_last(&random(&[images, inputs, *side, *side]).to_kind(kind));
+                let input =
+                    channels_last(&random(&[images, in_channels, *side, *side]).to_kind(kind));
                 let input = input.unwrap();
-                // The Winograd kernels reach 3.3e-6 with 256 channels.
+                // The error of the Winograd kernels is up to 3.3e-6 with 256 channels.
                 let bound = if kind == Kind::BFloat16 { 1e-2 } else { 4e-6 };
                 for (shortcut, relu) in [(false, false), (false, true), (true, true), (true, false)]
                 {
                     let error = case.error(&input, shortcut, relu);
-                    assert!(error < bound, "{number} {images} {kind:?} {shortcut} {relu} {error}");
+                    assert!(error < bound, "{index} {images} {kind:?} {shortcut} {relu} {error}");
                 }
                 // Contiguous (NCHW) input.
                 let error = case.error(&input.contiguous(), true, true);
-                assert!(error < bound, "{number} {kind:?} contiguous {error}");
+                assert!(error < bound, "{index} {kind:?} contiguous {error}");
             }
         }
     }
@@ -322,26 +334,26 @@ mod tests {
     fn shortcut_without_other_owners_becomes_the_output() {
         tch::manual_seed(1);
         for (case, side) in [
-            // Winograd kernels, and oneDNN.
+            // Supported by the Winograd kernels and by oneDNN, respectively.
             (case([16, 32, 3], params(1, 1, 1), true), 32),
             (case([64, 32, 1], params(1, 0, 1), true), 8),
         ] {
             let input = random(&[2, case.weight.size()[1], side, side]);
             let shortcut = random(&[2, 32, side, side]);
-            let (kept, place) = (shortcut.copy(), shortcut.data_ptr());
-            let held = shortcut.shallow_clone();
-            let beside = case.convolution.forward(&input, Some(shortcut), true).unwrap();
-            assert_ne!(beside.data_ptr(), place);
-            assert!(held.equal(&kept));
-            let view = held.narrow(0, 0, 1);
-            let beside = case.convolution.forward(&input, Some(held), true).unwrap();
-            assert_ne!(beside.data_ptr(), place);
-            assert!(view.equal(&kept.narrow(0, 0, 1)));
+            let (copy, address) = (shortcut.copy(), shortcut.data_ptr());
+            let alias = shortcut.shallow_clone();
+            let output = case.convolution.forward(&input, Some(shortcut), true).unwrap();
+            assert_ne!(output.data_ptr(), address);
+            assert!(alias.equal(&copy));
+            let view = alias.narrow(0, 0, 1);
+            let output = case.convolution.forward(&input, Some(alias), true).unwrap();
+            assert_ne!(output.data_ptr(), address);
+            assert!(view.equal(&copy.narrow(0, 0, 1)));
 
-            let place = kept.data_ptr();
-            let in_place = case.convolution.forward(&input, Some(kept), true).unwrap();
-            assert_eq!(in_place.data_ptr(), place);
-            assert!((in_place - beside).abs().max().double_value(&[]) < 1e-5);
+            let address = copy.data_ptr();
+            let in_place = case.convolution.forward(&input, Some(copy), true).unwrap();
+            assert_eq!(in_place.data_ptr(), address);
+            assert!((in_place - output).abs().max().double_value(&[]) < 1e-5);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Element-wise operations on lists of tensors, in a few kernels (`torch._foreach_*`).
+//! Element-wise operations on lists of tensors, in few kernel launches (`torch._foreach_*`).
 
 use residual_spec::Result;
 use tch::Tensor;
@@ -44,7 +44,7 @@ unsafe extern "C" {
     ) -> bool;
 }
 
-/// Returns the L2 norms of the tensors as one vector.
+/// Returns a vector with the L2 norm of each tensor.
 pub fn foreach_norm(tensors: &[Tensor]) -> Result<Tensor> {
     let list = tensor_ptrs(tensors);
     // SAFETY: the tensors are alive.
@@ -58,15 +58,16 @@ pub fn foreach_mul(tensors: &[Tensor], factor: f64) -> Result<()> {
     check(unsafe { residual_foreach_mul(list.as_ptr(), list.len(), factor) })
 }
 
-/// Computes `x *= factor`, where `factor` is a scalar tensor on their device.
+/// Computes `x *= factor`, where `factor` is a scalar tensor on the device of the tensors.
 pub fn foreach_mul_tensor(tensors: &[Tensor], factor: &Tensor) -> Result<()> {
     let list = tensor_ptrs(tensors);
     // SAFETY: the tensors and the factor are alive.
     check(unsafe { residual_foreach_mul_tensor(list.as_ptr(), list.len(), factor.as_ptr()) })
 }
 
-/// Computes `x *= inverse_scale` and sets `found_inf` to 1 if a value is not finite. Both are
-/// scalar fp32 tensors on the device of the others (`torch.amp.GradScaler.unscale_`).
+/// Computes `x *= inverse_scale` and sets `found_inf` to 1 if a value is not finite, as
+/// `torch.amp.GradScaler.unscale_`. `found_inf` and `inverse_scale` are scalar fp32 tensors on the
+/// device of the tensors.
 pub fn foreach_unscale(
     tensors: &[Tensor],
     found_inf: &Tensor,
@@ -92,10 +93,10 @@ pub fn foreach_add(tensors: &[Tensor], others: &[Tensor], factor: f64) -> Result
     check(unsafe { residual_foreach_add(x.as_ptr(), y.as_ptr(), x.len(), factor) })
 }
 
-/// Computes `x = y`.
+/// Copies `others` to `tensors`.
 pub fn foreach_copy(tensors: &[Tensor], others: &[Tensor]) -> Result<()> {
     if tensors.is_empty() {
-        return Ok(()); // ATen refuses empty lists; a network without batch norm has no buffers
+        return Ok(()); // ATen rejects empty lists, and a network without batch norm has no buffers
     }
     let (x, y) = equal_length_ptrs(tensors, others);
     // SAFETY: the tensors are alive, and both lists have the same length.
@@ -109,9 +110,9 @@ pub fn foreach_lerp(tensors: &[Tensor], others: &[Tensor], weight: f64) -> Resul
     check(unsafe { residual_foreach_lerp(x.as_ptr(), y.as_ptr(), x.len(), weight) })
 }
 
-type Pointers = Vec<*const C_tensor>;
+type TensorPtrs = Vec<*const C_tensor>;
 
-fn equal_length_ptrs(tensors: &[Tensor], others: &[Tensor]) -> (Pointers, Pointers) {
+fn equal_length_ptrs(tensors: &[Tensor], others: &[Tensor]) -> (TensorPtrs, TensorPtrs) {
     assert_eq!(tensors.len(), others.len());
     (tensor_ptrs(tensors), tensor_ptrs(others))
 }
@@ -147,14 +148,14 @@ mod tests {
 
     #[test]
     fn unscale_detects_non_finite_values() {
-        let found_in = |b: f32| {
-            let x = [Tensor::from_slice(&[3f32, 4.0]), Tensor::from_slice(&[b])];
+        let unscale = |last: f32| {
+            let x = [Tensor::from_slice(&[3f32, 4.0]), Tensor::from_slice(&[last])];
             let (found_inf, inverse_scale) = (Tensor::from(0f32), Tensor::from(0.5f32));
             foreach_unscale(&x, &found_inf, &inverse_scale).unwrap();
             assert_eq!(Vec::<f32>::try_from(&x[0]).unwrap(), [1.5, 2.0]);
             found_inf.double_value(&[])
         };
-        assert_eq!([1.0, f32::INFINITY, f32::NAN].map(found_in), [0.0, 1.0, 1.0]);
+        assert_eq!([1.0, f32::INFINITY, f32::NAN].map(unscale), [0.0, 1.0, 1.0]);
     }
 
     #[test]

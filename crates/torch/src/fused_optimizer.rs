@@ -1,4 +1,4 @@
-//! Optimizer updates with a fused kernel in ATen, over all parameters at once.
+//! Optimizer updates of all parameters by ATen's fused kernels.
 
 use residual_spec::Result;
 use tch::Tensor;
@@ -43,19 +43,20 @@ unsafe extern "C" {
 /// Learning rate and step number of an update.
 #[derive(Clone, Copy)]
 pub enum OptimizerScalars<'a> {
-    /// Known on the host.
+    /// Values on the host.
     Host {
         lr: f64,
         /// Number of this update, from 1.
         step: u64,
     },
-    /// Scalar fp32 tensors on the parameters' device, which a [`crate::CudaGraph`] reads when it is
-    /// replayed (`capturable=True` in `torch.optim`).
+    /// Scalar fp32 tensors on the parameters' device. A [`crate::CudaGraph`] reads their current
+    /// values at each replay (`capturable=True` in `torch.optim`).
     Device { lr: &'a Tensor, step: &'a Tensor },
 }
 
 impl OptimizerScalars<'_> {
-    /// Returns the arguments of the shim: numbers, or the tensors that replace them.
+    /// Returns the arguments of the shim: each value, followed by the tensor that replaces the
+    /// value or null.
     fn to_args(self) -> (f64, *const C_tensor, u64, *const C_tensor) {
         match self {
             OptimizerScalars::Host { lr, step } => {
@@ -72,9 +73,9 @@ pub struct FusedSgd<'a> {
     pub momentum: f64,
     pub weight_decay: f64,
     pub nesterov: bool,
-    /// Initializes the momentum buffers with the gradients.
+    /// Whether the momentum buffers are initialized with the gradients instead of read.
     pub first_step: bool,
-    /// Scalar fp32 tensor on the parameters' device: if it is 1, nothing is updated.
+    /// Scalar fp32 tensor on the parameters' device. The update is skipped if its value is 1.
     pub found_inf: Option<&'a Tensor>,
 }
 
@@ -115,16 +116,16 @@ pub struct FusedAdam<'a> {
     pub betas: [f64; 2],
     pub eps: f64,
     pub weight_decay: f64,
-    /// Decays the weights instead of adding an L2 term to the gradients (AdamW).
+    /// Whether the weights are decayed directly (AdamW) instead of by an L2 term in the gradients.
     pub decoupled: bool,
-    /// As in [`FusedSgd`].
+    /// As [`FusedSgd::found_inf`].
     pub found_inf: Option<&'a Tensor>,
-    /// Scalar fp32 tensor: the number of skipped updates, which do not count as steps.
+    /// Scalar fp32 tensor: number of skipped updates, which is subtracted from the step number.
     pub num_skipped: Option<&'a Tensor>,
 }
 
 impl FusedAdam<'_> {
-    /// Updates `parameters` and both moments in place. The lists have the same length.
+    /// Updates `parameters`, `exp_avgs` and `exp_avg_sqs` in place. The lists have the same length.
     pub fn step(
         &self,
         parameters: &[Tensor],
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn first_adam_update_is_lr_times_the_negative_sign() {
+    fn first_adam_update_is_minus_lr_times_the_sign_of_the_gradient() {
         let p = [Tensor::from_slice(&[1.0f64, 2.0])];
         let g = [Tensor::from_slice(&[0.5f64, -0.5])];
         let zeros = || [Tensor::zeros([2], (Kind::Double, Device::Cpu))];
@@ -232,18 +233,18 @@ mod tests {
                     nesterov: true,
                     first_step: false,
                 };
-                let adams = values(&p[0]);
+                let after_adam = values(&p[0]);
                 sgd.step(&p, &g, &state()).unwrap();
-                (adams, values(&p[0]))
+                (after_adam, values(&p[0]))
             });
         assert_eq!(host, device);
         assert!(host.0 != [1.0, 2.0] && host.0 != host.1);
     }
 
     #[test]
-    fn gradients_of_another_memory_layout_update_the_same_weights() {
-        let plain = Tensor::arange(24, (Kind::Double, Device::Cpu)).view([1, 2, 3, 4]);
-        let p = [crate::channels_last(&plain.zeros_like()).unwrap()];
+    fn gradients_may_have_another_memory_format_than_the_weights() {
+        let gradient = Tensor::arange(24, (Kind::Double, Device::Cpu)).view([1, 2, 3, 4]);
+        let p = [crate::channels_last(&gradient.zeros_like()).unwrap()];
         let m = [p[0].zeros_like()];
         let sgd = FusedSgd {
             found_inf: None,
@@ -253,7 +254,7 @@ mod tests {
             nesterov: false,
             first_step: true,
         };
-        sgd.step(&p, &[plain], &m).unwrap();
+        sgd.step(&p, &[gradient], &m).unwrap();
         assert_eq!(values(&p[0]), (0..24).map(|i| -f64::from(i)).collect::<Vec<_>>());
     }
 }

@@ -48,29 +48,30 @@ unsafe extern "C" {
     fn residual_channels_last(input: *const C_tensor, output: *mut *mut C_tensor) -> bool;
 }
 
-/// Converts an exception of libtorch. Keeps its first line; the rest is a C++ stack trace.
+/// Converts a libtorch exception to an error with the first line of its message. The other lines
+/// are a C++ stack trace.
 pub fn torch_error(cause: TchError) -> Error {
     error_from_message(&cause.to_string())
 }
 
 fn error_from_message(message: &str) -> Error {
-    let first = message.lines().find(|line| !line.trim().is_empty()).unwrap_or("libtorch failed");
-    // `DefaultCPUAllocator` is in the message of libtorch's own allocator, if ours is not
-    // installed.
+    let first_line =
+        message.lines().find(|line| !line.trim().is_empty()).unwrap_or("libtorch failed");
+    // Without `use_huge_pages`, libtorch's default allocator names itself in its error message.
     if out_of_memory::take_out_of_memory() || message.contains("DefaultCPUAllocator") {
-        Error::new(ErrorCode::Memory, first.trim())
+        Error::new(ErrorCode::Memory, first_line.trim())
             .hint("Choose a smaller `batchSize`, network or `data.imageSize`.")
     } else {
-        Error::new(ErrorCode::Torch, first.trim())
+        Error::new(ErrorCode::Torch, first_line.trim())
     }
 }
 
-/// Converts the result of a shim function.
+/// Converts the status of a shim function to a `Result` with the message of its exception.
 fn check(is_ok: bool) -> Result<()> {
     if is_ok {
         return Ok(());
     }
-    // SAFETY: the message is a string of this thread that lives until the shim's next call.
+    // SAFETY: the message is a thread-local C string that is valid until the next shim call.
     Err(error_from_message(&unsafe { string_from_c(residual_last_error()) }))
 }
 
@@ -86,12 +87,12 @@ fn tensor_ptrs(tensors: &[Tensor]) -> Vec<*const C_tensor> {
     tensors.iter().map(Tensor::as_ptr).collect()
 }
 
-/// Returns null for `None`.
+/// Returns the pointer to a tensor, or null for `None`.
 fn optional_ptr(tensor: Option<&Tensor>) -> *const C_tensor {
     tensor.map_or(std::ptr::null(), Tensor::as_ptr)
 }
 
-/// Returns null for `None`. The shim may move the tensor out.
+/// Returns the pointer to a tensor, out of which the shim may move it, or null for `None`.
 fn optional_ptr_mut(tensor: &mut Option<Tensor>) -> *mut C_tensor {
     tensor.as_mut().map_or(std::ptr::null_mut(), Tensor::as_mut_ptr)
 }
@@ -103,13 +104,13 @@ unsafe fn string_from_c(string: *const c_char) -> String {
     unsafe { CStr::from_ptr(string) }.to_string_lossy().into_owned()
 }
 
-/// Returns the version of the libtorch that this was compiled against: `2.11.0`.
+/// Returns the version of libtorch that the shim is compiled with, such as `2.11.0`.
 pub fn version() -> String {
     // SAFETY: the shim returns a constant.
     unsafe { string_from_c(residual_torch_version()) }
 }
 
-/// Returns the instruction set of ATen's own kernels: `AVX512`, `AVX2`, `DEFAULT`.
+/// Returns the instruction set of the kernels that ATen selected: `AVX512`, `AVX2` or `DEFAULT`.
 pub fn cpu_capability() -> String {
     // SAFETY: the shim returns a static string.
     unsafe { string_from_c(residual_cpu_capability()) }
@@ -173,13 +174,13 @@ mod tests {
         let values = Arc::new(vec![1.5f32, -2.0, 3.0]);
         let tensor = tensor_from_shared(Device::Cpu, &values).unwrap();
         assert_eq!(tensor.data_ptr().cast_const().cast(), values.as_ptr());
-        let part = tensor.narrow(0, 1, 2);
+        let view = tensor.narrow(0, 1, 2);
         drop(tensor);
         assert_eq!(Arc::strong_count(&values), 2);
         let weak = Arc::downgrade(&values);
         drop(values);
-        assert_eq!(Vec::<f32>::try_from(&part).unwrap(), [-2.0, 3.0]);
-        drop(part);
+        assert_eq!(Vec::<f32>::try_from(&view).unwrap(), [-2.0, 3.0]);
+        drop(view);
         assert_eq!(weak.strong_count(), 0);
         assert_eq!(tensor_from_shared(Device::Cpu, &Arc::default()).unwrap().size(), [0]);
     }
@@ -187,21 +188,21 @@ mod tests {
     #[test]
     fn channels_last_changes_only_the_memory_layout() {
         let tensor = Tensor::arange(24, (Kind::Float, Device::Cpu)).view([1, 2, 3, 4]);
-        let last = channels_last(&tensor).unwrap();
-        assert_eq!(last.stride(), [24, 1, 8, 2]);
-        assert!(bool::try_from(last.eq_tensor(&tensor).all()).unwrap());
+        let converted = channels_last(&tensor).unwrap();
+        assert_eq!(converted.stride(), [24, 1, 8, 2]);
+        assert!(bool::try_from(converted.eq_tensor(&tensor).all()).unwrap());
     }
 
     #[test]
     fn libtorch_exceptions_become_errors() {
-        let flat = Tensor::zeros([3], (Kind::Float, Device::Cpu));
-        let error = channels_last(&flat).unwrap_err();
+        let vector = Tensor::zeros([3], (Kind::Float, Device::Cpu));
+        let error = channels_last(&vector).unwrap_err();
         assert_eq!(error.code, ErrorCode::Torch);
         assert!(!error.message.contains('\n'));
     }
 
     #[test]
-    fn version_is_the_pinned_one() {
+    fn version_is_2_11_0() {
         assert!(version().starts_with("2.11.0"), "{}", version());
     }
 }

@@ -5,10 +5,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Global instead of thread-local: backward passes allocate on libtorch's threads.
+/// Global instead of thread-local, because the backward pass allocates on libtorch's threads.
 static OUT_OF_MEMORY: AtomicBool = AtomicBool::new(false);
 
-/// Sets the flag. The allocators call it on any thread.
+/// Sets the flag. Called by the allocators, on any thread.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn residual_set_out_of_memory() {
     OUT_OF_MEMORY.store(true, Ordering::Relaxed);

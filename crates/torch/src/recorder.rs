@@ -1,10 +1,10 @@
-//! [`CudaGraph`](crate::CudaGraph)s on the CPU, for tests: see recorder/recorder.cpp.
+//! Test double of CUDA graphs on the CPU, implemented in recorder/recorder.cpp.
 
 use residual_spec::Result;
 
 use crate::check;
 
-/// An opaque type of recorder.cpp.
+/// `Recording` of recorder.cpp, opaque to Rust.
 #[repr(C)]
 struct RecordingHandle([u8; 0]);
 
@@ -15,7 +15,7 @@ unsafe extern "C" {
     fn residual_recorder_free(recording: *mut RecordingHandle);
 }
 
-/// Recorded operations.
+/// Recorded libtorch operations: the CPU backend of [`CudaGraph`](crate::CudaGraph).
 pub(crate) struct Recording(*mut RecordingHandle);
 
 impl Recording {
@@ -27,7 +27,7 @@ impl Recording {
     }
 
     pub fn end(&mut self) -> Result<()> {
-        // SAFETY: it was begun on this thread, because a raw pointer is not `Send`.
+        // SAFETY: the recording was started on this thread, because its raw pointer is not `Send`.
         check(unsafe { residual_recorder_end(self.0) })
     }
 

@@ -1,12 +1,13 @@
-//! Inverse DCT of JPEG's 8x8 blocks, bit-exact with libjpeg's default "accurate integer" method
-//! (`jidctint.c`), which Pillow and torchvision use.
+//! Inverse DCT of the 8x8 blocks of JPEGs, bit-exact with libjpeg's default "accurate integer"
+//! method (`jidctint.c`), which Pillow and torchvision use.
 //!
-//! The method equals one integer matrix that is applied to the columns and then to the rows. Its
-//! factors have 13 fractional bits, the intermediate values 2. A pixel and its mirror image differ
-//! only in the sign of the odd coefficients, so even and odd coefficients are summed separately.
+//! The method is equivalent to an integer matrix that is applied to the columns and then to the
+//! rows. The matrix has 13 fractional bits, the intermediate values 2. A pixel and its mirror image
+//! differ only in the sign of the odd coefficients, so even and odd coefficients are summed
+//! separately.
 //!
-//! Four adjacent blocks are transformed at once. Their rows are interleaved in an order that places
-//! the coefficients that are multiplied together next to each other.
+//! Four adjacent blocks are transformed together. Their rows are interleaved, in an order that
+//! places coefficients whose products are added next to each other.
 
 mod scaled;
 #[cfg(target_arch = "x86_64")]
@@ -22,16 +23,17 @@ const PRECISION: u32 = 13;
 /// Fractional bits between the passes.
 const INTERMEDIATE: u32 = 2;
 const FIRST_SHIFT: u32 = PRECISION - INTERMEDIATE;
-/// The transform is 8 times the product of the matrices.
+/// The product of the matrices is 8 times the transform.
 const SECOND_SHIFT: u32 = PRECISION + INTERMEDIATE + 3;
-const FIRST_HALF: i32 = 1 << (FIRST_SHIFT - 1);
-/// One half for rounding, and 128 because pixels are stored unsigned.
-const SECOND_HALF: i32 = (1 << (SECOND_SHIFT - 1)) + (128 << SECOND_SHIFT);
+const FIRST_BIAS: i32 = 1 << (FIRST_SHIFT - 1);
+/// One half for rounding, and 128 because pixels are unsigned.
+const SECOND_BIAS: i32 = (1 << (SECOND_SHIFT - 1)) + (128 << SECOND_SHIFT);
 
-/// Factors for each pair of coefficients (0 and 2, 4 and 6, 1 and 3, 5 and 7) and each of the first
-/// four pixels. For the last four pixels, in reverse order, the odd pairs are subtracted.
+/// Factors of each pair of coefficients (0 and 2, 4 and 6, 1 and 3, 5 and 7) for each of the first
+/// four pixels. For the last four pixels in reverse order, the odd pairs are subtracted.
 static MATRIX: [[[i16; 2]; 4]; 4] = {
-    // The constants of libjpeg, rounded to 13 bits. The entries multiply out its butterfly steps.
+    // Constants of libjpeg, rounded to 13 bits. The entries are the products of its butterfly
+    // steps.
     const A: i16 = 2446; // 0.298631336
     const B: i16 = 3196; // 0.390180644
     const C: i16 = 4433; // 0.541196100
@@ -58,35 +60,36 @@ const MATRIX_ONE: i32 = MATRIX[0][0][0] as i32;
 /// Order of the columns in an interleaved row.
 const COLUMNS: [usize; 8] = [0, 2, 4, 6, 1, 3, 5, 7];
 
-/// Returns the index of a coefficient of the first block. Those of the other blocks are 8, 16 and
-/// 24 greater.
+/// Returns the index of a coefficient of the first block. Add 8, 16 or 24 for the other blocks.
 pub const fn coefficient_index(row: usize, column: usize) -> usize {
-    let mut at = 0;
-    while COLUMNS[at] != column {
-        at += 1;
+    let mut position = 0;
+    while COLUMNS[position] != column {
+        position += 1;
     }
-    32 * row + at
+    32 * row + position
 }
 
-/// The region of four blocks whose coefficients may differ from 0.
+/// Region of each of four blocks outside of which all coefficients are 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NonzeroRegion {
-    /// The DC coefficient of each block: blocks of one color.
+    /// Only the DC coefficient: the block has a single color.
     DcOnly,
     /// The first four rows and columns.
     Low4x4,
+    /// The complete block.
     All,
 }
 
-/// The inverse transform of one component, with its quantization table.
+/// Dequantization and inverse DCT of one color component.
 pub struct Idct {
     level: SimdLevel,
-    /// The quantization table of four blocks, in the order of the coefficients.
+    /// Quantization table, repeated for four blocks and interleaved like the coefficients.
     quantizers: FourBlocks,
 }
 
 impl Idct {
-    /// Takes the quantization table in natural order. Products keep their lower 16 bits.
+    /// Creates the transform with a quantization table in natural (not zigzag) order. Dequantized
+    /// coefficients are truncated to their lower 16 bits.
     ///
     /// # Panics
     /// If the CPU lacks the level.
@@ -101,8 +104,8 @@ impl Idct {
         Idct { level, quantizers: interleaved }
     }
 
-    /// Writes the pixels of four adjacent blocks to `out`, whose 8 rows of 32 are `stride` apart.
-    /// `coded` are quantized coefficients; those outside of `region` must be 0.
+    /// Writes the pixels of four adjacent blocks to `out`: 8 rows of 32 pixels, `stride` bytes
+    /// apart. `coded` are the quantized coefficients, which must be 0 outside of `region`.
     ///
     /// # Panics
     /// If `out` is too short.
@@ -112,11 +115,11 @@ impl Idct {
         if region == NonzeroRegion::DcOnly {
             return self.apply_dc(coded, out, stride);
         }
-        let low = region == NonzeroRegion::Low4x4;
-        // SAFETY: the CPU has the level's instructions, and `out` the space.
+        let is_low = region == NonzeroRegion::Low4x4;
+        // SAFETY: the CPU has the level's instructions, and the length of `out` is checked.
         #[cfg(target_arch = "x86_64")]
         unsafe {
-            match (self.level, low) {
+            match (self.level, is_low) {
                 (SimdLevel::Scalar, _) => {}
                 (SimdLevel::Avx2, true) => return x86::avx2::<true>(self, coded, out, stride),
                 (SimdLevel::Avx2, false) => return x86::avx2::<false>(self, coded, out, stride),
@@ -126,18 +129,18 @@ impl Idct {
                 }
             }
         }
-        let _ = low;
+        let _ = is_low;
         for block in 0..4 {
             self.apply_scalar(coded, block, out, stride);
         }
     }
 
-    /// Transforms blocks whose DC coefficient alone is not 0.
+    /// Transforms blocks with only a DC coefficient.
     fn apply_dc(&self, coded: &FourBlocks, out: &mut [u8], stride: usize) {
         let pixel = |block: usize| {
             let dc = i32::from(coded[8 * block].wrapping_mul(self.quantizers[0]));
-            let intermediate = saturate_i16((dc * MATRIX_ONE + FIRST_HALF) >> FIRST_SHIFT);
-            saturate_u8((i32::from(intermediate) * MATRIX_ONE + SECOND_HALF) >> SECOND_SHIFT)
+            let intermediate = saturate_i16((dc * MATRIX_ONE + FIRST_BIAS) >> FIRST_SHIFT);
+            saturate_u8((i32::from(intermediate) * MATRIX_ONE + SECOND_BIAS) >> SECOND_SHIFT)
         };
         let mut row = [0; 32];
         for (block, pixels) in row.as_chunks_mut::<8>().0.iter_mut().enumerate() {
@@ -148,27 +151,27 @@ impl Idct {
         }
     }
 
-    /// Transforms one of the four blocks: the reference.
+    /// Transforms one of the four blocks. Scalar reference.
     fn apply_scalar(&self, coded: &FourBlocks, block: usize, out: &mut [u8], stride: usize) {
         let mut intermediate = [[0; 8]; 8];
-        for (at, &column) in COLUMNS.iter().enumerate() {
+        for (position, &column) in COLUMNS.iter().enumerate() {
             let coefficients = std::array::from_fn(|row| {
-                let at = 32 * row + 8 * block + at;
-                coded[at].wrapping_mul(self.quantizers[at])
+                let index = 32 * row + 8 * block + position;
+                coded[index].wrapping_mul(self.quantizers[index])
             });
-            for (y, sum) in transform(coefficients, FIRST_HALF).into_iter().enumerate() {
+            for (y, sum) in transform(coefficients, FIRST_BIAS).into_iter().enumerate() {
                 intermediate[y][column] = saturate_i16(sum >> FIRST_SHIFT);
             }
         }
         for (y, row) in intermediate.into_iter().enumerate() {
-            let pixels = transform(row, SECOND_HALF).map(|sum| saturate_u8(sum >> SECOND_SHIFT));
+            let pixels = transform(row, SECOND_BIAS).map(|sum| saturate_u8(sum >> SECOND_SHIFT));
             out[y * stride + 8 * block..][..8].copy_from_slice(&pixels);
         }
     }
 }
 
-/// Returns the matrix times 8 values, plus `bias`. Sums wrap; those of real encoders do not
-/// overflow.
+/// Returns the product of the matrix and 8 values, plus `bias`. Sums wrap, which only happens for
+/// coefficients that no encoder produces.
 fn transform(values: [i16; 8], bias: i32) -> [i32; 8] {
     let product = |pair: usize, pixel: usize| -> i32 {
         let [a, b] = [0, 1]
@@ -197,8 +200,8 @@ fn saturate_u8(value: i32) -> u8 {
 mod tests {
     use super::*;
 
-    /// Coefficients like those of photographs: smaller towards high frequencies.
-    fn photograph_like(side: usize) -> impl Iterator<Item = FourBlocks> {
+    /// Iterates over random coefficients that, as in photographs, decrease with the frequency.
+    fn random_blocks(nonzero_size: usize) -> impl Iterator<Item = FourBlocks> {
         let mut state = 1u64;
         let mut random = move || {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -207,12 +210,14 @@ mod tests {
         (0..100).map(move |n| {
             let mut four = [0; 256];
             for block in 0..4 {
-                for (row, column) in (0..side).flat_map(|y| (0..side).map(move |x| (y, x))) {
-                    let size = match n % 7 {
+                for (row, column) in
+                    (0..nonzero_size).flat_map(|y| (0..nonzero_size).map(move |x| (y, x)))
+                {
+                    let range = match n % 7 {
                         0 => 200,
                         _ => 700 / (1 + row * column + row + column) as i64 + 1,
                     };
-                    let value = (random() % (2 * size) - size) as i16;
+                    let value = (random() % (2 * range) - range) as i16;
                     four[coefficient_index(row, column) + 8 * block] = value;
                 }
             }
@@ -225,54 +230,54 @@ mod tests {
     }
 
     #[test]
-    fn scaled_pixels_are_means_of_squares() {
-        for nonzero in [1, 4, 8] {
-            for four in photograph_like(nonzero) {
-                // Smaller, so that no pixel saturates.
+    fn scaled_pixels_are_means_of_square_regions() {
+        for nonzero_size in [1, 4, 8] {
+            for four in random_blocks(nonzero_size) {
+                // Smaller coefficients, so that few pixels saturate.
                 let four = four.map(|value| value / 8);
                 let [idct, best] = [SimdLevel::Scalar, SimdLevel::best()]
                     .map(|level| Idct::new(level, &quantizers()));
-                let region = match nonzero {
+                let region = match nonzero_size {
                     1 => NonzeroRegion::DcOnly,
                     4 => NonzeroRegion::Low4x4,
                     _ => NonzeroRegion::All,
                 };
-                let mut whole = [0; 256];
-                idct.apply(&four, NonzeroRegion::All, &mut whole, 32);
-                if whole.iter().any(|&pixel| pixel == 0 || pixel == 255) {
+                let mut full = [0; 256];
+                idct.apply(&four, NonzeroRegion::All, &mut full, 32);
+                if full.iter().any(|&pixel| pixel == 0 || pixel == 255) {
                     continue;
                 }
-                for side in [4, 2, 1] {
-                    let mut reduced = vec![0; 4 * side * side];
-                    idct.apply_scaled(&four, NonzeroRegion::All, side, &mut reduced, 4 * side);
+                for size in [4, 2, 1] {
+                    let mut reduced = vec![0; 4 * size * size];
+                    idct.apply_scaled(&four, NonzeroRegion::All, size, &mut reduced, 4 * size);
                     let mut best_reduced = reduced.clone();
-                    best.apply_scaled(&four, region, side, &mut best_reduced, 4 * side);
+                    best.apply_scaled(&four, region, size, &mut best_reduced, 4 * size);
                     assert_eq!(best_reduced, reduced);
-                    let times = 8 / side;
+                    let factor = 8 / size;
                     for (i, &pixel) in reduced.iter().enumerate() {
-                        let (x, y) = (i % (4 * side) * times, i / (4 * side) * times);
-                        let square = (0..times * times)
-                            .map(|at| f64::from(whole[(y + at / times) * 32 + x + at % times]));
-                        let mean = square.sum::<f64>() / (times * times) as f64;
-                        assert!((f64::from(pixel) - mean).abs() <= 1.5, "{side}: {pixel} {mean}");
+                        let (x, y) = (i % (4 * size) * factor, i / (4 * size) * factor);
+                        let square = (0..factor * factor)
+                            .map(|i| f64::from(full[(y + i / factor) * 32 + x + i % factor]));
+                        let mean = square.sum::<f64>() / (factor * factor) as f64;
+                        assert!((f64::from(pixel) - mean).abs() <= 1.5, "{size}: {pixel} {mean}");
                     }
                 }
             }
         }
     }
 
-    /// The definition (ITU-T T.81, A.3.3), before rounding.
-    fn exact(coefficients: [i32; 64]) -> [f64; 64] {
+    /// Returns the inverse DCT by its definition (ITU-T T.81, A.3.3), without rounding.
+    fn exact_idct(coefficients: [i32; 64]) -> [f64; 64] {
         let norm = |k: usize| if k == 0 { 0.5_f64.sqrt() } else { 1.0 };
-        let wave = |at: usize, k: usize| {
-            ((2 * at + 1) as f64 * k as f64 * std::f64::consts::PI / 16.0).cos()
+        let cosine = |position: usize, k: usize| {
+            ((2 * position + 1) as f64 * k as f64 * std::f64::consts::PI / 16.0).cos()
         };
         std::array::from_fn(|i| {
             let (y, x) = (i / 8, i % 8);
             let sum: f64 = (0..64)
                 .map(|i| {
                     let (v, u) = (i / 8, i % 8);
-                    norm(u) * norm(v) * f64::from(coefficients[i]) * wave(x, u) * wave(y, v)
+                    norm(u) * norm(v) * f64::from(coefficients[i]) * cosine(x, u) * cosine(y, v)
                 })
                 .sum();
             sum / 4.0 + 128.0
@@ -283,8 +288,8 @@ mod tests {
     fn pixels_round_the_exact_transform() {
         let quantizers = quantizers();
         let idct = Idct::new(SimdLevel::Scalar, &quantizers);
-        let (mut values, mut squares) = (0.0, 0.0);
-        for four in photograph_like(8) {
+        let (mut count, mut squared_errors) = (0.0, 0.0);
+        for four in random_blocks(8) {
             let mut out = [0; 256];
             idct.apply(&four, NonzeroRegion::All, &mut out, 32);
             for block in 0..4 {
@@ -292,34 +297,34 @@ mod tests {
                     i32::from(four[coefficient_index(i / 8, i % 8) + 8 * block])
                         * i32::from(quantizers[i])
                 };
-                let expected = exact(std::array::from_fn(coefficient));
+                let expected = exact_idct(std::array::from_fn(coefficient));
                 for (i, expected) in expected.into_iter().enumerate() {
-                    let found = f64::from(out[i / 8 * 32 + 8 * block + i % 8]);
-                    let error = found - expected.clamp(0.0, 255.0);
-                    assert!(error.abs() < 1.0, "{found} {expected}");
-                    squares += error * error;
-                    values += 1.0;
+                    let actual = f64::from(out[i / 8 * 32 + 8 * block + i % 8]);
+                    let error = actual - expected.clamp(0.0, 255.0);
+                    assert!(error.abs() < 1.0, "{actual} {expected}");
+                    squared_errors += error * error;
+                    count += 1.0;
                 }
             }
         }
-        // Rounding alone contributes 1/12.
-        assert!(squares / values < 0.1, "{}", squares / values);
+        // The mean squared error of rounding is 1/12.
+        assert!(squared_errors / count < 0.1, "{}", squared_errors / count);
     }
 
     #[test]
-    fn every_level_matches_the_scalar_reference_even_for_hostile_blocks() {
-        let hostile: [FourBlocks; 3] =
+    fn every_level_matches_the_scalar_reference_even_for_extreme_coefficients() {
+        let extreme: [FourBlocks; 3] =
             [[i16::MAX; 256], [i16::MIN; 256], std::array::from_fn(|i| [-32768, 32767][i % 2])];
-        let dc_only = photograph_like(1).chain([std::array::from_fn(|i| match i {
+        let dc_only = random_blocks(1).chain([std::array::from_fn(|i| match i {
             0 | 8 | 16 | 24 => [i16::MIN, i16::MAX, 2047, -2048][i / 8],
             _ => 0,
         })]);
-        for (region, all) in [
-            (NonzeroRegion::All, photograph_like(8).chain(hostile).collect::<Vec<_>>()),
-            (NonzeroRegion::Low4x4, photograph_like(4).collect()),
+        for (region, blocks) in [
+            (NonzeroRegion::All, random_blocks(8).chain(extreme).collect::<Vec<_>>()),
+            (NonzeroRegion::Low4x4, random_blocks(4).collect()),
             (NonzeroRegion::DcOnly, dc_only.collect()),
         ] {
-            for four in all {
+            for four in blocks {
                 for quantizers in [quantizers(), [1; 64], [65535; 64]] {
                     let apply = |level, region| {
                         let mut out = [7; 8 * 35];

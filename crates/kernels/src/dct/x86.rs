@@ -1,17 +1,17 @@
-//! The inverse DCT for AVX2 and AVX-512, written once over [`Register`].
+//! The inverse DCT for AVX2 and AVX-512, generic over a [`Register`].
 
 use std::arch::x86_64::*;
 
-use super::{FIRST_HALF, FIRST_SHIFT, FourBlocks, Idct, MATRIX, SECOND_HALF, SECOND_SHIFT};
+use super::{FIRST_BIAS, FIRST_SHIFT, FourBlocks, Idct, MATRIX, SECOND_BIAS, SECOND_SHIFT};
 
-/// A register of 16-bit values of several blocks. Every operation works on each 128-bit lane, which
-/// holds one row of one block.
+/// A register of 16-bit values of several blocks. Each 128-bit lane contains one row of one block,
+/// and operations work within lanes.
 ///
 /// Only unsafe functions create a register, so its existence proves that the CPU has the
-/// instructions of its type. None of them may be called in a closure, which is not compiled for the
-/// caller's instruction set.
+/// instructions of its type. The functions must not be called in a closure, which is not compiled
+/// for the instruction set of the caller.
 trait Register: Copy {
-    /// Blocks of which a register holds a row.
+    /// Blocks of which a register contains a row.
     const BLOCKS: usize;
 
     /// # Safety
@@ -40,7 +40,7 @@ trait Register: Copy {
     /// The CPU must have the type's instructions.
     unsafe fn broadcast_i32(value: i32) -> Self;
 
-    /// Stores two rows of pixels, whose last four are in reverse order, to two rows in memory.
+    /// Stores two rows of pixels. In the registers, the last four pixels are in reverse order.
     ///
     /// # Safety
     /// `8 * BLOCKS` bytes must be writable at both addresses.
@@ -50,21 +50,21 @@ trait Register: Copy {
     fn unpack_low(self, other: Self) -> Self;
     fn unpack_high(self, other: Self) -> Self;
 
-    /// Repeats 32-bit pairs in the order of `_mm_shuffle_epi32`.
+    /// Permutes 32-bit pairs, as `_mm_shuffle_epi32`.
     fn shuffle_pairs<const ORDER: i32>(self) -> Self;
 
-    /// Sums the products of adjacent values, to 32 bits.
+    /// Adds the 32-bit products of adjacent values.
     fn multiply_add_pairs(self, other: Self) -> Self;
 
     fn add_i32(self, other: Self) -> Self;
     fn sub_i32(self, other: Self) -> Self;
     fn shift_right_i32<const BITS: u32>(self) -> Self;
 
-    /// Saturates the 32-bit values of two registers to 16 bits.
+    /// Converts the 32-bit values of two registers to 16 bits with saturation.
     fn pack_i32(self, other: Self) -> Self;
 }
 
-/// Defines a register type whose operations are the given intrinsics.
+/// Defines a register type by its intrinsics.
 macro_rules! impl_register {
     (
         $register:ident($raw:ty), blocks: $blocks:literal,
@@ -192,7 +192,7 @@ impl_register! {
     store_rows: store_rows_avx512,
 }
 
-/// Shuffle of the bytes of two rows of one block that reverses the last four of each.
+/// Shuffle mask for two rows of one block that reverses the last four bytes of each row.
 static REVERSE_LAST_FOUR: [u8; 16] = [0, 1, 2, 3, 7, 6, 5, 4, 8, 9, 10, 11, 15, 14, 13, 12];
 
 /// # Safety
@@ -226,6 +226,8 @@ unsafe fn store_rows_avx512(upper: __m512i, lower: __m512i, first: *mut u8, seco
     }
 }
 
+/// Transforms four blocks, two at a time.
+///
 /// # Safety
 /// `out` must have 8 rows of 32 pixels, `stride` apart.
 #[target_feature(enable = "avx2")]
@@ -238,10 +240,12 @@ pub(super) unsafe fn avx2<const LOW: bool>(
     for half in 0..2 {
         let column = half * 8 * Avx2::BLOCKS;
         // SAFETY: the function is compiled for AVX2, and the caller guarantees the rows.
-        unsafe { blocks::<Avx2, LOW>(idct, coded, column, out, stride) };
+        unsafe { transform_blocks::<Avx2, LOW>(idct, coded, column, out, stride) };
     }
 }
 
+/// Transforms four blocks.
+///
 /// # Safety
 /// `out` must have 8 rows of 32 pixels, `stride` apart.
 #[target_feature(enable = "avx512f,avx512bw")]
@@ -252,17 +256,17 @@ pub(super) unsafe fn avx512<const LOW: bool>(
     stride: usize,
 ) {
     // SAFETY: the function is compiled for AVX-512, and the caller guarantees the rows.
-    unsafe { blocks::<Avx512, LOW>(idct, coded, 0, out, stride) };
+    unsafe { transform_blocks::<Avx512, LOW>(idct, coded, 0, out, stride) };
 }
 
-/// Transforms the blocks of one register, from `column` on. `LOW` promises zeros outside of the
-/// first four rows and columns.
+/// Transforms the blocks of one register from `column`. With `LOW`, coefficients outside of the
+/// first four rows and columns are not read and must be 0.
 ///
 /// # Safety
 /// The CPU must have `R`'s instructions, and `out` must have 8 rows of `8 * R::BLOCKS` pixels from
 /// `column`, `stride` apart.
 #[inline(always)]
-unsafe fn blocks<R: Register, const LOW: bool>(
+unsafe fn transform_blocks<R: Register, const LOW: bool>(
     idct: &Idct,
     coded: &FourBlocks,
     column: usize,
@@ -278,7 +282,7 @@ unsafe fn blocks<R: Register, const LOW: bool>(
             if LOW { [R::zero(); 2] } else { load_rows(idct, coded, column, 5, 7) },
         ];
         let [[a, e], [b, f], [c, g], [d, h]] = pairs;
-        let half = R::broadcast_i32(FIRST_HALF);
+        let bias = R::broadcast_i32(FIRST_BIAS);
         let mut intermediate = [R::zero(); 8];
         for y in 0..4 {
             let factors = [
@@ -287,10 +291,10 @@ unsafe fn blocks<R: Register, const LOW: bool>(
                 R::broadcast_pair(MATRIX[2][y]),
                 R::broadcast_pair(MATRIX[3][y]),
             ];
-            let low = mirrored_sums::<R, LOW>([a, b, c, d], factors, half);
-            let high = mirrored_sums::<R, LOW>([e, f, g, h], factors, half);
-            intermediate[y] = narrow::<R, FIRST_SHIFT>(low[0], high[0]);
-            intermediate[7 - y] = narrow::<R, FIRST_SHIFT>(low[1], high[1]);
+            let low = mirrored_sums::<R, LOW>([a, b, c, d], factors, bias);
+            let high = mirrored_sums::<R, LOW>([e, f, g, h], factors, bias);
+            intermediate[y] = shift_and_pack::<R, FIRST_SHIFT>(low[0], high[0]);
+            intermediate[7 - y] = shift_and_pack::<R, FIRST_SHIFT>(low[1], high[1]);
         }
         let factors = [
             R::broadcast_lane(&MATRIX[0]),
@@ -298,12 +302,12 @@ unsafe fn blocks<R: Register, const LOW: bool>(
             R::broadcast_lane(&MATRIX[2]),
             R::broadcast_lane(&MATRIX[3]),
         ];
-        let half = R::broadcast_i32(SECOND_HALF);
+        let bias = R::broadcast_i32(SECOND_BIAS);
         let out = out.as_mut_ptr().add(column);
         for y in [0, 2, 4, 6] {
             let (first, second) = (out.add(y * stride), out.add((y + 1) * stride));
-            let upper = row_pixels::<R, LOW>(intermediate[y], factors, half);
-            let lower = row_pixels::<R, LOW>(intermediate[y + 1], factors, half);
+            let upper = row_pixels::<R, LOW>(intermediate[y], factors, bias);
+            let lower = row_pixels::<R, LOW>(intermediate[y + 1], factors, bias);
             upper.store_rows(lower, first, second);
         }
     }
@@ -312,7 +316,8 @@ unsafe fn blocks<R: Register, const LOW: bool>(
 /// Loads two rows of coefficients, dequantizes them and interleaves the values of each column.
 ///
 /// # Safety
-/// The CPU must have `R`'s instructions, and both rows `R::BLOCKS` blocks from `column`.
+/// The CPU must have `R`'s instructions, and both rows must contain `R::BLOCKS` blocks from
+/// `column`.
 #[inline(always)]
 unsafe fn load_rows<R: Register>(
     idct: &Idct,
@@ -333,23 +338,23 @@ unsafe fn load_rows<R: Register>(
 
 /// Returns the pixels of a row as 16-bit values, the last four in reverse order.
 #[inline(always)]
-fn row_pixels<R: Register, const LOW: bool>(row: R, factors: [R; 4], half: R) -> R {
+fn row_pixels<R: Register, const LOW: bool>(row: R, factors: [R; 4], bias: R) -> R {
     let pairs = [
         row.shuffle_pairs::<0b00_00_00_00>(),
         row.shuffle_pairs::<0b01_01_01_01>(),
         row.shuffle_pairs::<0b10_10_10_10>(),
         row.shuffle_pairs::<0b11_11_11_11>(),
     ];
-    let [first, last] = mirrored_sums::<R, LOW>(pairs, factors, half);
-    narrow::<R, SECOND_SHIFT>(first, last)
+    let [first, last] = mirrored_sums::<R, LOW>(pairs, factors, bias);
+    shift_and_pack::<R, SECOND_SHIFT>(first, last)
 }
 
 #[inline(always)]
-fn narrow<R: Register, const BITS: u32>(low: R, high: R) -> R {
+fn shift_and_pack<R: Register, const BITS: u32>(low: R, high: R) -> R {
     low.shift_right_i32::<BITS>().pack_i32(high.shift_right_i32::<BITS>())
 }
 
-/// Returns the sums of one of the first four pixels and of its mirror image.
+/// Returns the sums for pixels of the first half and for their mirror images.
 #[inline(always)]
 fn mirrored_sums<R: Register, const LOW: bool>(pairs: [R; 4], factors: [R; 4], bias: R) -> [R; 2] {
     let mut even = pairs[0].multiply_add_pairs(factors[0]).add_i32(bias);

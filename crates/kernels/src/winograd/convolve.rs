@@ -1,4 +1,4 @@
-//! The convolution: forward, or with rotated filters from the output's gradient to the input's.
+//! Convolution of images by transformed filters: the forward pass, or the gradient of the input.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::simd_level::dispatch;
 use crate::vector::Vector;
 use crate::{ChannelSums, Scalar, SimdLevel};
 
-/// Operations on an output value before it is written.
+/// Operations on the output before it is written.
 #[derive(Clone, Copy)]
 pub struct Epilogue<'a, T> {
     /// A value per output channel.
@@ -20,7 +20,7 @@ pub struct Epilogue<'a, T> {
     pub relu: bool,
 }
 
-/// The tensor that is added to the output.
+/// Tensor that is added to the output.
 #[derive(Clone, Copy)]
 pub enum Shortcut<'a, T> {
     None,
@@ -34,20 +34,20 @@ impl<T> Epilogue<'_, T> {
     pub const NONE: Self = Epilogue { bias: None, shortcut: Shortcut::None, relu: false };
 }
 
-/// The sums of [`stats`](crate::batch_norm::stats) of an output, computed while it is written.
+/// Receives the sums of [`batch_norm::stats`](crate::batch_norm::stats) over the output.
 pub struct OutputStats<'a> {
-    /// A value per channel, near the mean.
+    /// A value per channel, preferably close to the mean.
     pub shift: &'a [f32],
     pub sums: &'a mut ChannelSums,
 }
 
-/// Writes the tile rows `rows` of the output, `y`, of images `x` and transformed filters. A tile's
-/// result does not depend on which other tiles are computed with it. `stats` are those of the
-/// written values.
+/// Convolves the images `x` by transformed filters and writes the tile rows `rows` of the output to
+/// `y`. Adds the statistics of the written values to `stats`. The result for a tile does not depend
+/// on the other tiles in `rows`.
 ///
 /// # Panics
-/// If the slices do not match the shape, or `y` the rows.
-#[expect(clippy::too_many_arguments, reason = "a convolution's operands")]
+/// If the slices do not match the shape and the rows.
+#[expect(clippy::too_many_arguments, reason = "one argument per operand")]
 pub fn convolve<T: Scalar>(
     level: SimdLevel,
     shape: &ConvShape,
@@ -58,10 +58,10 @@ pub fn convolve<T: Scalar>(
     y: &mut [T],
     stats: Option<OutputStats>,
 ) {
-    shape.check();
-    assert!(rows.end <= shape.tile_rows());
+    shape.assert_valid();
+    assert!(rows.end <= shape.num_tile_rows());
     assert_eq!(x.len(), shape.images * shape.height * shape.width * shape.in_channels);
-    assert_eq!(filters.len(), shape.transformed_filters());
+    assert_eq!(filters.len(), shape.transformed_filters_len());
     assert_eq!(y.len(), shape.value_range(&rows, shape.out_channels).len());
     assert!(epilogue.bias.is_none_or(|bias| bias.len() == shape.out_channels));
     if let Shortcut::Separate(pixels) = epilogue.shortcut {
@@ -74,15 +74,15 @@ pub fn convolve<T: Scalar>(
     ));
 }
 
-/// f32 sums of one block, before they are added to the f64 sums.
+/// f32 sums of one block, which are added to the f64 sums after the block.
 struct BlockSums<'a> {
     shift: &'a [f32],
-    /// First the sums, then the sums of squares, of all channels.
+    /// Sums of all channels, followed by the sums of squares of all channels.
     sums: Vec<f32>,
 }
 
 impl BlockSums<'_> {
-    /// Adds registers to the sums of the channels from `channel` on.
+    /// Adds registers to the sums of the channels from `channel`.
     ///
     /// # Safety
     /// The channels must exist.
@@ -97,10 +97,11 @@ impl BlockSums<'_> {
         }
     }
 
+    /// Moves the sums to `sums`.
     fn flush(&mut self, sums: &mut ChannelSums) {
         let (first, second) = self.sums.split_at(self.shift.len());
-        let add = |sums: &mut [f64], parts: &[f32]| {
-            sums.iter_mut().zip(parts).for_each(|(sum, part)| *sum += f64::from(*part));
+        let add = |sums: &mut [f64], terms: &[f32]| {
+            sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += f64::from(*term));
         };
         add(&mut sums.first, first);
         add(&mut sums.second, second);
@@ -129,16 +130,16 @@ unsafe fn convolve_kernel<V: Vector, T: Scalar>(
     let ConvShape { in_channels: inputs, out_channels: outputs, .. } = *shape;
     let zeros = &vec![T::from_f32(0.0); shape.width * inputs];
     let images = Images { pixels: x, channels: inputs, pad: 1, zeros };
-    // If one step of the product covers all channels, it has read the block before it writes.
+    // If one step of the product covers all channels, it reads its tiles before it writes them.
     let in_place = inputs == outputs && outputs <= 2 * V::LANES;
     let product_len = if in_place { 0 } else { block_len::<V>(outputs) };
     let mut scratch = Scratch::with_len(block_len::<V>(inputs) + product_len);
     let input_block = scratch.as_mut_slice().as_mut_ptr();
     let products =
         if in_place { input_block } else { input_block.wrapping_add(block_len::<V>(inputs)) };
-    let first = shape.first_pixel_row(rows.start) * shape.width * outputs;
+    let first_value = shape.first_pixel_row(rows.start) * shape.width * outputs;
     for block in blocks(shape, rows) {
-        // SAFETY: the scratch holds both blocks, and the caller guarantees everything else.
+        // SAFETY: the scratch buffer contains both blocks, and the caller guarantees the rest.
         unsafe {
             transform::<InputTransform, V, T, INPUT_TILE>(
                 shape,
@@ -147,7 +148,7 @@ unsafe fn convolve_kernel<V: Vector, T: Scalar>(
                 input_block,
             );
             multiply_block::<V>(shape, filters, block.len(), input_block, products);
-            let y = (&mut *y, first);
+            let y = (&mut *y, first_value);
             write_block::<V, T>(shape, block, products, epilogue, y, &mut block_sums);
         }
         if let (Some(block_sums), Some(sums)) = (&mut block_sums, &mut sums) {
@@ -159,7 +160,8 @@ unsafe fn convolve_kernel<V: Vector, T: Scalar>(
 /// Multiplies the transformed tiles of a block by the transformed filters, at every point.
 ///
 /// # Safety
-/// Both blocks must exist and the filters match the shape. The CPU must have `V`'s instructions.
+/// Both blocks must be valid and the filters must match the shape. The CPU must have `V`'s
+/// instructions.
 #[inline(always)]
 unsafe fn multiply_block<V: Vector>(
     shape: &ConvShape,
@@ -169,19 +171,19 @@ unsafe fn multiply_block<V: Vector>(
     products: *mut f32,
 ) {
     let ConvShape { in_channels: inputs, out_channels: outputs, .. } = *shape;
-    let part = |point: usize, panel: usize| {
+    let filters_of = |point: usize, panel: usize| {
         let width = PANEL.min(outputs - panel);
         filters.as_ptr().wrapping_add((POINTS * panel + point * width) * inputs)
     };
     for point in 0..POINTS {
-        let at = point * point_stride::<V>();
+        let point_offset = point * point_stride::<V>();
         for panel in (0..outputs).step_by(PANEL) {
             let width = PANEL.min(outputs - panel);
-            let b = part(point, panel);
+            let b = filters_of(point, panel);
             let next = if panel + PANEL < outputs {
-                part(point, panel + PANEL)
+                filters_of(point, panel + PANEL)
             } else {
-                part(point + 1, 0)
+                filters_of(point + 1, 0)
             };
             let mut column = 0;
             while column < width {
@@ -189,8 +191,8 @@ unsafe fn multiply_block<V: Vector>(
                 let register = (panel + column) / V::LANES;
                 // SAFETY: the columns are inside the panel, and the caller guarantees the rest.
                 unsafe {
-                    let (a, b) = (input_block.add(at), (b.add(column), width));
-                    let c = products.add(at + register * register_stride::<V>());
+                    let (a, b) = (input_block.add(point_offset), (b.add(column), width));
+                    let c = products.add(point_offset + register * register_stride::<V>());
                     if width - column >= 2 * V::LANES {
                         multiply::<V, 2>(a, b, c, tiles, inputs, next);
                         column += 2 * V::LANES;
@@ -204,32 +206,33 @@ unsafe fn multiply_block<V: Vector>(
     }
 }
 
-/// Transforms the products of a block back to pixels and writes them. `y` and a separate shortcut
-/// begin with value `first` of the output.
+/// Transforms the products of a block to output pixels and writes them. `y` and a separate shortcut
+/// start with the value `first_value` of the complete output.
 ///
 /// # Safety
-/// The block must exist and `y` contain its pixels. The CPU must have `V`'s instructions.
+/// The products must be a block, and `y` must contain its pixels. The CPU must have `V`'s
+/// instructions.
 #[inline(always)]
 unsafe fn write_block<V: Vector, T: Scalar>(
     shape: &ConvShape,
     block: Range<usize>,
     products: *const f32,
     epilogue: Epilogue<T>,
-    (y, first): (&mut [T], usize),
+    (y, first_value): (&mut [T], usize),
     sums: &mut Option<BlockSums>,
 ) {
     let (per_row, channels) = (shape.tiles_per_row(), shape.out_channels);
     let y = y.as_mut_ptr();
-    for (tile, number) in block.enumerate() {
-        let (row, column) = (number / per_row, number % per_row * OUTPUT_TILE);
+    for (index, tile) in block.enumerate() {
+        let (row, column) = (tile / per_row, tile % per_row * OUTPUT_TILE);
         let line = shape.first_pixel_row(row);
         let (lines, columns) = (shape.first_pixel_row(row + 1) - line, shape.width - column);
-        let start = (line * shape.width + column) * channels - first;
+        let start = (line * shape.width + column) * channels - first_value;
         for channel in (0..channels).step_by(V::LANES) {
             let register = channel / V::LANES * register_stride::<V>();
             // SAFETY: the caller guarantees the block, the pixels and `V`'s instructions.
             unsafe {
-                let mut pixels = output_tile::<V>(products.add(register + tile * V::LANES));
+                let mut pixels = output_tile::<V>(products.add(register + index * V::LANES));
                 if let Some(bias) = epilogue.bias {
                     let bias = V::load(bias.as_ptr().add(channel));
                     for pixel in pixels.iter_mut().flatten() {
@@ -237,7 +240,7 @@ unsafe fn write_block<V: Vector, T: Scalar>(
                     }
                 }
                 let strides = [shape.width * channels, channels];
-                let target = Target { y, start: start + channel, strides, channel };
+                let target = TileTarget { y, start: start + channel, strides, channel };
                 if lines >= OUTPUT_TILE && columns >= OUTPUT_TILE {
                     finish_tile::<V, T>(pixels, [OUTPUT_TILE; 2], target, epilogue, sums);
                 } else {
@@ -251,12 +254,12 @@ unsafe fn write_block<V: Vector, T: Scalar>(
 /// Returns `A' m A` of the products `m` of a tile.
 ///
 /// # Safety
-/// The products must exist, and the CPU must have `V`'s instructions.
+/// The products must be part of a block, and the CPU must have `V`'s instructions.
 #[inline(always)]
 unsafe fn output_tile<V: Vector>(products: *const f32) -> [[V; OUTPUT_TILE]; OUTPUT_TILE] {
     // SAFETY: the caller guarantees the products and `V`'s instructions.
     unsafe {
-        let mut half = [[V::splat(0.0); INPUT_TILE]; OUTPUT_TILE];
+        let mut intermediate = [[V::splat(0.0); INPUT_TILE]; OUTPUT_TILE];
         for j in 0..INPUT_TILE {
             let mut column = [V::splat(0.0); INPUT_TILE];
             for i in 0..INPUT_TILE {
@@ -264,42 +267,42 @@ unsafe fn output_tile<V: Vector>(products: *const f32) -> [[V; OUTPUT_TILE]; OUT
             }
             let column = OutputTransform::apply(column);
             for i in 0..OUTPUT_TILE {
-                half[i][j] = column[i];
+                intermediate[i][j] = column[i];
             }
         }
         let mut pixels = [[V::splat(0.0); OUTPUT_TILE]; OUTPUT_TILE];
         for i in 0..OUTPUT_TILE {
-            pixels[i] = OutputTransform::apply(half[i]);
+            pixels[i] = OutputTransform::apply(intermediate[i]);
         }
         pixels
     }
 }
 
-/// The place of a tile's register of channels in the output.
+/// Position of one tile and one register of channels in the output.
 #[derive(Clone, Copy)]
-struct Target<T> {
+struct TileTarget<T> {
     y: *mut T,
-    /// Index of the first pixel.
+    /// Index of the first value.
     start: usize,
-    /// Distances to the next line and to the next pixel.
+    /// Distances to the next line and to the next pixel, in values.
     strides: [usize; 2],
     channel: usize,
 }
 
-/// Applies the rest of the epilogue to the pixels of a tile that are inside of the image, writes
-/// them and adds them to the statistics.
+/// Adds the shortcut, applies ReLU, writes the first `lines` and `columns` of a tile, which are
+/// inside of the image, and adds them to the statistics.
 ///
 /// # Safety
-/// The pixels of `target` must exist.
+/// The pixels of `target` must be inside of the output.
 #[inline(always)]
 unsafe fn finish_tile<V: Vector, T: Scalar>(
     mut pixels: [[V; OUTPUT_TILE]; OUTPUT_TILE],
     [lines, columns]: [usize; 2],
-    Target { y, start, strides, channel }: Target<T>,
+    TileTarget { y, start, strides, channel }: TileTarget<T>,
     epilogue: Epilogue<T>,
     sums: &mut Option<BlockSums>,
 ) {
-    let inside = |i: usize, j: usize| i < lines && j < columns;
+    let is_inside = |i: usize, j: usize| i < lines && j < columns;
     let index = |i: usize, j: usize| start + i * strides[0] + j * strides[1];
     let shortcut = match epilogue.shortcut {
         Shortcut::None => None,
@@ -311,7 +314,7 @@ unsafe fn finish_tile<V: Vector, T: Scalar>(
         if let Some(shortcut) = shortcut {
             for i in 0..OUTPUT_TILE {
                 for j in 0..OUTPUT_TILE {
-                    if inside(i, j) {
+                    if is_inside(i, j) {
                         pixels[i][j] = pixels[i][j].add(T::load::<V>(shortcut.add(index(i, j))));
                     }
                 }
@@ -324,7 +327,7 @@ unsafe fn finish_tile<V: Vector, T: Scalar>(
         }
         for i in 0..OUTPUT_TILE {
             for j in 0..OUTPUT_TILE {
-                if inside(i, j) {
+                if is_inside(i, j) {
                     T::store::<V>(pixels[i][j], y.add(index(i, j)));
                 }
             }
@@ -334,10 +337,10 @@ unsafe fn finish_tile<V: Vector, T: Scalar>(
             let (mut first, mut second) = (V::splat(0.0), V::splat(0.0));
             for i in 0..OUTPUT_TILE {
                 for j in 0..OUTPUT_TILE {
-                    if inside(i, j) {
-                        let distance = T::round(pixels[i][j]).sub(shift);
-                        first = first.add(distance);
-                        second = distance.mul_add(distance, second);
+                    if is_inside(i, j) {
+                        let difference = T::round(pixels[i][j]).sub(shift);
+                        first = first.add(difference);
+                        second = difference.mul_add(difference, second);
                     }
                 }
             }

@@ -1,4 +1,4 @@
-//! Transformation of the filters.
+//! Transformation of the filters to the layout `[panel][point][in][channel of the panel]`.
 
 use std::ops::Range;
 
@@ -8,26 +8,26 @@ use crate::SimdLevel;
 use crate::simd_level::dispatch;
 use crate::vector::Vector;
 
-/// Output channels whose filters are contiguous: `[panel][point][in][channel of the panel]`.
+/// Output channels per panel. The last panel may have fewer.
 pub(super) const PANEL: usize = 32;
 
-/// The convolution that filters are transformed for.
+/// Convolution that filters are transformed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pass {
     /// From the weight's input channels to its output channels.
     Forward,
-    /// From the output's gradient to the input's: filters rotated by 180 degrees, from the weight's
-    /// output channels to its input channels.
+    /// From the gradient of the output to the gradient of the input: filters rotated by 180
+    /// degrees, from the weight's output channels to its input channels.
     Backward,
 }
 
 impl ConvShape {
-    /// Returns the number of panels of filters, by which their transformation is divided.
-    pub fn panels(&self) -> usize {
+    /// Returns the number of panels, which can be transformed independently.
+    pub fn num_panels(&self) -> usize {
         self.out_channels.div_ceil(PANEL)
     }
 
-    /// Returns the range of the transformed filters of panels.
+    /// Returns the index range of panels in the transformed filters.
     pub fn panel_range(&self, panels: &Range<usize>) -> Range<usize> {
         let start =
             |panel: usize| POINTS * self.in_channels * (panel * PANEL).min(self.out_channels);
@@ -35,8 +35,9 @@ impl ConvShape {
     }
 }
 
-/// Writes the transformed filters of `panels` from a weight `[out][3][3][in]`. `shape` is that of
-/// the convolution of `pass`: for [`Pass::Backward`] its inputs are the weight's outputs.
+/// Writes the transformed filters of `panels` from a weight `[out][3][3][in]`. `shape` is the shape
+/// of the convolution of `pass`: for [`Pass::Backward`], its input channels are the output channels
+/// of the weight.
 ///
 /// # Panics
 /// If the slices do not match the shape and the panels.
@@ -48,8 +49,8 @@ pub fn transform_filters(
     panels: Range<usize>,
     target: &mut [f32],
 ) {
-    shape.check();
-    assert!(panels.end <= shape.panels());
+    shape.assert_valid();
+    assert!(panels.end <= shape.num_panels());
     assert_eq!(weight.len(), 9 * shape.in_channels * shape.out_channels);
     assert_eq!(target.len(), shape.panel_range(&panels).len());
     let mut rest = target;
@@ -68,14 +69,14 @@ pub fn transform_filters(
     }
 }
 
-/// Taps of a filter.
+/// Values per filter.
 const TAPS: usize = 9;
 
 /// Transforms a panel for [`Pass::Forward`].
 ///
-/// The weight has input channels innermost, the products need output channels innermost. A square
-/// of both is copied first: in the weight its rows are so far apart that they evict one another
-/// from the first-level cache.
+/// Input channels are contiguous in the weight, but the products require contiguous output
+/// channels. A square of both is copied before it is transposed, because its rows are so far apart
+/// in the weight that they evict each other from the L1 cache.
 ///
 /// # Safety
 /// The slices must match the shape and `outputs`, and the CPU must have `V`'s instructions.
@@ -91,8 +92,8 @@ unsafe fn forward<V: Vector>(
     let square = square.as_mut_ptr();
     for column in (0..width).step_by(V::LANES) {
         for channel in (0..inputs).step_by(V::LANES) {
-            // SAFETY: both channel counts are whole registers, the square has `LANES` rows of
-            // `LANES` values per tap, and the caller guarantees everything else.
+            // SAFETY: both channel counts are multiples of the lanes, the square has `LANES` rows
+            // of `LANES` values per tap, and the caller guarantees the rest.
             unsafe {
                 for out in 0..V::LANES {
                     let row = (outputs.start + column + out) * TAPS * inputs + channel;
@@ -107,7 +108,7 @@ unsafe fn forward<V: Vector>(
                         let start = tap * V::LANES * V::LANES + lane;
                         *values = V::gather(square.add(start), V::LANES);
                     }
-                    write(taps, (inputs, channel + lane), (width, column), target);
+                    write_filters(taps, (inputs, channel + lane), (width, column), target);
                 }
             }
         }
@@ -129,37 +130,38 @@ unsafe fn backward<V: Vector>(
     for input in 0..shape.in_channels {
         for column in (0..width).step_by(V::LANES) {
             let row = input * TAPS * shape.out_channels + outputs.start + column;
-            // SAFETY: the channel count is whole registers, and the caller guarantees the rest.
+            // SAFETY: the channel count is a multiple of the lanes, and the caller guarantees the
+            // rest.
             unsafe {
                 let mut taps = [V::splat(0.0); TAPS];
                 for (tap, values) in taps.iter_mut().rev().enumerate() {
                     *values = V::load(weight.as_ptr().add(row + tap * shape.out_channels));
                 }
-                write(taps, (shape.in_channels, input), (width, column), target);
+                write_filters(taps, (shape.in_channels, input), (width, column), target);
             }
         }
     }
 }
 
-/// Writes `G g G'` of the filters from channel `input` of `inputs` to a register of a panel's
-/// columns.
+/// Writes `G g G'` of the filters from input channel `input` (of `inputs`) to the output channels
+/// `column..column + V::LANES` (of `width`) of a panel.
 ///
 /// # Safety
-/// The panel must have the channel and the columns, and the CPU `V`'s instructions.
+/// The panel must contain these channels, and the CPU must have `V`'s instructions.
 #[inline(always)]
-unsafe fn write<V: Vector>(
+unsafe fn write_filters<V: Vector>(
     taps: [V; TAPS],
     (inputs, input): (usize, usize),
     (width, column): (usize, usize),
     target: &mut [f32],
 ) {
-    // SAFETY: the caller guarantees the channel, the columns and `V`'s instructions.
+    // SAFETY: the caller guarantees the channels and `V`'s instructions.
     unsafe {
-        let mut square = [[V::splat(0.0); 3]; 3];
+        let mut filters = [[V::splat(0.0); 3]; 3];
         for (tap, values) in taps.into_iter().enumerate() {
-            square[tap / 3][tap % 3] = values;
+            filters[tap / 3][tap % 3] = values;
         }
-        let points = transform_2d::<FilterTransform, V, 3, INPUT_TILE>(square);
+        let points = transform_2d::<FilterTransform, V, 3, INPUT_TILE>(filters);
         for (point, values) in points.iter().flatten().enumerate() {
             let index = (point * inputs + input) * width + column;
             values.store(target.as_mut_ptr().add(index));

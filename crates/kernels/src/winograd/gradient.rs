@@ -1,4 +1,4 @@
-//! The gradient of the filters: the transposed convolution algorithm.
+//! Gradient of the filters, by the transposed algorithm.
 
 use std::ops::Range;
 
@@ -12,8 +12,8 @@ use crate::simd_level::dispatch;
 use crate::vector::Vector;
 use crate::{Scalar, SimdLevel};
 
-/// Adds the contribution of tile rows `rows` of the images `x` and the output's gradient `dy` to
-/// the transformed filter gradient `sums`, `[point][out][in]`.
+/// Adds the contribution of the tile rows `rows` of the images `x` and of the output gradient `dy`
+/// to the transformed filter gradient `sums`, `[point][out][in]`.
 ///
 /// # Panics
 /// If the slices do not match the shape.
@@ -25,12 +25,12 @@ pub fn accumulate_filter_gradient<T: Scalar>(
     rows: Range<usize>,
     sums: &mut [f32],
 ) {
-    shape.check();
-    assert!(rows.end <= shape.tile_rows());
+    shape.assert_valid();
+    assert!(rows.end <= shape.num_tile_rows());
     let pixels = shape.images * shape.height * shape.width;
     assert_eq!(x.len(), pixels * shape.in_channels);
     assert_eq!(dy.len(), pixels * shape.out_channels);
-    assert_eq!(sums.len(), shape.transformed_filters());
+    assert_eq!(sums.len(), shape.transformed_filters_len());
     dispatch!(level, accumulate_kernel::<T>(
         shape: &ConvShape, x: &[T], dy: &[T], rows: Range<usize>, sums: &mut [f32],
     ));
@@ -54,7 +54,7 @@ unsafe fn accumulate_kernel<V: Vector, T: Scalar>(
     let (input_block, gradient_block) = scratch.as_mut_slice().split_at_mut(block_len::<V>(inputs));
     let (input_block, gradient_block) = (input_block.as_mut_ptr(), gradient_block.as_mut_ptr());
     for block in blocks(shape, rows) {
-        // SAFETY: the scratch holds a block of both, and the caller guarantees everything else.
+        // SAFETY: the scratch buffer contains both blocks, and the caller guarantees the rest.
         unsafe {
             transform::<InputTransform, V, T, INPUT_TILE>(
                 shape,
@@ -69,30 +69,31 @@ unsafe fn accumulate_kernel<V: Vector, T: Scalar>(
                 gradient_block,
             );
             for point in 0..POINTS {
-                let at = point * point_stride::<V>();
+                let point_offset = point * point_stride::<V>();
                 let mut channel = 0;
                 while channel < inputs {
-                    let b = input_block.add(at + channel / V::LANES * register_stride::<V>());
-                    let wide = inputs - channel >= 2 * V::LANES;
+                    let b =
+                        input_block.add(point_offset + channel / V::LANES * register_stride::<V>());
+                    let registers = if inputs - channel >= 2 * V::LANES { 2 } else { 1 };
                     for out in (0..outputs).step_by(accumulated_rows::<V>()) {
                         let register = out / V::LANES * register_stride::<V>();
-                        let a = gradient_block.add(at + register + out % V::LANES);
+                        let a = gradient_block.add(point_offset + register + out % V::LANES);
                         let c = sums.as_mut_ptr().add((point * outputs + out) * inputs + channel);
-                        if wide {
+                        if registers == 2 {
                             accumulate::<V, 2>(a, b, (c, inputs), block.len());
                         } else {
                             accumulate::<V, 1>(a, b, (c, inputs), block.len());
                         }
                     }
-                    channel += if wide { 2 } else { 1 } * V::LANES;
+                    channel += registers * V::LANES;
                 }
             }
         }
     }
 }
 
-/// Writes the gradient `[out][3][3][in]` of the filters of the channels `outputs`. `sums` holds one
-/// or several results of [`accumulate_filter_gradient`], concatenated; they are added.
+/// Writes the gradient `[out][3][3][in]` of the filters of the output channels `outputs`. `sums` is
+/// a concatenation of one or more results of [`accumulate_filter_gradient`], which are added.
 ///
 /// # Panics
 /// If the slices do not match the shape and the channels.
@@ -103,9 +104,9 @@ pub fn finish_filter_gradient<T: Scalar>(
     outputs: Range<usize>,
     gradient: &mut [T],
 ) {
-    shape.check();
+    shape.assert_valid();
     assert!(outputs.end <= shape.out_channels);
-    assert_eq!(sums.len() % shape.transformed_filters(), 0);
+    assert_eq!(sums.len() % shape.transformed_filters_len(), 0);
     assert_eq!(gradient.len(), 9 * outputs.len() * shape.in_channels);
     dispatch!(level, finish_kernel::<T>(
         shape: &ConvShape, sums: &[f32], outputs: Range<usize>, gradient: &mut [T],
@@ -124,13 +125,14 @@ unsafe fn finish_kernel<V: Vector, T: Scalar>(
     let inputs = shape.in_channels;
     for (row, out) in outputs.enumerate() {
         for channel in (0..inputs).step_by(V::LANES) {
-            // SAFETY: the channel count is whole registers, and the caller guarantees the rest.
+            // SAFETY: the channel count is a multiple of the lanes, and the caller guarantees the
+            // rest.
             unsafe {
                 let mut points = [[V::splat(0.0); INPUT_TILE]; INPUT_TILE];
-                for part in sums.chunks_exact(shape.transformed_filters()) {
+                for sums in sums.chunks_exact(shape.transformed_filters_len()) {
                     for (point, sum) in points.iter_mut().flatten().enumerate() {
                         let index = (point * shape.out_channels + out) * inputs + channel;
-                        *sum = sum.add(V::load(part.as_ptr().add(index)));
+                        *sum = sum.add(V::load(sums.as_ptr().add(index)));
                     }
                 }
                 let taps = transform_2d::<FilterGradientTransform, V, INPUT_TILE, 3>(points);

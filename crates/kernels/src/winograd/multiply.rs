@@ -1,15 +1,17 @@
-//! The matrix products between the transforms, on blocks in the layout of [`super::block`].
+//! Matrix products of transformed tiles, on blocks in the layout of [`super::block`].
 
 use super::block::{CACHE_LINE, register_stride};
 use crate::vector::{Vector, prefetch};
 
-/// At one point, computes `c[tile][column] = sum over k of a[tile][k] b[k][column]` for the first
-/// `tiles` tiles of blocks, `depth` channels `k` and `W` registers of columns. `b` has `b_stride`
-/// values per row. `c` may be `a` if the columns are all columns. Prefetches the matrix at `next`,
-/// of the layout of `b`, because loading it on demand would stall.
+/// Computes `c[tile][column] = sum over k of a[tile][k] b[k][column]` at one point, for the first
+/// `tiles` tiles of a block, `depth` channels `k` and `W` registers of columns.
+///
+/// `b` has `b_stride` values per row. `c` may equal `a` if `b` has no other columns. Prefetches the
+/// matrix at `next`, which has the layout of `b` and is needed by the next call.
 ///
 /// # Safety
-/// The blocks and the matrix must exist, and the CPU must have `V`'s instructions.
+/// The pointers must refer to blocks and a matrix of these sizes, and the CPU must have `V`'s
+/// instructions.
 #[inline(always)]
 pub unsafe fn multiply<V: Vector, const W: usize>(
     a: *const f32,
@@ -19,7 +21,7 @@ pub unsafe fn multiply<V: Vector, const W: usize>(
     depth: usize,
     next: *const f32,
 ) {
-    // SAFETY: a block is a multiple of the step, and the caller guarantees everything else.
+    // SAFETY: a block is a multiple of the step, and the caller guarantees the rest.
     unsafe {
         for tile in (0..tiles).step_by(tile_step::<V>()) {
             let (a, c) = (a.add(tile * V::LANES), c.add(tile * V::LANES));
@@ -33,7 +35,7 @@ pub unsafe fn multiply<V: Vector, const W: usize>(
     }
 }
 
-/// Tiles that [`multiply`] computes at once, a divisor of [`TILES`](super::block::TILES).
+/// Tiles per step of [`multiply`], a divisor of [`TILES`](super::block::TILES).
 const fn tile_step<V: Vector>() -> usize {
     match V::LANES {
         16 => 14,
@@ -41,10 +43,10 @@ const fn tile_step<V: Vector>() -> usize {
     }
 }
 
-/// Computes as many sums as fit the registers.
+/// Computes [`multiply`] for `R` tiles, with all sums in registers.
 ///
 /// # Safety
-/// As [`multiply`], for `R` tiles.
+/// The conditions of [`multiply`] apply.
 #[inline(always)]
 unsafe fn multiply_step<V: Vector, const R: usize, const W: usize, const PREFETCH: bool>(
     mut a: *const f32,
@@ -86,12 +88,13 @@ unsafe fn multiply_step<V: Vector, const R: usize, const W: usize, const PREFETC
     }
 }
 
-/// At one point, computes `c[i][j] += sum over t of a[t][i] b[t][j]` over the first `tiles` tiles
-/// of blocks, for [`accumulated_rows`] channels `i` and `W` registers of channels `j`. `c` has
-/// `c_stride` values per row. Prefetches the rows after these.
+/// Computes `c[i][j] += sum over t of a[t][i] b[t][j]` at one point, over the first `tiles` tiles
+/// `t` of two blocks, for [`accumulated_rows`] channels `i` and `W` registers of channels `j`. `c`
+/// has `c_stride` values per row. Prefetches the rows of `c` that the next call updates.
 ///
 /// # Safety
-/// The blocks and the matrix must exist, and the CPU must have `V`'s instructions.
+/// The pointers must refer to blocks and a matrix of these sizes, and the CPU must have `V`'s
+/// instructions.
 #[inline(always)]
 pub unsafe fn accumulate<V: Vector, const W: usize>(
     a: *const f32,
@@ -109,7 +112,7 @@ pub unsafe fn accumulate<V: Vector, const W: usize>(
     }
 }
 
-/// Rows of `c` that [`accumulate`] computes at once: a part of a register.
+/// Rows of `c` that [`accumulate`] updates, a divisor of the lanes of a register.
 pub const fn accumulated_rows<V: Vector>() -> usize {
     match V::LANES {
         16 => 8,
@@ -118,13 +121,14 @@ pub const fn accumulated_rows<V: Vector>() -> usize {
     }
 }
 
-/// Up to this many channels, the sums stay in the first-level cache without prefetching.
+/// Maximum number of channels for which the sums stay in the L1 cache, so that prefetching is
+/// useless.
 const CACHED_CHANNELS: usize = 32;
 
-/// Accumulates `R` rows.
+/// Computes [`accumulate`] for `R` rows.
 ///
 /// # Safety
-/// As [`accumulate`].
+/// The conditions of [`accumulate`] apply.
 #[inline(always)]
 unsafe fn accumulate_step<V: Vector, const R: usize, const W: usize>(
     a: *const f32,

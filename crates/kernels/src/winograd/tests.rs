@@ -5,8 +5,8 @@ use crate::batch_norm::stats;
 use crate::random_values::random_values;
 use crate::{Bf16, ChannelSums, Scalar, SimdLevel};
 
-/// Sides of whole tiles, of partial tiles and smaller than a tile; channels that
-/// fill one panel, less, and more.
+/// Sizes that are and are not multiples of a tile, and sizes below a tile; channel counts equal to,
+/// below and above a panel.
 const SHAPES: [ConvShape; 5] = [
     ConvShape { images: 2, height: 8, width: 8, in_channels: 16, out_channels: 32 },
     ConvShape { images: 3, height: 7, width: 5, in_channels: 32, out_channels: 16 },
@@ -33,7 +33,7 @@ impl<T: Scalar> Case<T> {
         }
     }
 
-    /// Returns `y`, `dx` and `dw` by the definition.
+    /// Returns `y`, `dx` and `dw` of the direct convolution in f64.
     fn expected(&self) -> [Vec<f64>; 3] {
         let ConvShape { images, height, width, in_channels: inputs, out_channels: outputs } =
             self.shape;
@@ -49,10 +49,10 @@ impl<T: Scalar> Case<T> {
                 if row >= height || column >= width {
                     continue;
                 }
-                let at = (n * height + row) * width + column;
+                let pixel = (n * height + row) * width + column;
                 for k in 0..outputs {
                     for c in 0..inputs {
-                        let (i, j) = (at * inputs + c, out * outputs + k);
+                        let (i, j) = (pixel * inputs + c, out * outputs + k);
                         let f = (k * 9 + tap) * inputs + c;
                         let [x, dy] = [self.x[i].to_f32(), self.dy[j].to_f32()].map(f64::from);
                         y[j] += x * f64::from(self.weight[f]);
@@ -65,8 +65,8 @@ impl<T: Scalar> Case<T> {
         [y, dx, dw]
     }
 
-    /// Returns `y`, `dx` and `dw` by the kernels, the work divided into `parts`.
-    fn found(&self, level: SimdLevel, parts: usize) -> [Vec<f64>; 3] {
+    /// Returns `y`, `dx` and `dw` of the kernels, with the work divided into `parts`.
+    fn actual(&self, level: SimdLevel, parts: usize) -> [Vec<f64>; 3] {
         let forward = self.shape;
         let backward = ConvShape {
             in_channels: forward.out_channels,
@@ -75,9 +75,9 @@ impl<T: Scalar> Case<T> {
         };
         let y = self.convolve_parts(level, &forward, Pass::Forward, &self.x, parts);
         let dx = self.convolve_parts(level, &backward, Pass::Backward, &self.dy, parts);
-        let mut sums = vec![0.0; parts * forward.transformed_filters()];
-        for (rows, sums) in split(forward.tile_rows(), parts)
-            .zip(sums.chunks_exact_mut(forward.transformed_filters()))
+        let mut sums = vec![0.0; parts * forward.transformed_filters_len()];
+        for (rows, sums) in split(forward.num_tile_rows(), parts)
+            .zip(sums.chunks_exact_mut(forward.transformed_filters_len()))
         {
             accumulate_filter_gradient(level, &forward, &self.x, &self.dy, rows, sums);
         }
@@ -99,19 +99,19 @@ impl<T: Scalar> Case<T> {
         parts: usize,
     ) -> Vec<f64> {
         let mut filters = Vec::new();
-        for panels in split(shape.panels(), parts) {
+        for panels in split(shape.num_panels(), parts) {
             let mut part = vec![f32::NAN; shape.panel_range(&panels).len()];
             transform_filters(level, shape, pass, &self.weight, panels, &mut part);
             filters.extend(part);
         }
-        let mut all = Vec::new();
-        for rows in split(shape.tile_rows(), parts) {
+        let mut output = Vec::new();
+        for rows in split(shape.num_tile_rows(), parts) {
             let mut part =
                 vec![T::from_f32(f32::NAN); shape.value_range(&rows, shape.out_channels).len()];
             convolve(level, shape, images, &filters, rows, Epilogue::NONE, &mut part, None);
-            all.extend(part.iter().map(|y| f64::from(y.to_f32())));
+            output.extend(part.iter().map(|y| f64::from(y.to_f32())));
         }
-        all
+        output
     }
 }
 
@@ -125,16 +125,19 @@ fn check<T: Scalar>(tolerance: f64) {
         let expected = case.expected();
         for level in SimdLevel::available() {
             for parts in [1, 3] {
-                let found = case.found(level, parts);
-                for (what, (found, expected)) in
-                    ["y", "dx", "dw"].iter().zip(found.iter().zip(&expected))
+                let actual = case.actual(level, parts);
+                for (name, (actual, expected)) in
+                    ["y", "dx", "dw"].iter().zip(actual.iter().zip(&expected))
                 {
-                    assert_eq!(found.len(), expected.len());
-                    let most = expected.iter().fold(0.0f64, |most, value| most.max(value.abs()));
-                    for (found, expected) in found.iter().zip(expected) {
+                    assert_eq!(actual.len(), expected.len());
+                    let max = expected.iter().fold(0.0f64, |max, value| max.max(value.abs()));
+                    for (actual, expected) in actual.iter().zip(expected) {
                         // `<=` also fails for NaN.
-                        let right = (found - expected).abs() <= tolerance * most;
-                        assert!(right, "{what} {level:?} {parts} {shape:?}: {found} {expected}");
+                        let is_close = (actual - expected).abs() <= tolerance * max;
+                        assert!(
+                            is_close,
+                            "{name} {level:?} {parts} {shape:?}: {actual} {expected}"
+                        );
                     }
                 }
             }
@@ -158,8 +161,8 @@ fn epilogue_applies_bias_shortcut_and_relu() {
         let case = Case::<f32>::new(shape);
         let [expected, ..] = case.expected();
         let bias: Vec<f32> = random_values(shape.out_channels, 4);
-        let mut filters = vec![0.0; shape.transformed_filters()];
-        let panels = 0..shape.panels();
+        let mut filters = vec![0.0; shape.transformed_filters_len()];
+        let panels = 0..shape.num_panels();
         transform_filters(
             SimdLevel::Scalar,
             &shape,
@@ -172,12 +175,12 @@ fn epilogue_applies_bias_shortcut_and_relu() {
             // `dy` serves as a shortcut of the output's shape.
             let mut y = vec![f32::NAN; expected.len()];
             let mut in_place = case.dy.clone();
-            let middle = shape.tile_rows() / 2;
-            for rows in [0..middle, middle..shape.tile_rows()] {
-                let part = shape.value_range(&rows, shape.out_channels);
+            let middle = shape.num_tile_rows() / 2;
+            for rows in [0..middle, middle..shape.num_tile_rows()] {
+                let range = shape.value_range(&rows, shape.out_channels);
                 for (shortcut, y) in [
-                    (Shortcut::Separate(&case.dy[part.clone()]), &mut y[part.clone()]),
-                    (Shortcut::InPlace, &mut in_place[part.clone()]),
+                    (Shortcut::Separate(&case.dy[range.clone()]), &mut y[range.clone()]),
+                    (Shortcut::InPlace, &mut in_place[range.clone()]),
                 ] {
                     let epilogue = Epilogue { bias: Some(&bias), shortcut, relu: true };
                     convolve(level, &shape, &case.x, &filters, rows.clone(), epilogue, y, None);
@@ -200,9 +203,9 @@ fn epilogue_applies_bias_shortcut_and_relu() {
 fn output_does_not_depend_on_the_division_of_work() {
     let case = Case::<f32>::new(SHAPES[4]);
     for level in SimdLevel::available() {
-        let [whole, ..] = case.found(level, 1);
-        let [shared, ..] = case.found(level, 7);
-        assert_eq!(whole, shared);
+        let [single, ..] = case.actual(level, 1);
+        let [divided, ..] = case.actual(level, 7);
+        assert_eq!(single, divided);
     }
 }
 
@@ -210,28 +213,28 @@ fn check_output_stats<T: Scalar + PartialEq + std::fmt::Debug>() {
     for level in SimdLevel::available() {
         for shape in SHAPES {
             let case = Case::<T>::new(shape);
-            let mut filters = vec![0.0; shape.transformed_filters()];
-            let panels = 0..shape.panels();
+            let mut filters = vec![0.0; shape.transformed_filters_len()];
+            let panels = 0..shape.num_panels();
             transform_filters(level, &shape, Pass::Forward, &case.weight, panels, &mut filters);
             let shift: Vec<f32> = random_values(shape.out_channels, 4);
-            let (mut y, mut alone) = (case.dy.clone(), case.dy.clone());
+            let (mut y, mut y_without_stats) = (case.dy.clone(), case.dy.clone());
             let mut sums = ChannelSums::zeros(shape.out_channels);
-            // In two parts, whose sums are added.
-            let middle = shape.tile_rows() / 2;
-            for rows in [0..middle, middle..shape.tile_rows()] {
+            // Computed in two parts, whose sums are added.
+            let middle = shape.num_tile_rows() / 2;
+            for rows in [0..middle, middle..shape.num_tile_rows()] {
                 let part = &mut y[shape.value_range(&rows, shape.out_channels)];
                 let stats = Some(OutputStats { shift: &shift, sums: &mut sums });
                 convolve(level, &shape, &case.x, &filters, rows, Epilogue::NONE, part, stats);
             }
-            let (all, epilogue) = (0..shape.tile_rows(), Epilogue::NONE);
-            convolve(level, &shape, &case.x, &filters, all, epilogue, &mut alone, None);
-            assert_eq!(y, alone);
+            let (rows, epilogue) = (0..shape.num_tile_rows(), Epilogue::NONE);
+            convolve(level, &shape, &case.x, &filters, rows, epilogue, &mut y_without_stats, None);
+            assert_eq!(y, y_without_stats);
             let mut expected = ChannelSums::zeros(shape.out_channels);
             stats(level, &y, &shift, &mut expected);
-            let of = |sums: &ChannelSums| [sums.first.clone(), sums.second.clone()].concat();
-            let scale: f64 = of(&expected).iter().fold(1.0, |most, sum| sum.abs().max(most));
-            for (found, expected) in of(&sums).iter().zip(of(&expected)) {
-                assert!((found - expected).abs() < 1e-6 * scale, "{level:?} {shape:?}");
+            let concat = |sums: &ChannelSums| [sums.first.clone(), sums.second.clone()].concat();
+            let scale: f64 = concat(&expected).iter().fold(1.0, |max, sum| sum.abs().max(max));
+            for (actual, expected) in concat(&sums).iter().zip(concat(&expected)) {
+                assert!((actual - expected).abs() < 1e-6 * scale, "{level:?} {shape:?}");
             }
         }
     }

@@ -1,7 +1,7 @@
-//! The transformation matrices of F(4x4, 3x3), as functions of one column.
+//! The transformation matrices of F(4x4, 3x3), as functions that multiply them by a column.
 //!
-//! They are types instead of closures, because a closure is not compiled for the instruction set of
-//! the function that contains it.
+//! Matrices are types instead of closures, because a closure is not compiled for the instruction
+//! set of the function that contains it.
 
 use super::{INPUT_TILE, OUTPUT_TILE};
 use crate::vector::Vector;
@@ -15,7 +15,7 @@ pub trait Transform<const FROM: usize, const TO: usize> {
     unsafe fn apply<V: Vector>(column: [V; FROM]) -> [V; TO];
 }
 
-/// `B'`, for the input.
+/// `B'`: transforms the input.
 pub struct InputTransform;
 
 impl Transform<INPUT_TILE, INPUT_TILE> for InputTransform {
@@ -40,7 +40,7 @@ impl Transform<INPUT_TILE, INPUT_TILE> for InputTransform {
     }
 }
 
-/// `A'`, for the products.
+/// `A'`: transforms the products to the output.
 pub struct OutputTransform;
 
 impl Transform<INPUT_TILE, OUTPUT_TILE> for OutputTransform {
@@ -59,7 +59,7 @@ impl Transform<INPUT_TILE, OUTPUT_TILE> for OutputTransform {
     }
 }
 
-/// `A`, for the gradient of the output: the transpose of [`OutputTransform`].
+/// `A`, the transpose of [`OutputTransform`]: transforms the gradient of the output.
 pub struct OutputGradientTransform;
 
 impl Transform<OUTPUT_TILE, INPUT_TILE> for OutputGradientTransform {
@@ -74,7 +74,7 @@ impl Transform<OUTPUT_TILE, INPUT_TILE> for OutputGradientTransform {
     }
 }
 
-/// `G`, for a filter.
+/// `G`: transforms a filter.
 pub struct FilterTransform;
 
 impl Transform<3, INPUT_TILE> for FilterTransform {
@@ -99,7 +99,7 @@ impl Transform<3, INPUT_TILE> for FilterTransform {
     }
 }
 
-/// `G'`, for the gradient of a transformed filter: the transpose of [`FilterTransform`].
+/// `G'`, the transpose of [`FilterTransform`]: transforms the gradient of a transformed filter.
 pub struct FilterGradientTransform;
 
 impl Transform<INPUT_TILE, 3> for FilterGradientTransform {
@@ -121,7 +121,7 @@ impl Transform<INPUT_TILE, 3> for FilterGradientTransform {
     }
 }
 
-/// Returns `M x M'`: `M` applied to each column, then to each row.
+/// Returns `M X M'` of the matrix `X`: applies `M` to each column, then to each row.
 ///
 /// # Safety
 /// The CPU must have `V`'s instructions.
@@ -132,26 +132,26 @@ pub unsafe fn transform_2d<
     const FROM: usize,
     const TO: usize,
 >(
-    square: [[V; FROM]; FROM],
+    matrix: [[V; FROM]; FROM],
 ) -> [[V; TO]; TO] {
     // SAFETY: the caller guarantees `V`'s instructions.
     unsafe {
         let zero = V::splat(0.0);
-        let mut half = [[zero; FROM]; TO];
+        let mut intermediate = [[zero; FROM]; TO];
         for column in 0..FROM {
             let mut values = [zero; FROM];
             for row in 0..FROM {
-                values[row] = square[row][column];
+                values[row] = matrix[row][column];
             }
             let values = M::apply(values);
             for row in 0..TO {
-                half[row][column] = values[row];
+                intermediate[row][column] = values[row];
             }
         }
-        let mut whole = [[zero; TO]; TO];
+        let mut result = [[zero; TO]; TO];
         for row in 0..TO {
-            whole[row] = M::apply(half[row]);
+            result[row] = M::apply(intermediate[row]);
         }
-        whole
+        result
     }
 }
