@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_between_steps_restore_the_runs_number_thread_shareds() {
+    fn jobs_between_steps_restore_the_number_of_threads_of_the_run() {
         let thread = TorchThread::start().unwrap();
         let (sender, receiver) = mpsc::channel();
         submit(&thread, move |worker| {

@@ -49,7 +49,7 @@ export async function datasets(): Promise<NamedDataset[]> {
  *   onDownload: ({ bytes, total }) => console.log(`${bytes} of ${total} bytes`),
  * })
  *
- * @param name name of a data set, one of `datasets()`
+ * @param name name of a data set, as listed by `datasets()`
  * @returns the data set with its folder
  * @throws {ResidualError} `E_DOWNLOAD` with the error of each URL; `E_DATA_FORMAT` if an archive or
  *   an existing copy differs from the published files; `E_WRITE`; `E_DATA_NOT_FOUND` for an unknown
@@ -73,7 +73,7 @@ export async function downloadDataset(
  * const { ok, files } = await verifyDataset('mnist')
  * if (!ok) console.error(files.filter((file) => !file.ok))
  *
- * @param name name of a data set, one of `datasets()`
+ * @param name name of a data set, as listed by `datasets()`
  * @throws {ResidualError} `E_DATA_NOT_FOUND` if the data set is not on this machine; `AbortError`
  */
 export async function verifyDataset(

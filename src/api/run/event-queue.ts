@@ -20,7 +20,7 @@ export class EventQueue implements AsyncIterableIterator<RunEvent, undefined> {
   /** The error to throw at the end; boxed, because a hook may throw any value. */
   #failure: { error: unknown } | undefined
 
-  /** @param onDetach called when the loop is left early */
+  /** @param onDetach called when the loop ends before the run */
   constructor(onDetach: (queue: EventQueue) => void) {
     this.#onDetach = onDetach
   }
