@@ -73,7 +73,8 @@ export class Router {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value)
     request.resume() // discards the body, which no route reads
     const originRejection = this.#guard.checkOrigin(request)
-    if (originRejection !== undefined) return rejectAsAccepted(request, response, originRejection)
+    if (originRejection !== undefined)
+      return rejectByAcceptHeader(request, response, originRejection)
     const url = parseUrl(request.url)
     if (url === undefined) return notFound(response)
     const method = request.method === 'HEAD' ? 'GET' : request.method
@@ -85,7 +86,8 @@ export class Router {
       return
     }
     const sessionRejection = this.#guard.checkSession(request)
-    if (sessionRejection !== undefined) return rejectAsAccepted(request, response, sessionRejection)
+    if (sessionRejection !== undefined)
+      return rejectByAcceptHeader(request, response, sessionRejection)
     const file = method === 'GET' ? STATIC_FILES.get(url.pathname) : undefined
     if (file !== undefined) {
       response.setHeader('Content-Type', file.type)
@@ -131,7 +133,7 @@ export class Router {
     const run = await this.#runs.get(url.searchParams.get('run') ?? '')
     const file = run && (await openRunFile(run.dir, REPORT))
     if (file === undefined) {
-      return rejectAsAccepted(request, response, {
+      return rejectByAcceptHeader(request, response, {
         status: 404,
         message: 'this run has no report',
         hint: 'Run `residual report RUN` to write one.',
@@ -183,7 +185,7 @@ function parseUrl(target: string | undefined): URL | undefined {
 }
 
 function notFound(response: ServerResponse): void {
-  reject(response, { status: 404, message: 'not found', hint: 'The page is at /.' })
+  reject(response, { status: 404, message: 'not found', hint: 'Open the dashboard at /.' })
 }
 
 function runNotFound(response: ServerResponse): void {
@@ -192,7 +194,7 @@ function runNotFound(response: ServerResponse): void {
 }
 
 /** Rejects a request with plain text if the client accepts HTML (a browser tab), else with JSON. */
-function rejectAsAccepted(
+function rejectByAcceptHeader(
   request: IncomingMessage,
   response: ServerResponse,
   rejection: Rejection,

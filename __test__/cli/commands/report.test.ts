@@ -43,7 +43,7 @@ test('training ends with a report and prints its path', async (t) => {
   )
 })
 
-test('a report that cannot be written is a warning, and --no-report writes none', async (t) => {
+test('a report that cannot be written causes a warning, and --no-report writes no report', async (t) => {
   const { out, args } = trainArguments(t)
   const { status, stdout, stderr } = await residual([...args, '--no-report'])
   t.is(status, 0, stderr)

@@ -11,9 +11,10 @@ export interface ReportOptions {
   /** Location of the images, if they were moved since training. */
   data?: string | undefined
   /**
-   * Evaluate the network if the run folder has no evaluation of it, or if `data` is given; this
-   * takes about as long as a validation during training. If false, such a report has no confusion
-   * matrix and no predictions. Comparisons never evaluate. Default: true.
+   * Evaluate the network if the run folder contains no matching evaluation, or if `data` is given.
+   * This takes about as long as a validation during training. If false, a report without an
+   * evaluation contains no confusion matrix and no predictions. Ignored for comparisons.
+   * Default: true.
    */
   evaluate?: boolean | undefined
   /** Called before the evaluation starts. */
@@ -24,7 +25,7 @@ export interface ReportOptions {
 export interface ReportResult {
   /** Absolute path of the HTML page. */
   file: string
-  /** The files of every figure, by its name. */
+  /** Files of every figure, by the name of the figure. */
   figures: Record<string, FigureFiles>
   /** Sections that could not be rendered, with the reason. */
   skipped: { section: string; reason: string }[]

@@ -3,8 +3,8 @@ import { styleText } from 'node:util'
 type Style = Parameters<typeof styleText>[0]
 
 /**
- * Whether colors are written to a stream. A non-empty `NO_COLOR` disables them; `FORCE_COLOR` other
- * than 0 enables them even in a file; otherwise every terminal but a `dumb` one has them.
+ * Whether text on a stream is colored. A non-empty `NO_COLOR` disables colors; `FORCE_COLOR` other
+ * than 0 enables them even in a file; otherwise terminals have colors unless `TERM` is `dumb`.
  */
 export function hasColors(stream: NodeJS.WriteStream): boolean {
   const { NO_COLOR, FORCE_COLOR, TERM } = process.env
@@ -15,6 +15,6 @@ export function hasColors(stream: NodeJS.WriteStream): boolean {
 
 /** Returns the text in a style if the stream has colors, and unchanged otherwise. */
 export function styled(stream: NodeJS.WriteStream, style: Style, text: string): string {
-  // Node's own check would inspect stdout, whichever stream the text goes to.
+  // The validation of `styleText` would check stdout instead of this stream.
   return hasColors(stream) ? styleText(style, text, { validateStream: false }) : text
 }

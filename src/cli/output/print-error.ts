@@ -11,7 +11,7 @@ const USAGE_STATUS = 2
  * @returns the exit status
  */
 export function printError(error: unknown): number {
-  // Commander has printed its own message.
+  // Commander has already printed its message.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_STATUS
   const { stderr } = process
   const label = styled(stderr, ['red', 'bold'], 'error')
