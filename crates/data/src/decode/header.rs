@@ -16,26 +16,27 @@ pub(crate) enum ImageKind {
     Png,
 }
 
-/// The facts in an image header.
+/// Format, size and orientation of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     pub kind: ImageKind,
-    /// Upright, after applying `orientation`.
+    /// Width after applying `orientation`.
     pub width: u32,
+    /// Height after applying `orientation`.
     pub height: u32,
-    /// 1 (gray) or 3.
+    /// 1 (gray) or 3 (color).
     pub channels: u32,
     pub orientation: Orientation,
 }
 
-/// Why a header cannot be parsed.
+/// The reason for which a header cannot be parsed.
 #[derive(Debug)]
 pub(crate) enum HeaderError {
-    /// Another image format, by name.
-    Foreign(&'static str),
+    /// The name of an unsupported image format.
+    Unsupported(&'static str),
     /// Not a known image format.
     Unknown,
-    /// A supported format, but damaged. The text completes the sentence "the image is ...".
+    /// A damaged or too large JPEG or PNG. The text completes the sentence "the image is ...".
     Damaged(String),
     /// The file could not be read.
     Io(std::io::Error),
@@ -44,35 +45,38 @@ pub(crate) enum HeaderError {
 impl From<std::io::Error> for HeaderError {
     fn from(cause: std::io::Error) -> Self {
         match cause.kind() {
-            ErrorKind::UnexpectedEof => HeaderError::Damaged("cut short".into()),
+            ErrorKind::UnexpectedEof => HeaderError::Damaged("truncated".into()),
             _ => HeaderError::Io(cause),
         }
     }
 }
 
 impl Header {
-    /// Reads the file up to the size and the orientation.
+    /// Parses a file up to its size and orientation.
     pub fn read(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
         let mut start = [0; 12];
-        let found = fill(file, &mut start)?;
-        let start = &start[..found];
+        let length = read_up_to(file, &mut start)?;
+        let start = &start[..length];
         let header = if start.starts_with(JPEG) {
-            file.seek_relative(2 - found as i64)?;
-            jpeg(file)?
+            file.seek_relative(2 - length as i64)?;
+            parse_jpeg(file)?
         } else if start.starts_with(PNG) {
-            file.seek_relative(8 - found as i64)?;
-            png(file)?
+            file.seek_relative(8 - length as i64)?;
+            parse_png(file)?
         } else {
-            return Err(foreign(start).map_or(HeaderError::Unknown, HeaderError::Foreign));
+            return Err(
+                unsupported_format(start).map_or(HeaderError::Unknown, HeaderError::Unsupported)
+            );
         };
         let Header { width, height, .. } = header;
         if width == 0 || height == 0 {
-            return Err(HeaderError::Damaged(format!("of {width}x{height} pixels")));
+            return Err(HeaderError::Damaged(format!(
+                "empty: its size is {width}x{height} pixels"
+            )));
         }
         if u64::from(width) * u64::from(height) > MAX_PIXELS {
             let message = format!(
-                "of {width}x{height} pixels, more than the {} million that are decoded",
-                MAX_PIXELS / 1_000_000
+                "too large: its size is {width}x{height}, above the limit of {MAX_PIXELS} pixels"
             );
             return Err(HeaderError::Damaged(message));
         }
@@ -80,8 +84,8 @@ impl Header {
     }
 }
 
-/// Fills `buffer` as far as the file reaches.
-fn fill(file: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+/// Reads until `buffer` is full or the file ends. Returns the number of bytes read.
+fn read_up_to(file: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         match file.read(&mut buffer[filled..]) {
@@ -94,51 +98,52 @@ fn fill(file: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
     Ok(filled)
 }
 
-/// Unsupported formats that are common in image folders.
-fn foreign(start: &[u8]) -> Option<&'static str> {
-    let at =
-        |offset: usize, magic: &[u8]| start.get(offset..).is_some_and(|s| s.starts_with(magic));
-    Some(if at(0, b"GIF8") {
+/// Returns the name of an unsupported format that is common in image folders.
+fn unsupported_format(start: &[u8]) -> Option<&'static str> {
+    let has_magic = |offset: usize, magic: &[u8]| {
+        start.get(offset..).is_some_and(|bytes| bytes.starts_with(magic))
+    };
+    Some(if has_magic(0, b"GIF8") {
         "GIF"
-    } else if at(0, b"RIFF") && at(8, b"WEBP") {
+    } else if has_magic(0, b"RIFF") && has_magic(8, b"WEBP") {
         "WebP"
-    } else if at(0, b"BM") {
+    } else if has_magic(0, b"BM") {
         "BMP"
-    } else if at(0, b"II*\0") || at(0, b"MM\0*") {
+    } else if has_magic(0, b"II*\0") || has_magic(0, b"MM\0*") {
         "TIFF"
-    } else if at(4, b"ftypavif") {
+    } else if has_magic(4, b"ftypavif") {
         "AVIF"
-    } else if at(4, b"ftyphei") || at(4, b"ftypmif1") {
+    } else if has_magic(4, b"ftyphei") || has_magic(4, b"ftypmif1") {
         "HEIC"
     } else {
         return None;
     })
 }
 
-/// Parses the segments of a JPEG up to the frame header (ITU-T T.81, annex B), from behind the
-/// first marker.
-fn jpeg(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
+/// Parses the segments of a JPEG up to the frame header (ITU-T T.81, annex B). `file` is at the end
+/// of the SOI marker.
+fn parse_jpeg(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
     let mut orientation = Orientation::NoTransforms;
     loop {
         let marker = next_marker(file)?;
         match marker {
-            // TEM has no payload.
+            // TEM has no parameters.
             0x01 => continue,
             // RST0-7, EOI and SOS cannot precede the frame header. Some decoders read a length
-            // after a restart marker and would find another frame than this parser.
+            // after a restart marker, and would find a different frame header.
             0xd0..=0xd7 | 0xd9 | 0xda => {
                 return Err(HeaderError::Damaged("damaged: it has no frame header".into()));
             }
             _ => {}
         }
-        let length = u16::from_be_bytes(bytes(file)?);
+        let length = u16::from_be_bytes(read_array(file)?);
         let Some(length) = length.checked_sub(2) else {
-            return Err(HeaderError::Damaged("damaged: a segment has no length".into()));
+            return Err(HeaderError::Damaged("damaged: a segment has an invalid length".into()));
         };
         match marker {
-            // SOF0-15 without DHT, JPG and DAC.
+            // SOF0-15: this range without DHT, JPG and DAC.
             0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
-                let [_, h1, h0, w1, w0, components] = bytes(file)?;
+                let [_precision, h1, h0, w1, w0, components] = read_array(file)?;
                 return Ok(Header {
                     kind: ImageKind::Jpeg,
                     width: u16::from_be_bytes([w1, w0]).into(),
@@ -146,7 +151,7 @@ fn jpeg(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
                     channels: if components == 1 { 1 } else { 3 },
                     orientation,
                 }
-                .upright());
+                .swap_sides_if_rotated());
             }
             0xe1 => {
                 let mut segment = vec![0; length.into()];
@@ -161,10 +166,11 @@ fn jpeg(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
 }
 
 fn next_marker(file: &mut impl BufRead) -> Result<u8, HeaderError> {
-    // Decoders skip bytes between segments. Any number of fill bytes may precede a marker.
+    // Skip extraneous bytes between segments, as decoders do. Any number of fill bytes may precede a
+    // marker.
     file.skip_until(0xff)?;
     loop {
-        match bytes(file)? {
+        match read_array(file)? {
             [0xff] => {}
             [0] => {
                 file.skip_until(0xff)?;
@@ -174,26 +180,26 @@ fn next_marker(file: &mut impl BufRead) -> Result<u8, HeaderError> {
     }
 }
 
-/// Parses the header of a PNG and the chunks before its pixels (W3C PNG, third edition, section
-/// 11), from behind the signature.
-fn png(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
+/// Parses the chunks of a PNG before its pixels (W3C PNG, third edition, section 11). `file` is at
+/// the end of the signature.
+fn parse_png(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
     let mut header = None;
     loop {
-        let length = u32::from_be_bytes(bytes(file)?);
-        let kind: [u8; 4] = bytes(file)?;
-        match (&kind, &mut header) {
+        let length = u32::from_be_bytes(read_array(file)?);
+        let chunk_type: [u8; 4] = read_array(file)?;
+        match (&chunk_type, &mut header) {
             (b"IHDR", None) if length == 13 => {
-                let width = u32::from_be_bytes(bytes(file)?);
-                let height = u32::from_be_bytes(bytes(file)?);
-                let [_depth, color, _, _, _] = bytes(file)?;
-                let channels = if matches!(color, 0 | 4) { 1 } else { 3 };
+                let width = u32::from_be_bytes(read_array(file)?);
+                let height = u32::from_be_bytes(read_array(file)?);
+                let [_bit_depth, color_type, _, _, _] = read_array(file)?;
+                let channels = if matches!(color_type, 0 | 4) { 1 } else { 3 };
                 let orientation = Orientation::NoTransforms;
                 let kind = ImageKind::Png;
                 header = Some(Header { kind, width, height, channels, orientation });
                 file.seek_relative(4)?;
             }
-            (_, None) => return Err(HeaderError::Damaged("damaged: it has no header".into())),
-            (b"IDAT" | b"IEND", Some(header)) => return Ok(header.upright()),
+            (_, None) => return Err(HeaderError::Damaged("damaged: it has no IHDR chunk".into())),
+            (b"IDAT" | b"IEND", Some(header)) => return Ok(header.swap_sides_if_rotated()),
             (b"eXIf", Some(header)) if length <= 1 << 16 => {
                 let mut exif = vec![0; length as usize];
                 file.read_exact(&mut exif)?;
@@ -207,14 +213,14 @@ fn png(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
 }
 
 impl Header {
-    /// Stored width and height, before applying the orientation.
+    /// Returns width and height as stored in the file, before applying the orientation.
     pub fn encoded_size(&self) -> [u32; 2] {
-        let Header { width, height, .. } = self.upright();
+        let Header { width, height, .. } = self.swap_sides_if_rotated();
         [width, height]
     }
 
-    /// Swaps width and height if the orientation does.
-    fn upright(self) -> Header {
+    /// Swaps width and height if the orientation rotates the image by 90 or 270 degrees.
+    fn swap_sides_if_rotated(self) -> Header {
         use Orientation::*;
         match self.orientation {
             Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH => {
@@ -225,7 +231,7 @@ impl Header {
     }
 }
 
-fn bytes<const N: usize>(file: &mut impl Read) -> std::io::Result<[u8; N]> {
+fn read_array<const N: usize>(file: &mut impl Read) -> std::io::Result<[u8; N]> {
     let mut bytes = [0; N];
     file.read_exact(&mut bytes)?;
     Ok(bytes)
@@ -237,7 +243,7 @@ mod tests {
 
     use super::*;
 
-    fn header(name: &str) -> Header {
+    fn read_header(name: &str) -> Header {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images");
         let bytes = std::fs::read(format!("{folder}/{name}")).unwrap();
         Header::read(&mut Cursor::new(bytes)).unwrap()
@@ -246,7 +252,7 @@ mod tests {
     #[test]
     fn parses_format_size_and_channels() {
         let parsed = |name| {
-            let header = header(name);
+            let header = read_header(name);
             (header.kind, header.width, header.height, header.channels)
         };
         assert_eq!(parsed("baseline.jpg"), (ImageKind::Jpeg, 37, 29, 3));
@@ -258,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn the_size_is_upright() {
+    fn the_orientation_is_applied_to_the_size() {
         for name in [
             "orientation-5.jpg",
             "orientation-6.jpg",
@@ -266,10 +272,10 @@ mod tests {
             "orientation-8.jpg",
             "orientation-png.png",
         ] {
-            let header = header(name);
+            let header = read_header(name);
             assert_eq!((header.width, header.height), (29, 37), "{name}");
         }
-        assert_eq!(header("orientation-3.jpg").width, 37);
+        assert_eq!(read_header("orientation-3.jpg").width, 37);
     }
 
     #[test]
@@ -289,7 +295,10 @@ mod tests {
     #[test]
     fn refuses_an_image_without_pixels() {
         let jpeg = [0xff, 0xd8, 0xff, 0xc0, 0, 11, 8, 0, 0, 0, 9, 1, 1, 0x11, 0];
-        let why = Header::read(&mut Cursor::new(jpeg)).unwrap_err();
-        assert!(matches!(&why, HeaderError::Damaged(what) if what.contains("9x0")), "{why:?}");
+        let error = Header::read(&mut Cursor::new(jpeg)).unwrap_err();
+        assert!(
+            matches!(&error, HeaderError::Damaged(problem) if problem.contains("9x0")),
+            "{error:?}"
+        );
     }
 }

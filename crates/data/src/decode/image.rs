@@ -27,7 +27,7 @@ pub struct ImageView<'a> {
 }
 
 impl ImageView<'_> {
-    /// The size of the pixels as they are.
+    /// Returns the size. Decoded pixels cannot be scaled while decoding.
     pub fn size(&self) -> ImageSize {
         ImageSize::unscalable(self.width, self.height)
     }
@@ -60,21 +60,22 @@ impl Image {
     /// `E_IMAGE` if a side is 0, `channels` is neither 1 nor 3, or the number of bytes does not
     /// match.
     pub fn new(width: u32, height: u32, channels: u32, pixels: Vec<u8>) -> Result<Self> {
-        let refuse = |message: String| {
+        let invalid = |message: String| {
             Err(Error::new(ErrorCode::Image, message)
                 .hint("Use the layout [height, width, channels] with one byte per value."))
         };
         if width == 0 || height == 0 {
-            return refuse(format!("an image of {width}x{height} has no pixels"));
+            return invalid(format!("an image of {width}x{height} has no pixels"));
         }
         if channels != 1 && channels != 3 {
-            return refuse(format!("an image has 1 or 3 channels, not {channels}"));
+            return invalid(format!("an image has 1 or 3 channels, not {channels}"));
         }
         let expected = u128::from(width) * u128::from(height) * u128::from(channels);
         if pixels.len() as u128 != expected {
             let found = pixels.len();
-            return refuse(format!(
-                "an image of {width}x{height} with {channels} channels takes {expected} bytes, not {found}"
+            return invalid(format!(
+                "an image of {width}x{height} with {channels} channels takes {expected} bytes, \
+                 not {found}"
             ));
         }
         Ok(Image { width, height, channels, pixels })
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_pixels_that_do_not_match_the_size() {
+    fn refuses_a_byte_count_that_does_not_match_the_size() {
         for (width, height, channels, bytes) in
             [(2, 2, 1, 3), (2, 2, 2, 8), (0, 2, 1, 0), (u32::MAX, u32::MAX, 3, 1)]
         {

@@ -13,16 +13,16 @@ use super::header::Header;
 /// the frame header.
 ///
 /// # Errors
-/// A description of the damage, to be placed after "the image is damaged: ".
+/// A description of the damage, which follows "the image is damaged: " in the message.
 pub(super) fn decode(
     bytes: &[u8],
     after_header: &[u8],
     header: &Header,
-    into: &mut Image,
+    image: &mut Image,
 ) -> Result<(), String> {
-    // 0xff is escaped within entropy-coded data, so these bytes can only be an end marker.
+    // Entropy-coded data escapes 0xff, so these bytes can only be an EOI marker.
     if !after_header.windows(2).rev().any(|pair| pair == [0xff, 0xd9]) {
-        return Err("it is cut short".into());
+        return Err("it is truncated".into());
     }
     let colors = if header.channels == 1 { ColorSpace::Luma } else { ColorSpace::RGB };
     let options = DecoderOptions::default()
@@ -31,22 +31,22 @@ pub(super) fn decode(
         .set_strict_mode(true)
         .jpeg_set_out_colorspace(colors);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    // The error texts of zune-jpeg are quoted.
+    // zune-jpeg puts its error texts in quotation marks.
     let reason = |cause: DecodeErrors| cause.to_string().trim_matches('"').to_string();
     decoder.decode_headers().map_err(reason)?;
     let (width, height) = decoder.dimensions().ok_or("it has no size")?;
-    // The size limit and the statistics of the data set rely on the parsed header, so a file in
-    // which the decoder finds another frame is refused.
+    // The size limit and the statistics of the data set rely on the parsed header. Refuse a file in
+    // which the decoder finds a frame of another size.
     if [width, height] != header.encoded_size().map(|side| side as usize) {
-        return Err("it has two sizes".into());
+        return Err("it has two frame headers".into());
     }
     let size = decoder.output_buffer_size().ok_or("it has no size")?;
     if size != width * height * header.channels as usize {
-        return Err("its colors are of no known kind".into());
+        return Err("its color space is not supported".into());
     }
-    into.pixels.resize(size, 0);
-    decoder.decode_into(&mut into.pixels).map_err(reason)?;
-    (into.width, into.height) = (width as u32, height as u32);
-    into.channels = header.channels;
+    image.pixels.resize(size, 0);
+    decoder.decode_into(&mut image.pixels).map_err(reason)?;
+    (image.width, image.height) = (width as u32, height as u32);
+    image.channels = header.channels;
     Ok(())
 }

@@ -18,7 +18,7 @@ use self::header::{Header, HeaderError, ImageKind};
 pub use self::image::{Image, ImageView};
 pub use self::request::{DecodeRequest, ImageSize, Region};
 
-/// JPEG or PNG bytes with their parsed header.
+/// A JPEG or PNG file in memory, with its header parsed.
 pub struct EncodedImage<'a> {
     bytes: &'a [u8],
     header: Header,
@@ -38,7 +38,7 @@ impl<'a> EncodedImage<'a> {
         Ok(EncodedImage { bytes, header, header_end: cursor.position() as usize })
     }
 
-    /// The upright size, from the header.
+    /// Returns the size after applying the EXIF orientation.
     pub fn size(&self) -> ImageSize {
         let Header { width, height, kind, .. } = self.header;
         let max_scale = match kind {
@@ -49,24 +49,23 @@ impl<'a> EncodedImage<'a> {
     }
 
     /// Decodes the requested region into gray (1 channel) or RGB (3) and applies the EXIF
-    /// orientation. Alpha is dropped and 16-bit values keep their upper byte, as in Pillow's
-    /// `convert`. Pixels outside the region have unspecified values. The fallback decoder ignores
-    /// the request: it decodes the whole image at full size. The buffer of `image` is reused.
+    /// orientation. Drops alpha and the low byte of 16-bit values, as Pillow's `convert` does.
+    /// Pixels outside the region have unspecified values. The fallback decoder ignores the request
+    /// and decodes the whole image at full size. The buffer of `image` is reused.
     ///
     /// # Errors
-    /// `E_IMAGE` for a truncated or damaged file. A file fails for every request or
-    /// for none.
+    /// `E_IMAGE` for a truncated or damaged file, whatever the request.
     pub fn decode(&self, request: DecodeRequest, channels: u32, image: &mut Image) -> Result<()> {
         let EncodedImage { bytes, ref header, header_end } = *self;
-        // A file that makes a decoder panic must not end the run.
+        // A panic of a decoder is an error of this file and must not end the run.
         let decoded = catch_unwind(AssertUnwindSafe(|| match header.kind {
             ImageKind::Jpeg => {
                 let [width, height] = header.encoded_size();
                 let mut request = request;
                 if header.orientation != Orientation::NoTransforms {
-                    // The region refers to the upright image: decode the whole image, then rotate.
-                    let encoded = ImageSize { width, height, max_scale: 8 };
-                    request = DecodeRequest::whole_at_scale(request.scale, encoded);
+                    // The region refers to the rotated image: decode the whole image, then rotate.
+                    let encoded_size = ImageSize { width, height, max_scale: 8 };
+                    request = DecodeRequest::whole_at_scale(request.scale, encoded_size);
                 }
                 if jpeg::decode(bytes, [width, height], request, image) {
                     Ok(())
@@ -79,7 +78,7 @@ impl<'a> EncodedImage<'a> {
         match decoded {
             Ok(Ok(())) => {}
             Ok(Err(reason)) => return Err(image_error(format!("is damaged: {reason}"))),
-            Err(_) => return Err(image_error("is damaged: its decoder failed".into())),
+            Err(_) => return Err(image_error("is damaged: the decoder failed".into())),
         }
         apply_orientation(image, header.orientation);
         image.set_channels(channels);
@@ -96,12 +95,12 @@ pub fn decode(bytes: &[u8], channels: u32, image: &mut Image) -> Result<()> {
     encoded.decode(DecodeRequest::whole(encoded.size()), channels, image)
 }
 
-/// The error of an image whose header cannot be read. Callers that know the
-/// file replace "the image" in the message by its name.
+/// Returns the error for an image whose header cannot be parsed. Callers that know the file replace
+/// "the image" in the message by its name.
 pub(crate) fn header_error(error: &HeaderError) -> Error {
     match error {
-        HeaderError::Foreign(kind) => {
-            image_error(format!("is a {kind} image; JPEG and PNG are supported"))
+        HeaderError::Unsupported(format) => {
+            image_error(format!("is a {format} image; JPEG and PNG are supported"))
                 .hint("Convert it to JPEG or PNG.")
         }
         HeaderError::Unknown => image_error("is neither a JPEG nor a PNG image".into()),
@@ -120,13 +119,13 @@ fn apply_orientation(image: &mut Image, orientation: Orientation) {
         return;
     }
     let pixels = std::mem::take(&mut image.pixels);
-    let reason = "the decoder fills width times height pixels";
+    let size_invariant = "the buffer holds width * height pixels";
     let mut upright: DynamicImage = match image.channels {
         1 => ImageBuffer::<::image::Luma<u8>, _>::from_raw(image.width, image.height, pixels)
-            .expect(reason)
+            .expect(size_invariant)
             .into(),
         _ => ImageBuffer::<::image::Rgb<u8>, _>::from_raw(image.width, image.height, pixels)
-            .expect(reason)
+            .expect(size_invariant)
             .into(),
     };
     upright.apply_orientation(orientation);
@@ -138,37 +137,37 @@ fn apply_orientation(image: &mut Image, orientation: Orientation) {
 mod tests {
     use super::*;
 
-    fn file(name: &str) -> Vec<u8> {
+    fn read_fixture(name: &str) -> Vec<u8> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images");
         std::fs::read(format!("{folder}/{name}")).unwrap()
     }
 
-    fn decoded(bytes: &[u8], channels: u32) -> Image {
+    fn decode_image(bytes: &[u8], channels: u32) -> Image {
         let mut image = Image::default();
         decode(bytes, channels, &mut image).unwrap();
         image
     }
 
-    fn refused(bytes: &[u8]) -> String {
+    fn decode_error(bytes: &[u8]) -> String {
         let error = decode(bytes, 3, &mut Image::default()).unwrap_err();
         assert_eq!(error.code, ErrorCode::Image);
         error.message
     }
 
-    /// The pixels of a file differ by at most `tolerance` from Pillow's.
+    /// Asserts that the pixels of a file differ by at most `tolerance` from Pillow's.
     fn assert_matches_pillow(name: &str, tolerance: u8) {
-        let image = decoded(&file(name), 3);
+        let image = decode_image(&read_fixture(name), 3);
         let stem = name.split_once('.').unwrap().0;
-        let expected = decoded(&file(&format!("{stem}.rgb.png")), 3);
+        let expected = decode_image(&read_fixture(&format!("{stem}.rgb.png")), 3);
         assert_eq!((image.width, image.height), (expected.width, expected.height), "{name}");
         let pairs = image.pixels.iter().zip(&expected.pixels);
-        let found = pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap();
-        assert!(found <= tolerance, "{name} differs from Pillow's by {found}");
+        let difference = pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+        assert!(difference <= tolerance, "{name} differs from Pillow's by {difference}");
     }
 
     #[test]
     fn pngs_match_pillow() {
-        for kind in [
+        for stem in [
             "alpha",
             "gray-alpha",
             "palette",
@@ -177,13 +176,13 @@ mod tests {
             "gray16",
             "orientation-png",
         ] {
-            assert_matches_pillow(&format!("{kind}.png"), 0);
+            assert_matches_pillow(&format!("{stem}.png"), 0);
         }
     }
 
     #[test]
     fn jpegs_match_pillow() {
-        for (kind, tolerance) in [
+        for (stem, tolerance) in [
             ("full-color", 0),
             ("gray", 0),
             ("baseline", 0),
@@ -193,7 +192,7 @@ mod tests {
             ("progressive", 4),
             ("cmyk", 4),
         ] {
-            assert_matches_pillow(&format!("{kind}.jpg"), tolerance);
+            assert_matches_pillow(&format!("{stem}.jpg"), tolerance);
         }
     }
 
@@ -203,22 +202,22 @@ mod tests {
         {
             for scale in [2, 4, 8] {
                 let mut image = Image::default();
-                let bytes = file(&format!("{name}.jpg"));
+                let bytes = read_fixture(&format!("{name}.jpg"));
                 let encoded = EncodedImage::parse(&bytes).unwrap();
                 let request = DecodeRequest::whole_at_scale(scale, encoded.size());
                 encoded.decode(request, 3, &mut image).unwrap();
-                let expected = decoded(&file(&format!("{name}.by-{scale}.png")), 3);
+                let expected = decode_image(&read_fixture(&format!("{name}.by-{scale}.png")), 3);
                 assert_eq!([image.width, image.height], [expected.width, expected.height]);
                 assert!(image.pixels == expected.pixels, "{name} {scale}");
             }
         }
         // The fallback decoder decodes at full size.
         let mut image = Image::default();
-        let bytes = file("progressive.jpg");
+        let bytes = read_fixture("progressive.jpg");
         let encoded = EncodedImage::parse(&bytes).unwrap();
         let half_size = DecodeRequest::whole_at_scale(2, encoded.size());
         encoded.decode(half_size, 3, &mut image).unwrap();
-        assert!(image == decoded(&file("progressive.jpg"), 3));
+        assert!(image == decode_image(&read_fixture("progressive.jpg"), 3));
     }
 
     #[test]
@@ -230,67 +229,67 @@ mod tests {
 
     #[test]
     fn converts_colors_to_gray() {
-        let mut expected = decoded(&file("picture.png"), 3);
+        let mut expected = decode_image(&read_fixture("picture.png"), 3);
         expected.set_channels(1);
-        assert_eq!(decoded(&file("picture.png"), 1), expected);
+        assert_eq!(decode_image(&read_fixture("picture.png"), 1), expected);
     }
 
     #[test]
     fn refuses_a_file_truncated_anywhere() {
         for name in ["baseline.jpg", "progressive.jpg", "orientation-6.jpg", "picture.png"] {
-            let whole = file(name);
-            for length in 0..whole.len() - 1 {
-                // The last chunk of a PNG is empty.
-                if name.ends_with("png") && length >= whole.len() - 12 {
+            let bytes = read_fixture(name);
+            for length in 0..bytes.len() - 1 {
+                // The last chunk of a PNG (IEND, 12 bytes) has no content.
+                if name.ends_with("png") && length >= bytes.len() - 12 {
                     continue;
                 }
-                let result = decode(&whole[..length], 3, &mut Image::default());
-                assert!(result.is_err(), "{name} cut to {length} bytes of {}", whole.len());
+                let result = decode(&bytes[..length], 3, &mut Image::default());
+                assert!(result.is_err(), "{name}, the first {length} of {} bytes", bytes.len());
             }
         }
     }
 
     #[test]
-    fn ignores_bytes_behind_the_image() {
-        let mut bytes = file("baseline.jpg");
-        let expected = decoded(&bytes, 3);
+    fn ignores_bytes_after_the_image() {
+        let mut bytes = read_fixture("baseline.jpg");
+        let expected = decode_image(&bytes, 3);
         bytes.extend_from_slice(b"appended by a camera");
-        assert_eq!(decoded(&bytes, 3), expected);
+        assert_eq!(decode_image(&bytes, 3), expected);
     }
 
     #[test]
     fn refuses_a_second_frame_before_allocating() {
-        // Behind RST0, which has no length, is a frame of 8x8. A decoder that reads a length there
-        // skips that frame and finds the original one, which is made enormous.
-        let mut large = file("baseline.jpg");
+        // RST0, RST7 and TEM have no length field. A decoder that reads a length after them skips
+        // the inserted frame header of 8x8 and finds the original one, which claims 16448x16448.
+        let mut large = read_fixture("baseline.jpg");
         let frame = large.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
-        large[frame + 5..frame + 9].fill(0x40); // 16448 x 16448
-        let hidden = [0xff, 0xc0, 0, 17, 8, 0, 8, 0, 8, 3, 1, 17, 0, 2, 17, 0, 3, 17, 0];
+        large[frame + 5..frame + 9].fill(0x40);
+        let small_frame = [0xff, 0xc0, 0, 17, 8, 0, 8, 0, 8, 3, 1, 17, 0, 2, 17, 0, 3, 17, 0];
         for marker in [0xd0, 0xd7, 0x01] {
-            let length = (hidden.len() as u16 + 2).to_be_bytes();
-            let before = [&[0xff, 0xd8, 0xff, marker][..], &length, &hidden].concat();
-            refused(&[&before, &large[2..]].concat());
-            let before = [&[0xff, 0xd8, 0xff, marker][..], &hidden].concat();
-            refused(&[&before, &large[2..]].concat());
+            let length = (small_frame.len() as u16 + 2).to_be_bytes();
+            let start = [&[0xff, 0xd8, 0xff, marker][..], &length, &small_frame].concat();
+            decode_error(&[&start, &large[2..]].concat());
+            let start = [&[0xff, 0xd8, 0xff, marker][..], &small_frame].concat();
+            decode_error(&[&start, &large[2..]].concat());
         }
     }
 
     #[test]
     fn names_unsupported_formats() {
-        assert!(refused(b"GIF89a\x01\x00\x01\x00").contains("is a GIF image"));
-        assert!(refused(b"RIFF\x24\0\0\0WEBPVP8 ").contains("is a WebP image"));
-        assert!(refused(b"<!DOCTYPE html>").contains("neither a JPEG nor a PNG"));
-        assert!(refused(b"").contains("neither a JPEG nor a PNG"));
+        assert!(decode_error(b"GIF89a\x01\x00\x01\x00").contains("is a GIF image"));
+        assert!(decode_error(b"RIFF\x24\0\0\0WEBPVP8 ").contains("is a WebP image"));
+        assert!(decode_error(b"<!DOCTYPE html>").contains("neither a JPEG nor a PNG"));
+        assert!(decode_error(b"").contains("neither a JPEG nor a PNG"));
     }
 
     #[test]
     fn refuses_enormous_sizes_before_allocating() {
-        let mut png = file("picture.png");
+        let mut png = read_fixture("picture.png");
         png[16..24].copy_from_slice(&[0, 1, 0, 0, 0, 1, 0, 0]);
-        assert!(refused(&png).contains("65536x65536"));
-        let mut jpeg = file("baseline.jpg");
+        assert!(decode_error(&png).contains("65536x65536"));
+        let mut jpeg = read_fixture("baseline.jpg");
         let frame = jpeg.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
         jpeg[frame + 5..frame + 9].fill(0xff);
-        assert!(refused(&jpeg).contains("65535x65535"));
+        assert!(decode_error(&jpeg).contains("65535x65535"));
     }
 }

@@ -319,7 +319,8 @@ mod tests {
         let mut rng = SampleRng::new(9, 0, 0);
         let mut bytes = 0;
         let locations = (0..30).map(|i| {
-            let mut kind = SyntheticJpeg { sampling: vec![[1, 1]], ..SyntheticJpeg::any(&mut rng) };
+            let mut kind =
+                SyntheticJpeg { sampling: vec![[1, 1]], ..SyntheticJpeg::random(&mut rng) };
             if i % 3 == 0 {
                 kind.height += 150; // some are scaled
             }

@@ -1,5 +1,5 @@
-//! DCT coefficients of four MCUs, in the layout of the inverse transform: four neighboring blocks
-//! together (a quad).
+//! DCT coefficients of four MCUs, in the layout of the inverse transform, which processes four
+//! horizontally neighboring blocks (a quad) together.
 
 use residual_kernels::{FourBlocks, NonzeroRegion, coefficient_index};
 
@@ -8,25 +8,26 @@ use super::segments::ZIGZAG;
 /// The maximum number of blocks in an MCU (libjpeg's limit).
 pub(super) const MAX_MCU_BLOCKS: usize = 10;
 
-/// Index of each coefficient of a block within a quad, in zigzag order. Indices beyond the last
-/// coefficient repeat the last one: it is 0 if the block ends earlier, so an end of block can be
-/// stored like a coefficient.
+/// Index within a quad of each coefficient of a block, by zigzag index. Zigzag indices above 63 map
+/// to the last coefficient: it is 0 in a block that ends early, so that the value 0 of an end of
+/// block can be stored like a coefficient.
 pub(super) static COEFFICIENT_INDEX: [u8; 256] = {
-    let mut places = [coefficient_index(7, 7) as u8; 256];
+    let mut indices = [coefficient_index(7, 7) as u8; 256];
     let mut i = 0;
     while i < 64 {
-        places[i] = coefficient_index(ZIGZAG[i] as usize / 8, ZIGZAG[i] as usize % 8) as u8;
+        indices[i] = coefficient_index(ZIGZAG[i] as usize / 8, ZIGZAG[i] as usize % 8) as u8;
         i += 1;
     }
-    places
+    indices
 };
 
-/// The last zigzag index within the upper left 4x4 coefficients.
+/// The largest zigzag index up to which all coefficients are in the upper left 4x4.
 const LAST_LOW_INDEX: u8 = 9;
 
-/// The coefficients of four MCUs: for each component its rows of quads.
+/// The coefficients of four MCUs: the quads of each component in turn, row by row.
 pub(super) type Quads = [FourBlocks; MAX_MCU_BLOCKS];
 
+/// The coefficients of four MCUs, and the extent of each block.
 pub(super) struct Coefficients {
     pub quads: Quads,
     /// Zigzag index of the last nonzero coefficient of each block; bit 7 is ignored.
@@ -40,21 +41,21 @@ impl Default for Coefficients {
 }
 
 impl Coefficients {
-    /// Zeroes the first `blocks` quads.
-    pub fn clear(&mut self, blocks: usize) {
-        self.quads[..blocks].fill([0; 256]);
-        self.last[..4 * blocks].fill(0);
+    /// Zeroes the first `count` quads.
+    pub fn clear(&mut self, count: usize) {
+        self.quads[..count].fill([0; 256]);
+        self.last[..4 * count].fill(0);
     }
 
-    /// Returns a quad and an upper bound of its nonzero coefficients.
+    /// Returns a quad and the region that contains its nonzero coefficients.
     #[inline]
-    pub fn quad(&self, number: usize) -> (&FourBlocks, NonzeroRegion) {
-        let last = self.last[4 * number..4 * number + 4].iter().map(|last| last & 127).max();
-        let extent = match last {
+    pub fn quad(&self, index: usize) -> (&FourBlocks, NonzeroRegion) {
+        let last = self.last[4 * index..4 * index + 4].iter().map(|last| last & 127).max();
+        let region = match last {
             Some(1..=LAST_LOW_INDEX) => NonzeroRegion::Low4x4,
             None | Some(0) => NonzeroRegion::DcOnly,
             _ => NonzeroRegion::All,
         };
-        (&self.quads[number], extent)
+        (&self.quads[index], region)
     }
 }

@@ -14,20 +14,20 @@ pub(super) struct EntropyData {
 }
 
 impl EntropyData {
-    /// Copies the data of a scan from the beginning of `file` and returns the rest of the file,
-    /// from the next marker on. Returns `None` if no marker follows, if restart markers are out of
-    /// order, or if there is too much data.
+    /// Copies the data of a scan, with which `file` starts. Returns the rest of the file, which
+    /// starts with the next marker. Returns `None` if no marker follows, if restart markers are out
+    /// of order, or if there is too much data.
     pub fn read<'a>(&mut self, mut file: &'a [u8]) -> Option<&'a [u8]> {
         self.bytes.clear();
         self.bytes.reserve(file.len().min(MAX_DATA_BYTES));
         self.ends.clear();
         loop {
-            let plain = memchr::memchr(0xff, file)?;
-            if self.bytes.len() + plain >= MAX_DATA_BYTES {
+            let length = memchr::memchr(0xff, file)?;
+            if self.bytes.len() + length >= MAX_DATA_BYTES {
                 return None;
             }
-            self.bytes.extend_from_slice(&file[..plain]);
-            let marker = &file[plain..];
+            self.bytes.extend_from_slice(&file[..length]);
+            let marker = &file[length..];
             match marker.get(1)? {
                 0 => self.bytes.push(0xff),
                 // Any number of fill bytes may precede a marker.
@@ -35,7 +35,7 @@ impl EntropyData {
                     file = &marker[1..];
                     continue;
                 }
-                &number @ 0xd0..=0xd7 if usize::from(number - 0xd0) == self.ends.len() % 8 => {
+                &code @ 0xd0..=0xd7 if usize::from(code - 0xd0) == self.ends.len() % 8 => {
                     self.ends.push(self.bytes.len());
                 }
                 0xd0..=0xd7 => return None,
@@ -48,27 +48,29 @@ impl EntropyData {
         }
     }
 
+    /// Returns the restart intervals in order.
     pub fn intervals(&self) -> RestartIntervals<'_> {
-        RestartIntervals { coded: self, next: 0 }
+        RestartIntervals { data: self, next: 0 }
     }
 
-    /// Bytes that are allocated.
+    /// Returns the allocated memory in bytes.
     pub fn capacity(&self) -> usize {
         self.bytes.capacity() + size_of::<usize>() * self.ends.capacity()
     }
 }
 
-/// The data between restart markers.
+/// Iterates over the data between restart markers.
 pub(super) struct RestartIntervals<'a> {
-    coded: &'a EntropyData,
+    data: &'a EntropyData,
     next: usize,
 }
 
 impl<'a> RestartIntervals<'a> {
+    /// Returns a reader of the next interval.
     pub fn next(&mut self) -> Option<BitReader<'a>> {
-        let EntropyData { bytes, ends } = self.coded;
+        let EntropyData { bytes, ends } = self.data;
         let &end = ends.get(self.next)?;
-        let start = self.next.checked_sub(1).map_or(0, |before| ends[before]);
+        let start = self.next.checked_sub(1).map_or(0, |previous| ends[previous]);
         self.next += 1;
         Some(BitReader::new(&bytes[start..end]))
     }

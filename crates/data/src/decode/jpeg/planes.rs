@@ -1,4 +1,4 @@
-//! Inverse transform, upsampling and color conversion, one row of MCUs at a time.
+//! Inverse DCT, upsampling and color conversion, one row of MCUs at a time.
 
 use std::ops::Range;
 
@@ -11,173 +11,190 @@ use crate::{DecodeRequest, Image};
 /// Buffers that are reused for the next image.
 #[derive(Default)]
 pub(super) struct Buffers {
-    /// Samples of each component: a ring of the rows of one or two rows of MCUs.
+    /// Samples of each component: a ring buffer for the rows of one or two rows of MCUs.
     planes: [Vec<u8>; 3],
-    /// A row of each component at full size.
+    /// An upsampled row of each component.
     rows: [Vec<u8>; 3],
     upsampler: Upsampler,
 }
 
 impl Buffers {
-    /// Bytes that are allocated.
+    /// Returns the allocated memory in bytes.
     pub fn capacity(&self) -> usize {
         self.planes.iter().chain(&self.rows).map(Vec::capacity).sum()
     }
 }
 
-/// The samples of a component.
+/// Layout of the samples of a component.
 struct Plane {
     idct: Idct,
-    /// Blocks of an MCU.
-    across: usize,
-    down: usize,
+    /// Horizontal sampling factor.
+    h: usize,
+    /// Vertical sampling factor.
+    v: usize,
     /// Side of a decoded block in pixels.
-    side: usize,
-    /// Whether upsampling interpolates.
-    smooth: bool,
+    block_size: usize,
+    /// Whether upsampling interpolates (libjpeg's fancy upsampling).
+    interpolate: bool,
     /// Bytes of a row.
     stride: usize,
     /// Rows in the ring buffer.
-    kept: usize,
+    buffer_rows: usize,
     width: usize,
     height: usize,
     /// Upsampling factors: horizontal, vertical.
-    times: [usize; 2],
+    upsampling: [usize; 2],
 }
 
 impl Plane {
-    /// A row of samples; rows beyond the edges repeat the row at the edge.
-    fn row<'a>(&self, values: &'a [u8], row: isize) -> &'a [u8] {
+    /// Returns a row of samples. Rows beyond the edges repeat the row at the edge.
+    fn row<'a>(&self, samples: &'a [u8], row: isize) -> &'a [u8] {
         let row = row.clamp(0, self.height as isize - 1) as usize;
-        &values[row % self.kept * self.stride..][..self.width]
+        &samples[row % self.buffer_rows * self.stride..][..self.width]
     }
 }
 
+/// Turns the coefficients of an image into the requested pixels.
 pub(super) struct PlaneDecoder<'a> {
     level: SimdLevel,
     /// Columns of pixels to write.
     columns: Range<usize>,
     /// Rows of pixels to write.
     rows: Range<usize>,
-    /// MCUs that those pixels depend on: columns (in units of four MCUs) and rows.
-    quads: [Range<usize>; 2],
-    buffer: &'a mut Buffers,
+    /// MCUs on which the pixels to write depend: columns (in groups of four MCUs) and rows.
+    needed_mcus: [Range<usize>; 2],
+    buffers: &'a mut Buffers,
     planes: Vec<Plane>,
-    /// Pixels of four MCUs side by side, and rows of pixels of a row of MCUs.
-    step: [usize; 2],
-    /// Rows whose upsampling needs the next row of MCUs.
-    late: usize,
-    done: usize,
-    into: &'a mut Image,
+    /// Width of four MCUs and height of one MCU, in pixels.
+    group_size: [usize; 2],
+    /// Rows of pixels at the end of a row of MCUs whose upsampling needs the next row of MCUs.
+    delayed_rows: usize,
+    /// The next row of pixels to write.
+    next_row: usize,
+    image: &'a mut Image,
 }
 
 impl<'a> PlaneDecoder<'a> {
-    /// Prepares `into`. Returns `None` if a quantization table is missing or a sampling factor is
-    /// unsupported.
+    /// Sets the size of `image` and allocates its pixels. Returns `None` if a quantization table is
+    /// missing.
     pub fn new(
         level: SimdLevel,
         segments: &Segments,
         request: DecodeRequest,
-        buffer: &'a mut Buffers,
-        into: &'a mut Image,
+        buffers: &'a mut Buffers,
+        image: &'a mut Image,
     ) -> Option<PlaneDecoder<'a>> {
         let frame = segments.frame()?;
-        let [across, down] = frame.max_sampling_factors();
+        let [h_max, v_max] = frame.max_sampling_factors();
         let scale = request.scale as usize;
-        // The side of a luma block at this scale.
-        let least = 8 / scale;
-        // A subsampled component is scaled down less, so that it needs less upsampling (as libjpeg
-        // does).
-        let side = |component: &Component| {
-            let mut side = least;
-            let fits = |side: usize| {
-                (across * least).is_multiple_of(component.across * side)
-                    && (down * least).is_multiple_of(component.down * side)
+        let min_block_size = 8 / scale;
+        // Like libjpeg, scale a subsampled component down less, so that it needs less upsampling.
+        let block_size = |component: &Component| {
+            let mut size = min_block_size;
+            let fits = |size: usize| {
+                (h_max * min_block_size).is_multiple_of(component.h * size)
+                    && (v_max * min_block_size).is_multiple_of(component.v * size)
             };
-            while side < 8 && fits(2 * side) {
-                side *= 2;
+            while size < 8 && fits(2 * size) {
+                size *= 2;
             }
-            side
+            size
         };
-        let times = |component: &Component| {
-            let side = side(component);
-            [across * least / (component.across * side), down * least / (component.down * side)]
+        let upsampling = |component: &Component| {
+            let size = block_size(component);
+            [
+                h_max * min_block_size / (component.h * size),
+                v_max * min_block_size / (component.v * size),
+            ]
         };
         // Vertical upsampling of a half-height plane combines two of its rows.
-        let halved = |component| matches!(times(component), [1 | 2, 2]);
-        let late = usize::from(frame.components.iter().any(halved));
+        let is_half_height = |component| matches!(upsampling(component), [1 | 2, 2]);
+        let delayed_rows = usize::from(frame.components.iter().any(is_half_height));
         let mut planes = Vec::new();
-        for (component, values) in frame.components.iter().zip(&mut buffer.planes) {
-            let quantization_tables =
+        for (component, samples) in frame.components.iter().zip(&mut buffers.planes) {
+            let quantization_table =
                 segments.quantization_tables.get(component.quantization_table)?.as_ref()?;
-            let side = side(component);
-            let stride = frame.mcus()[0].div_ceil(4) * 4 * side * component.across;
-            let kept = side * component.down * (1 + late);
-            let reduced =
-                |length: usize, own: usize, most: usize| (length * own * side).div_ceil(most * 8);
-            values.resize(stride * kept, 0);
+            let block_size = block_size(component);
+            let stride = frame.mcus()[0].div_ceil(4) * 4 * block_size * component.h;
+            let buffer_rows = block_size * component.v * (1 + delayed_rows);
+            let scaled_length = |length: usize, factor: usize, max_factor: usize| {
+                (length * factor * block_size).div_ceil(max_factor * 8)
+            };
+            samples.resize(stride * buffer_rows, 0);
             planes.push(Plane {
-                idct: Idct::new(level, quantization_tables),
-                across: component.across,
-                down: component.down,
-                side,
-                smooth: least > 1,
+                idct: Idct::new(level, quantization_table),
+                h: component.h,
+                v: component.v,
+                block_size,
+                interpolate: min_block_size > 1,
                 stride,
-                kept,
-                width: reduced(frame.width, component.across, across),
-                height: reduced(frame.height, component.down, down),
-                times: times(component),
+                buffer_rows,
+                width: scaled_length(frame.width, component.h, h_max),
+                height: scaled_length(frame.height, component.v, v_max),
+                upsampling: upsampling(component),
             });
         }
         let (width, height) = (frame.width.div_ceil(scale), frame.height.div_ceil(scale));
-        into.width = width as u32;
-        into.height = height as u32;
-        into.channels = planes.len() as u32;
-        into.pixels.resize(width * height * planes.len(), 0);
-        let part = request.region;
-        let range = |start: u32, length: u32, side: usize| {
-            let to = (start as usize + length as usize).min(side);
-            (start as usize).min(to)..to
+        image.width = width as u32;
+        image.height = height as u32;
+        image.channels = planes.len() as u32;
+        image.pixels.resize(width * height * planes.len(), 0);
+        let region = request.region;
+        let clamped = |start: u32, length: u32, side: usize| {
+            let end = (start as usize + length as usize).min(side);
+            (start as usize).min(end)..end
         };
-        let columns = range(part.left, part.width, width);
-        let rows = range(part.top, part.height, height);
-        let step = [4 * least * across, least * down];
-        let quads = |pixels: &Range<usize>, step: usize, side: usize| {
+        let columns = clamped(region.left, region.width, width);
+        let rows = clamped(region.top, region.height, height);
+        let group_size = [4 * min_block_size * h_max, min_block_size * v_max];
+        let mcus = |pixels: &Range<usize>, size: usize, side: usize| {
             if pixels.is_empty() {
                 return 0..0;
             }
             // Interpolation also reads the neighbors on both sides.
-            let reach = pixels.start.saturating_sub(2)..(pixels.end + 2).min(side);
-            reach.start / step..reach.end.div_ceil(step)
+            let start = pixels.start.saturating_sub(2);
+            let end = (pixels.end + 2).min(side);
+            start / size..end.div_ceil(size)
         };
-        let quads = [quads(&columns, step[0], width), quads(&rows, step[1], height)];
-        let done = rows.start;
-        Some(PlaneDecoder { level, columns, rows, quads, buffer, planes, step, late, done, into })
+        let needed_mcus =
+            [mcus(&columns, group_size[0], width), mcus(&rows, group_size[1], height)];
+        Some(PlaneDecoder {
+            level,
+            next_row: rows.start,
+            columns,
+            rows,
+            needed_mcus,
+            buffers,
+            planes,
+            group_size,
+            delayed_rows,
+            image,
+        })
     }
 
-    /// Whether a requested pixel depends on these four MCUs.
+    /// Returns whether a requested pixel depends on group `group` of four MCUs in row `row` of MCUs.
     #[inline]
-    pub fn needs(&self, [row, column]: [usize; 2]) -> bool {
-        let [columns, rows] = &self.quads;
-        columns.contains(&column) && rows.contains(&row)
+    pub fn needs(&self, [row, group]: [usize; 2]) -> bool {
+        let [groups, rows] = &self.needed_mcus;
+        groups.contains(&group) && rows.contains(&row)
     }
 
-    /// Transforms the four MCUs of row `row` that begin at MCU `4 * column`.
-    pub fn add_mcus(&mut self, [row, column]: [usize; 2], coefficients: &Coefficients) {
-        let mut number = 0;
-        for (plane, values) in self.planes.iter().zip(&mut self.buffer.planes) {
-            let side = plane.side;
-            for down in 0..plane.down {
-                let first = side * (row * plane.down + down) % plane.kept * plane.stride;
-                let values = &mut values[first + 4 * side * plane.across * column..];
-                for across in 0..plane.across {
-                    let (four, extent) = coefficients.quad(number);
-                    let values = &mut values[4 * side * across..];
-                    match side {
-                        8 => plane.idct.apply(four, extent, values, plane.stride),
-                        _ => plane.idct.apply_scaled(four, extent, side, values, plane.stride),
+    /// Transforms the coefficients of group `group` of four MCUs in row `row` of MCUs.
+    pub fn add_mcus(&mut self, [row, group]: [usize; 2], coefficients: &Coefficients) {
+        let mut quad = 0;
+        for (plane, samples) in self.planes.iter().zip(&mut self.buffers.planes) {
+            let &Plane { h, v, block_size, stride, .. } = plane;
+            for block_row in 0..v {
+                let row_start = block_size * (row * v + block_row) % plane.buffer_rows * stride;
+                let samples = &mut samples[row_start + 4 * block_size * h * group..];
+                for block_column in 0..h {
+                    let (blocks, region) = coefficients.quad(quad);
+                    let samples = &mut samples[4 * block_size * block_column..];
+                    match block_size {
+                        8 => plane.idct.apply(blocks, region, samples, stride),
+                        _ => plane.idct.apply_scaled(blocks, region, block_size, samples, stride),
                     }
-                    number += 1;
+                    quad += 1;
                 }
             }
         }
@@ -185,72 +202,85 @@ impl<'a> PlaneDecoder<'a> {
 
     /// Writes the rows of pixels that are complete after row `row` of MCUs.
     pub fn finish_row(&mut self, row: usize) {
-        let end = (row + 1) * self.step[1];
-        // No row of MCUs follows the last.
-        let there = if end >= self.into.height as usize { end } else { end - self.late };
-        let until = there.min(self.rows.end);
-        if self.done < until && !self.columns.is_empty() {
-            self.write(self.done..until);
-            self.done = until;
+        let decoded_end = (row + 1) * self.group_size[1];
+        let is_last = decoded_end >= self.image.height as usize;
+        let complete_end = if is_last { decoded_end } else { decoded_end - self.delayed_rows };
+        let end = complete_end.min(self.rows.end);
+        if self.next_row < end && !self.columns.is_empty() {
+            self.write_rows(self.next_row..end);
+            self.next_row = end;
         }
     }
 
     /// Upsamples rows, converts their colors and writes them.
-    fn write(&mut self, rows: Range<usize>) {
-        let width = self.into.width as usize;
+    fn write_rows(&mut self, rows: Range<usize>) {
+        let width = self.image.width as usize;
         let channels = self.planes.len();
-        // The columns with decoded samples.
-        let four = self.step[0];
-        let there = self.quads[0].start * four..(self.quads[0].end * four).min(width);
-        let expected = self.columns.start - there.start..self.columns.end - there.start;
-        let Buffers { planes: values, rows: buffer, upsampler } = &mut *self.buffer;
+        let (groups, group_width) = (&self.needed_mcus[0], self.group_size[0]);
+        let decoded_columns = groups.start * group_width..(groups.end * group_width).min(width);
+        let requested =
+            self.columns.start - decoded_columns.start..self.columns.end - decoded_columns.start;
+        let Buffers { planes: samples, rows: buffers, upsampler } = &mut *self.buffers;
         for y in rows {
-            let mut full = [&[][..]; 3];
-            let parts = self.planes.iter().zip(&*values).zip(&mut *buffer).zip(&mut full);
-            for (((plane, values), buffer), full) in parts {
-                *full = full_row(self.level, plane, values, &there, y, upsampler, buffer);
+            let mut component_rows = [&[][..]; 3];
+            let components =
+                self.planes.iter().zip(&*samples).zip(&mut *buffers).zip(&mut component_rows);
+            for (((plane, samples), buffer), row) in components {
+                *row = upsample_row(
+                    self.level,
+                    plane,
+                    samples,
+                    &decoded_columns,
+                    y,
+                    upsampler,
+                    buffer,
+                );
             }
-            let out = (y * width + self.columns.start) * channels;
-            let out = &mut self.into.pixels[out..][..expected.len() * channels];
+            let start = (y * width + self.columns.start) * channels;
+            let out = &mut self.image.pixels[start..][..requested.len() * channels];
             match channels {
-                1 => out.copy_from_slice(&full[0][expected.clone()]),
-                _ => ycc_to_rgb(self.level, full.map(|row| &row[expected.clone()]), out),
+                1 => out.copy_from_slice(&component_rows[0][requested.clone()]),
+                _ => {
+                    let rows = component_rows.map(|row| &row[requested.clone()]);
+                    ycc_to_rgb(self.level, rows, out);
+                }
             }
         }
     }
 }
 
-/// Columns `columns` of row `y` of a component, upsampled. Interpolation at both ends is only
-/// correct at the edges of the image.
+/// Returns the columns `columns` of row `y` of a component, upsampled. Interpolation is correct at
+/// both ends of the columns only if they are the edges of the image.
 #[inline]
-fn full_row<'a>(
+fn upsample_row<'a>(
     level: SimdLevel,
     plane: &Plane,
-    values: &'a [u8],
+    samples: &'a [u8],
     columns: &Range<usize>,
     y: usize,
     upsampler: &mut Upsampler,
     buffer: &'a mut Vec<u8>,
 ) -> &'a [u8] {
-    let [across, down] = plane.times;
-    let at = (y / down) as isize;
-    let columns = columns.start / across..columns.end.div_ceil(across);
-    let row = |at: isize| &plane.row(values, at)[columns.clone()];
-    let near = row(at);
-    if plane.times == [1, 1] {
+    let [h, v] = plane.upsampling;
+    let source_y = (y / v) as isize;
+    let columns = columns.start / h..columns.end.div_ceil(h);
+    let source_row = |y: isize| &plane.row(samples, y)[columns.clone()];
+    let near = source_row(source_y);
+    if plane.upsampling == [1, 1] {
         return near;
     }
-    buffer.resize(across * near.len(), 0);
-    let upper = y.is_multiple_of(2);
-    let far = || row(if upper { at - 1 } else { at + 1 });
-    match plane.times {
-        [1, 2] if plane.smooth => upsample_h1v2(level, near, far(), upper, buffer),
-        // libjpeg does not interpolate rows as short as this.
-        [2, 1] if plane.smooth && plane.width > 2 => upsampler.h2v1(level, near, buffer),
-        [2, 2] if plane.smooth && plane.width > 2 => upsampler.h2v2(level, near, far(), buffer),
+    buffer.resize(h * near.len(), 0);
+    let is_upper = y.is_multiple_of(2);
+    let far = || source_row(if is_upper { source_y - 1 } else { source_y + 1 });
+    // libjpeg does not interpolate rows of one or two samples horizontally.
+    let interpolate_h = plane.interpolate && plane.width > 2;
+    match plane.upsampling {
+        [1, 2] if plane.interpolate => upsample_h1v2(level, near, far(), is_upper, buffer),
+        [2, 1] if interpolate_h => upsampler.h2v1(level, near, buffer),
+        [2, 2] if interpolate_h => upsampler.h2v2(level, near, far(), buffer),
         _ => {
-            for (out, &value) in buffer.chunks_exact_mut(across).zip(near) {
-                out.fill(value);
+            for (out, &sample) in buffer.chunks_exact_mut(h).zip(near) {
+                out.fill(sample);
             }
         }
     }

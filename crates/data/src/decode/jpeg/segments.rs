@@ -23,44 +23,43 @@ pub(super) struct Frame {
 
 pub(super) struct Component {
     id: u8,
-    /// Sampling factors: blocks of an MCU, horizontally and vertically.
-    pub across: usize,
-    pub down: usize,
+    /// Horizontal sampling factor: blocks in a row of an MCU.
+    pub h: usize,
+    /// Vertical sampling factor: rows of blocks in an MCU.
+    pub v: usize,
     pub quantization_table: usize,
-    /// Samples that the image needs.
-    pub width: usize,
-    pub height: usize,
 }
 
 impl Component {
-    /// Blocks of this component in an MCU.
-    pub fn blocks(&self) -> usize {
-        self.across * self.down
+    /// Returns the number of blocks of this component in an MCU.
+    pub fn blocks_per_mcu(&self) -> usize {
+        self.h * self.v
     }
 }
 
 impl Frame {
-    /// The largest sampling factors: horizontal, vertical.
+    /// Returns the maximum horizontal and vertical sampling factors.
     pub fn max_sampling_factors(&self) -> [usize; 2] {
-        let most = |count: fn(&Component) -> usize| self.components.iter().map(count).max();
-        [most(|c| c.across), most(|c| c.down)].map(|most| most.unwrap_or(1))
+        let max = |factor: fn(&Component) -> usize| self.components.iter().map(factor).max();
+        [max(|component| component.h), max(|component| component.v)].map(|max| max.unwrap_or(1))
     }
 
-    /// MCUs in a row, and rows of MCUs.
+    /// Returns the number of MCUs in a row, and the number of rows of MCUs.
     pub fn mcus(&self) -> [usize; 2] {
-        let [across, down] = self.max_sampling_factors();
-        [self.width.div_ceil(8 * across), self.height.div_ceil(8 * down)]
+        let [h_max, v_max] = self.max_sampling_factors();
+        [self.width.div_ceil(8 * h_max), self.height.div_ceil(8 * v_max)]
     }
 }
 
-/// The scan header and the entropy-coded data that follow it.
+/// The scan header and the entropy-coded data that follow.
 pub(super) struct Scan<'a> {
-    /// Index of each component and the numbers of its DC and AC Huffman tables.
+    /// Index of each component in the frame, and the numbers of its DC and AC Huffman tables.
     pub components: Vec<(usize, [usize; 2])>,
     /// First and last coefficient in zigzag order (Ss, Se).
-    pub band: [usize; 2],
-    /// Successive approximation: high and low bit position (Ah, Al).
-    pub approximation: [u32; 2],
+    pub spectral_selection: [usize; 2],
+    /// High and low bit position (Ah, Al).
+    pub successive_approximation: [u32; 2],
+    /// The file from the entropy-coded data on.
     pub entropy_coded: &'a [u8],
 }
 
@@ -76,17 +75,17 @@ pub(super) struct Segments<'a> {
     pub restart_interval: usize,
     jfif: bool,
     adobe: Option<u8>,
-    /// Huffman tables parsed so far. Building one takes far longer than reading its bytes, so a
-    /// hostile file could contain many.
-    tables: usize,
+    /// Number of Huffman tables parsed.
+    huffman_table_count: usize,
 }
 
-/// Maximum number of Huffman tables; no encoder writes as many.
-const MAX_TABLES: usize = 256;
+/// Maximum number of Huffman tables in a file, far more than any encoder writes. Building a table
+/// takes far longer than reading its bytes, which a hostile file could exploit.
+const MAX_HUFFMAN_TABLES: usize = 256;
 
 impl<'a> Segments<'a> {
-    /// Starts behind the SOI marker. This and all other functions return `None` for unsupported or
-    /// damaged files.
+    /// Starts after the SOI marker. Parsing functions return `None` for an unsupported or damaged
+    /// file.
     pub fn new(bytes: &'a [u8]) -> Option<Segments<'a>> {
         Some(Segments {
             rest: bytes.strip_prefix(&[0xff, 0xd8])?,
@@ -96,11 +95,11 @@ impl<'a> Segments<'a> {
             restart_interval: 0,
             jfif: false,
             adobe: None,
-            tables: 0,
+            huffman_table_count: 0,
         })
     }
 
-    /// The frame header, which precedes the first scan.
+    /// Returns the frame header if it was parsed; it precedes the first scan.
     pub fn frame(&self) -> Option<Rc<Frame>> {
         self.frame.clone()
     }
@@ -110,7 +109,7 @@ impl<'a> Segments<'a> {
         self.rest = rest;
     }
 
-    /// Parses up to the next scan. The inner `None` is the end of the image.
+    /// Parses up to the next scan. Returns `Some(None)` at the end of the image.
     pub fn next_scan(&mut self) -> Option<Option<Scan<'a>>> {
         loop {
             self.rest = self.rest.strip_prefix(&[0xff])?;
@@ -140,7 +139,7 @@ impl<'a> Segments<'a> {
         }
     }
 
-    /// Whether the components are gray or YCbCr, by libjpeg's rules.
+    /// Returns whether the components are gray or YCbCr by libjpeg's rules.
     pub fn has_known_color_space(&self) -> bool {
         let Some(frame) = &self.frame else { return false };
         let ids: Vec<u8> = frame.components.iter().map(|component| component.id).collect();
@@ -153,41 +152,41 @@ impl<'a> Segments<'a> {
     }
 
     fn read_huffman_tables(&mut self, mut segment: &[u8]) -> Option<()> {
-        while let [class, rest @ ..] = segment {
+        while let [class_and_number, rest @ ..] = segment {
             let (counts, rest) = rest.split_first_chunk::<16>()?;
             let symbols = counts.iter().map(|&count| usize::from(count)).sum();
             let (symbols, rest) = rest.split_at_checked(symbols)?;
-            let slot = self.huffman_tables.get_mut(usize::from(class >> 4))?;
-            let slot = slot.get_mut(usize::from(class & 15))?;
+            let slot = self.huffman_tables.get_mut(usize::from(class_and_number >> 4))?;
+            let slot = slot.get_mut(usize::from(class_and_number & 15))?;
             *slot = Some(HuffmanTable::new(counts, symbols)?);
-            self.tables += 1;
+            self.huffman_table_count += 1;
             segment = rest;
         }
-        (self.tables <= MAX_TABLES).then_some(())
+        (self.huffman_table_count <= MAX_HUFFMAN_TABLES).then_some(())
     }
 
     fn read_quantization_tables(&mut self, mut segment: &[u8]) -> Option<()> {
-        while let [number, rest @ ..] = segment {
-            let slot = self.quantization_tables.get_mut(usize::from(number & 15))?;
-            let mut natural = [0; 64];
-            let rest = match number >> 4 {
+        while let [precision_and_number, rest @ ..] = segment {
+            let slot = self.quantization_tables.get_mut(usize::from(precision_and_number & 15))?;
+            let mut table = [0; 64];
+            let rest = match precision_and_number >> 4 {
                 0 => {
                     let (values, rest) = rest.split_first_chunk::<64>()?;
-                    for (&value, slot) in values.iter().zip(ZIGZAG) {
-                        natural[usize::from(slot)] = value.into();
+                    for (&value, index) in values.iter().zip(ZIGZAG) {
+                        table[usize::from(index)] = value.into();
                     }
                     rest
                 }
                 1 => {
                     let (values, rest) = rest.split_first_chunk::<128>()?;
-                    for (&value, slot) in values.as_chunks::<2>().0.iter().zip(ZIGZAG) {
-                        natural[usize::from(slot)] = u16::from_be_bytes(value);
+                    for (&value, index) in values.as_chunks::<2>().0.iter().zip(ZIGZAG) {
+                        table[usize::from(index)] = u16::from_be_bytes(value);
                     }
                     rest
                 }
                 _ => return None,
             };
-            *slot = Some(natural);
+            *slot = Some(table);
             segment = rest;
         }
         Some(())
@@ -202,20 +201,19 @@ impl<'a> Segments<'a> {
             return None;
         };
         let mut components: Vec<(usize, [usize; 2])> = Vec::new();
-        for &[id, codes] in selected.as_chunks::<2>().0 {
-            let number = frame.components.iter().position(|component| component.id == id)?;
+        for &[id, tables] in selected.as_chunks::<2>().0 {
+            let index = frame.components.iter().position(|component| component.id == id)?;
             // Components must be in the order of the frame, without duplicates.
-            if components.last().is_some_and(|&(before, _)| before >= number) {
+            if components.last().is_some_and(|&(previous, _)| previous >= index) {
                 return None;
             }
-            components.push((number, [usize::from(codes >> 4), usize::from(codes & 15)]));
+            components.push((index, [usize::from(tables >> 4), usize::from(tables & 15)]));
         }
-        let band = [first, last].map(usize::from);
-        let approximation = [approximation >> 4, approximation & 15].map(u32::from);
+        let approximation = [approximation >> 4, approximation & 15];
         (!components.is_empty()).then_some(Scan {
             components,
-            band,
-            approximation,
+            spectral_selection: [first, last].map(usize::from),
+            successive_approximation: approximation.map(u32::from),
             entropy_coded: self.rest,
         })
     }
@@ -235,28 +233,16 @@ fn parse_frame(segment: &[u8], progressive: bool) -> Option<Frame> {
         components: Vec::with_capacity(specs.len()),
     };
     for &[id, sampling, quantization_table] in specs {
-        let (across, down) = match specs.len() {
-            1 => (1, 1), // a single component is not interleaved
+        let (h, v) = match specs.len() {
+            1 => (1, 1), // an MCU of a single component is one block
             _ => (usize::from(sampling >> 4), usize::from(sampling & 15)),
         };
         let is_duplicate = frame.components.iter().any(|component| component.id == id);
-        if is_duplicate || !matches!(across, 1 | 2 | 4) || !matches!(down, 1 | 2 | 4) {
+        if is_duplicate || !matches!(h, 1 | 2 | 4) || !matches!(v, 1 | 2 | 4) {
             return None;
         }
         let quantization_table = usize::from(quantization_table);
-        frame.components.push(Component {
-            id,
-            across,
-            down,
-            quantization_table,
-            width: 0,
-            height: 0,
-        });
-    }
-    let [across, down] = frame.max_sampling_factors();
-    for component in &mut frame.components {
-        component.width = (frame.width * component.across).div_ceil(across);
-        component.height = (frame.height * component.down).div_ceil(down);
+        frame.components.push(Component { id, h, v, quantization_table });
     }
     Some(frame)
 }
