@@ -25,7 +25,7 @@ pub fn datasets() -> String {
     let with_folders = |set: &'static KnownDataset| DatasetWithFolders {
         set,
         folder: set.folder(),
-        store: set.store(),
+        store: set.download_folder(),
     };
     to_native_result(Ok(sets.map(with_folders).collect::<Vec<_>>()))
 }

@@ -1,13 +1,11 @@
-//! This library's side of the `jpeg-folder` benchmark (`npm run bench`); also measures the loader
-//! alone:
+//! Measures the loader for the `jpeg-folder` benchmark (`npm run bench`), or alone:
 //!
 //!     echo '{"count": 3}' | cargo run --release -p residual-data --example bench_batches -- \
-//!         '{"data": "photos", "size": 224, "batch": 32, "workers": 2, "transform": {}, "cache": 0}'
+//!         '{"data": "photos", "size": 224, "batch": 32, "workers": 2, "cache": 0}'
 //!
-//! Uses the protocol of `scripts/bench/peer.mjs`. A unit of work is an epoch of the training images
-//! with `train()`'s default augmentation, in a new order each time. `transform` and `cache` are
-//! configuration keys and optional; by default decoded images are cached between epochs, as in
-//! `train()`.
+//! Uses the protocol of `scripts/bench/peer.mjs`. A unit of work is a shuffled epoch of the
+//! training images with the default augmentation of `train()`. The options `transform` and `cache`
+//! are configuration keys. By default, decoded images are cached between epochs, as in `train()`.
 
 use std::io::{BufRead, Write};
 use std::sync::Arc;
@@ -30,7 +28,7 @@ fn main() -> Result<()> {
     let number = |key: &str| options[key].as_u64().expect("a number");
     set_bundled_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data"));
 
-    let source = options["data"].as_str().expect("a folder or a name of a data set");
+    let source = options["data"].as_str().expect("a folder or the name of a data set");
     let source = Some(source.to_string());
     let mut set = open(&DataConfig { source, ..DataConfig::default() }, &|| false)?;
     let machine = MachineInfo::with_cores(1);
@@ -48,7 +46,7 @@ fn main() -> Result<()> {
     let mut epoch = 0;
     for line in std::io::stdin().lock().lines() {
         let request: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
-        let begin = Instant::now();
+        let started = Instant::now();
         let mut images = 0;
         for _ in 0..request["count"].as_u64().expect("a number") {
             let options = LoaderOptions {
@@ -66,7 +64,7 @@ fn main() -> Result<()> {
                 loader.recycle(loaded.batch);
             }
         }
-        write_line(&json!({ "items": images, "seconds": begin.elapsed().as_secs_f64() }));
+        write_line(&json!({ "items": images, "seconds": started.elapsed().as_secs_f64() }));
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! Decodes every file of an archive of hostile images: the result matches Pillow or the file is
-//! refused, within time and memory limits. The archive is outside the repository, in
-//! `RESIDUAL_TEST_DATA` or `../shared/data`; the test is skipped with a message if it is missing.
+//! Decodes every file of an archive of hostile images: the size matches Pillow's or the file is
+//! refused, within a time limit. The archive is outside the repository, in `RESIDUAL_TEST_DATA` or
+//! `../shared/data`; the test is skipped with a message if the archive is missing.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -9,14 +9,14 @@ use residual_data::{Image, decode};
 use residual_spec::{Error, ErrorCode};
 
 /// Unpacks the archive into a temporary folder.
-fn unpacked() -> Option<tempfile::TempDir> {
+fn unpack_archive() -> Option<tempfile::TempDir> {
     let root = std::env::var_os("RESIDUAL_TEST_DATA").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
         PathBuf::from,
     );
     let archive = root.join("hostile-images.tar.gz");
     if !archive.exists() {
-        eprintln!("skipped: {} is not there (set RESIDUAL_TEST_DATA)", archive.display());
+        eprintln!("skipped: {} does not exist (set RESIDUAL_TEST_DATA)", archive.display());
         return None;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -27,7 +27,7 @@ fn unpacked() -> Option<tempfile::TempDir> {
 }
 
 /// An entry of the manifest.
-struct Known {
+struct ManifestEntry {
     file: String,
     /// `JPEG`, `PNG`, ...; empty if Pillow cannot read the file.
     format: String,
@@ -36,36 +36,36 @@ struct Known {
     orientation: u32,
 }
 
-fn manifest(folder: &Path) -> Vec<Known> {
+fn read_manifest(folder: &Path) -> Vec<ManifestEntry> {
     let mut reader = csv::Reader::from_path(folder.join("MANIFEST.csv")).unwrap();
     let headers = reader.headers().unwrap().clone();
     let column = |name: &str| headers.iter().position(|header| header == name).unwrap();
     let [file, format, size, orientation, result] =
         ["file", "pillow_format", "pillow_size", "exif_orientation", "pillow_12.3_result"]
             .map(column);
-    let known = |record: csv::StringRecord| {
-        let sides = record[size].split_once('x');
-        Known {
+    let entry = |record: csv::StringRecord| {
+        let size = record[size].split_once('x');
+        ManifestEntry {
             file: record[file].into(),
             format: if &record[result] == "ok" { record[format].into() } else { String::new() },
-            size: sides.map(|(width, height)| (width.parse().unwrap(), height.parse().unwrap())),
+            size: size.map(|(width, height)| (width.parse().unwrap(), height.parse().unwrap())),
             orientation: record[orientation].parse().unwrap_or(1),
         }
     };
-    reader.records().map(|record| known(record.unwrap())).collect()
+    reader.records().map(|record| entry(record.unwrap())).collect()
 }
 
-/// Files that Pillow reads and this crate refuses, because their data are damaged: a missing
-/// Huffman code, a short segment, and two wrong checksums.
-const ONLY_PILLOWS: [&str; 4] = [
+/// Damaged files that Pillow reads and this crate refuses: a missing Huffman code, a short segment,
+/// and two wrong checksums.
+const ACCEPTED_BY_PILLOW_ONLY: [&str; 4] = [
     "exif-broken/hopper_bad_exif.jpg",
     "truncated-corrupt/truncated_app14.jpg",
     "truncated-corrupt/x_interlaced_chck.png",
     "pngsuite/xcsn0g01.png",
 ];
 
-/// Decodes a file within a time limit.
-fn decoded(folder: &Path, file: &str) -> Option<Result<Image, Error>> {
+/// Decodes a file and asserts a time limit. Returns `None` if the file is missing.
+fn decode_timed(folder: &Path, file: &str) -> Option<Result<Image, Error>> {
     let bytes = std::fs::read(folder.join(file)).ok()?;
     let mut image = Image::default();
     let started = Instant::now();
@@ -75,19 +75,19 @@ fn decoded(folder: &Path, file: &str) -> Option<Result<Image, Error>> {
 }
 
 #[test]
-fn every_hostile_image_is_what_pillow_makes_of_it_or_refused() {
-    let Some(folder) = unpacked() else { return };
+fn every_hostile_image_matches_pillow_or_is_refused() {
+    let Some(folder) = unpack_archive() else { return };
     let mut count = 0;
     let mut failures = Vec::new();
-    for known in manifest(folder.path()) {
-        let Some(result) = decoded(folder.path(), &known.file) else { continue };
+    for entry in read_manifest(folder.path()) {
+        let Some(result) = decode_timed(folder.path(), &entry.file) else { continue };
         count += 1;
-        let file = &known.file;
-        match (known.format.as_str(), result) {
+        let file = &entry.file;
+        match (entry.format.as_str(), result) {
             ("JPEG" | "PNG", Ok(image)) => {
-                let (width, height) = known.size.unwrap();
-                let turned = matches!(known.orientation, 5..=8);
-                let expected = if turned { (height, width) } else { (width, height) };
+                let (width, height) = entry.size.unwrap();
+                let is_rotated = matches!(entry.orientation, 5..=8);
+                let expected = if is_rotated { (height, width) } else { (width, height) };
                 if (image.width, image.height) != expected {
                     failures.push(format!(
                         "{file}: {}x{}, not {expected:?}",
@@ -96,17 +96,17 @@ fn every_hostile_image_is_what_pillow_makes_of_it_or_refused() {
                 }
             }
             ("JPEG" | "PNG", Err(error)) => {
-                if !ONLY_PILLOWS.contains(&file.as_str()) {
+                if !ACCEPTED_BY_PILLOW_ONLY.contains(&file.as_str()) {
                     failures.push(format!("{file}: refused: {error}"));
                 }
             }
-            (_, Ok(_)) => failures.push(format!("{file}: read, unlike Pillow")),
+            (_, Ok(_)) => failures.push(format!("{file}: decoded, unlike in Pillow")),
             (_, Err(error)) => {
                 assert_eq!(error.code, ErrorCode::Image, "{file}: {error}");
                 assert!(error.hint.is_some(), "{file}: {error}");
             }
         }
     }
-    assert!(count > 200, "only {count} files of the manifest are there");
+    assert!(count > 200, "only {count} files of the manifest exist");
     assert!(failures.is_empty(), "of {count} files:\n{}", failures.join("\n"));
 }

@@ -9,32 +9,33 @@ use residual_data::{
 };
 use residual_spec::{DataConfig, ErrorCode, MachineInfo, ResolvedConfig, TrainConfig, resolve};
 
-fn shared(name: &str) -> Option<PathBuf> {
+fn find_test_data(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("RESIDUAL_TEST_DATA").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
         PathBuf::from,
     );
     let path = root.join(name);
     if !path.exists() {
-        eprintln!("skipped: {} is not there (set RESIDUAL_TEST_DATA)", path.display());
+        eprintln!("skipped: {} does not exist (set RESIDUAL_TEST_DATA)", path.display());
         return None;
     }
     Some(path)
 }
 
-fn opened(folder: &Path) -> Dataset {
+fn open_folder(folder: &Path) -> Dataset {
     let source = Some(folder.display().to_string());
     open(&DataConfig { source, ..DataConfig::default() }, &|| false).unwrap()
 }
 
-fn defaults(set: &Dataset) -> ResolvedConfig {
+fn resolve_defaults(set: &Dataset) -> ResolvedConfig {
     let machine = MachineInfo::with_cores(2);
     resolve(&TrainConfig::default(), set.facts(), &machine).unwrap()
 }
 
-/// The first batch of an augmented epoch, with the defaults for the data set.
+/// Returns the pipeline, images and labels of the first batch of an augmented epoch, with the
+/// defaults for the data set.
 fn first_batch(set: &Dataset, workers: usize) -> (Arc<Pipeline>, Vec<f32>, Vec<i64>) {
-    let config = defaults(set);
+    let config = resolve_defaults(set);
     let pipeline = Arc::new(Pipeline::train(&config, None));
     let options = LoaderOptions {
         batch_size: config.batch_size as usize,
@@ -52,19 +53,19 @@ fn first_batch(set: &Dataset, workers: usize) -> (Arc<Pipeline>, Vec<f32>, Vec<i
 }
 
 #[test]
-fn cifar_10s_binary_files_are_read_and_normalised() {
-    let Some(folder) = shared("cifar-10-batches-bin") else { return };
-    let set = opened(&folder);
+fn reads_and_normalizes_cifar_10() {
+    let Some(folder) = find_test_data("cifar-10-batches-bin") else { return };
+    let set = open_folder(&folder);
     let facts = set.facts();
     assert_eq!((facts.train, facts.val, facts.test), (8_068, 0, 1_017));
     assert_eq!(facts.classes[0], "airplane");
     assert_eq!((facts.channels, facts.image_size), (3, Some([32, 32])));
-    // The published statistics; this subset is close to them.
-    let near = |found: &Option<Vec<f64>>, published: [f64; 3]| {
-        found.as_ref().unwrap().iter().zip(published).all(|(a, b)| (a - b).abs() < 0.01)
+    // The statistics of this subset are close to those of the whole data set.
+    let is_near = |statistics: &Option<Vec<f64>>, published: [f64; 3]| {
+        statistics.as_ref().unwrap().iter().zip(published).all(|(a, b)| (a - b).abs() < 0.01)
     };
-    assert!(near(&facts.mean, [0.4914, 0.4822, 0.4465]), "{:?}", facts.mean);
-    assert!(near(&facts.std, [0.2470, 0.2435, 0.2616]), "{:?}", facts.std);
+    assert!(is_near(&facts.mean, [0.4914, 0.4822, 0.4465]), "{:?}", facts.mean);
+    assert!(is_near(&facts.std, [0.2470, 0.2435, 0.2616]), "{:?}", facts.std);
     assert!(set.warnings().is_empty());
 
     // Record 0 of batch 1 is the frog; its first pixel is (59, 62, 63).
@@ -73,21 +74,22 @@ fn cifar_10s_binary_files_are_read_and_normalised() {
     train.read_into(0, 3, &mut image).unwrap();
     assert_eq!((train.label(0), &image.pixels[..3]), (6, &[59, 62, 63][..]));
 
-    let eval = Pipeline::eval(&defaults(&set), None);
-    let mut numbers = vec![0.0; eval.len()];
+    let eval = Pipeline::eval(&resolve_defaults(&set), None);
+    let mut values = vec![0.0; eval.len()];
     let plan = eval.plan(image.view().size(), SampleRng::new(0, 0, 0));
-    eval.apply(image.view(), plan, &mut numbers);
+    eval.apply(image.view(), plan, &mut values);
     let red = (59.0 / 255.0 - facts.mean.as_ref().unwrap()[0]) / facts.std.as_ref().unwrap()[0];
-    assert!((f64::from(numbers[0]) - red).abs() < 1e-6);
+    assert!((f64::from(values[0]) - red).abs() < 1e-6);
 
     let (pipeline, images, labels) = first_batch(&set, 2);
     assert_eq!((labels.len(), images.len()), (128, 128 * pipeline.len()));
     assert_eq!(first_batch(&set, 1).1, images);
 }
 
-/// Unpacks the ants-and-bees data set into a temporary folder.
-fn hymenoptera() -> Option<(tempfile::TempDir, PathBuf)> {
-    let archive = shared("hymenoptera.tar")?;
+/// Unpacks the ants-and-bees data set of the PyTorch tutorial into a temporary folder. Returns that
+/// folder and the data set folder.
+fn unpack_hymenoptera() -> Option<(tempfile::TempDir, PathBuf)> {
+    let archive = find_test_data("hymenoptera.tar")?;
     let folder = tempfile::tempdir().unwrap();
     let mut tar = std::process::Command::new("tar");
     let status = tar.arg("-xf").arg(&archive).arg("-C").arg(folder.path()).status();
@@ -97,9 +99,9 @@ fn hymenoptera() -> Option<(tempfile::TempDir, PathBuf)> {
 }
 
 #[test]
-fn photographs_in_folders_are_read_in_spite_of_the_gif_among_them() {
-    let Some((_unpacked, folder)) = hymenoptera() else { return };
-    let set = opened(&folder);
+fn reads_a_folder_of_photographs_and_skips_a_gif() {
+    let Some((_unpacked, folder)) = unpack_hymenoptera() else { return };
+    let set = open_folder(&folder);
     let facts = set.facts();
     assert_eq!((facts.train, facts.val, facts.test), (244, 153, 0));
     assert_eq!(facts.classes, ["ants", "bees"]);
@@ -112,7 +114,7 @@ fn photographs_in_folders_are_read_in_spite_of_the_gif_among_them() {
     assert_eq!((labels.len(), images.len()), (32, 32 * pipeline.len()));
     assert!(images.iter().all(|value| (-3.0..3.0).contains(value)));
 
-    // Opening the parent folder suggests this one.
+    // The error of the parent folder suggests this folder.
     let source = folder.parent().map(|parent| parent.display().to_string());
     let error = open(&DataConfig { source, ..DataConfig::default() }, &|| false).err().unwrap();
     assert_eq!(error.code, ErrorCode::DataUnusable);
@@ -120,9 +122,9 @@ fn photographs_in_folders_are_read_in_spite_of_the_gif_among_them() {
 }
 
 #[test]
-fn every_photograph_of_a_folder_is_decoded() {
-    let Some((_unpacked, folder)) = hymenoptera() else { return };
-    let set = opened(&folder);
+fn decodes_every_photograph_of_a_folder() {
+    let Some((_unpacked, folder)) = unpack_hymenoptera() else { return };
+    let set = open_folder(&folder);
     let options = LoaderOptions {
         batch_size: 32,
         workers: 2,
@@ -132,7 +134,8 @@ fn every_photograph_of_a_folder_is_decoded() {
         crops_only: false,
     };
     let val = Subset::full(set.source(Split::Val));
-    let mut loader = Loader::new(&val, Arc::new(Pipeline::eval(&defaults(&set), None)), options);
+    let mut loader =
+        Loader::new(&val, Arc::new(Pipeline::eval(&resolve_defaults(&set), None)), options);
     let mut count = 0;
     while let Some(loaded) = loader.next().unwrap() {
         assert!(loaded.failed.is_empty(), "{:?}", loaded.failed);
@@ -143,9 +146,9 @@ fn every_photograph_of_a_folder_is_decoded() {
 }
 
 #[test]
-fn batches_of_photographs_are_the_same_read_in_parts_and_kept_whole() {
-    let Some((_unpacked, folder)) = hymenoptera() else { return };
-    let pipeline = |set: &Dataset| Arc::new(Pipeline::train(&defaults(set), None));
+fn batches_of_photographs_do_not_depend_on_the_cache() {
+    let Some((_unpacked, folder)) = unpack_hymenoptera() else { return };
+    let pipeline = |set: &Dataset| Arc::new(Pipeline::train(&resolve_defaults(set), None));
     let options = LoaderOptions {
         batch_size: 16,
         workers: 2,
@@ -154,16 +157,16 @@ fn batches_of_photographs_are_the_same_read_in_parts_and_kept_whole() {
         drop_single: false,
         crops_only: false,
     };
-    let (in_parts, mut whole) = (opened(&folder), opened(&folder));
-    whole.cache_decoded(1 << 30);
-    let [mut in_parts, mut whole] = [&in_parts, &whole].map(|set| {
-        let train = set.source(Split::Train);
-        let some = Subset { indices: (0..train.len() as u32).step_by(5).collect(), source: train };
-        Loader::new(&some, pipeline(set), options)
+    let (uncached, mut cached) = (open_folder(&folder), open_folder(&folder));
+    cached.cache_decoded(1 << 30);
+    let [mut uncached, mut cached] = [&uncached, &cached].map(|set| {
+        let source = set.source(Split::Train);
+        let subset = Subset { indices: (0..source.len() as u32).step_by(5).collect(), source };
+        Loader::new(&subset, pipeline(set), options)
     });
-    while let Some(loaded) = in_parts.next().unwrap() {
+    while let Some(loaded) = uncached.next().unwrap() {
         assert!(loaded.failed.is_empty(), "{:?}", loaded.failed);
-        assert!(whole.next().unwrap().unwrap().batch == loaded.batch);
+        assert!(cached.next().unwrap().unwrap().batch == loaded.batch);
     }
-    assert!(whole.next().unwrap().is_none());
+    assert!(cached.next().unwrap().is_none());
 }

@@ -1,5 +1,5 @@
-//! Samples depend only on (seed, epoch, index): for every format and every selection of images, the
-//! bytes do not depend on the number of workers.
+//! Samples depend only on seed, epoch and index: for every format and sample order, the bytes of
+//! the batches do not depend on the number of workers.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use residual_data::{
 use residual_spec::{DataConfig, DataFormat, MachineInfo, TrainConfig, resolve};
 use serde_json::json;
 
-/// The augmented batches of an epoch.
-fn epoch(set: &Dataset, data: &DataConfig, workers: usize) -> Vec<Batch> {
+/// Returns the augmented batches of an epoch.
+fn load_epoch(set: &Dataset, data: &DataConfig, workers: usize) -> Vec<Batch> {
     let data = serde_json::to_value(data).unwrap();
     let config = json!({ "data": data, "batchSize": 4, "seed": 3, "transform": { "flip": true } });
     let machine = MachineInfo::with_cores(2);
@@ -30,8 +30,8 @@ fn epoch(set: &Dataset, data: &DataConfig, workers: usize) -> Vec<Batch> {
         drop_single: true,
         crops_only: false,
     };
-    let split = set.splits(&config.data);
-    let mut loader = Loader::new(&split.train, Arc::new(Pipeline::train(&config, None)), options);
+    let splits = set.splits(&config.data);
+    let mut loader = Loader::new(&splits.train, Arc::new(Pipeline::train(&config, None)), options);
     let mut batches = Vec::new();
     while let Some(loaded) = loader.next().unwrap() {
         assert!(loaded.failed.is_empty(), "{:?}", loaded.failed);
@@ -40,8 +40,8 @@ fn epoch(set: &Dataset, data: &DataConfig, workers: usize) -> Vec<Batch> {
     batches
 }
 
-fn tar(files: &[(String, Vec<u8>)]) -> Vec<u8> {
-    let mut all = Vec::new();
+fn tar_archive(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let mut archive = Vec::new();
     for (name, bytes) in files {
         let mut header = [0u8; 512];
         header[..name.len()].copy_from_slice(name.as_bytes());
@@ -50,16 +50,16 @@ fn tar(files: &[(String, Vec<u8>)]) -> Vec<u8> {
         header[156] = b'0';
         let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
         header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
-        all.extend_from_slice(&header);
-        all.extend_from_slice(bytes);
-        all.resize(all.len().next_multiple_of(512), 0);
+        archive.extend_from_slice(&header);
+        archive.extend_from_slice(bytes);
+        archive.resize(archive.len().next_multiple_of(512), 0);
     }
-    all.resize(all.len() + 1024, 0);
-    all
+    archive.resize(archive.len() + 1024, 0);
+    archive
 }
 
-/// Writes the same eleven images of two classes in every format on disk. Returns the paths.
-fn written(root: &Path) -> Vec<(String, DataFormat)> {
+/// Writes eleven images of two classes in every format on disk. Returns the paths and formats.
+fn write_data_sets(root: &Path) -> Vec<(String, DataFormat)> {
     let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/images");
     let image = std::fs::read(images.join("picture.png")).unwrap();
     let write = |name: &str, bytes: &[u8]| {
@@ -68,59 +68,59 @@ fn written(root: &Path) -> Vec<(String, DataFormat)> {
         std::fs::write(file, bytes).unwrap();
     };
     let class = |i: usize| if i < 8 { "ant" } else { "bee" };
-    let (mut list, mut shard) = (String::new(), Vec::new());
-    let (mut ten, mut hundred, mut pixels, mut labels) = (vec![], vec![], vec![], vec![]);
+    let (mut manifest, mut shard) = (String::new(), Vec::new());
+    let (mut cifar10, mut cifar100, mut pixels, mut labels) = (vec![], vec![], vec![], vec![]);
     for i in 0..11 {
         write(&format!("photos/{}/{i}.png", class(i)), &image);
-        list += &format!("photos/{}/{i}.png,{}\n", class(i), class(i));
+        manifest += &format!("photos/{}/{i}.png,{}\n", class(i), class(i));
         shard.push((format!("{i}.png"), image.clone()));
         shard.push((format!("{i}.cls"), class(i).into()));
         let label = u8::from(i >= 8);
         let planes: Vec<u8> = (0..3072).map(|j| (i * 31 + j * 7) as u8).collect();
-        ten.extend([&[label], &planes[..]].concat());
-        hundred.extend([&[label, label], &planes[..]].concat());
+        cifar10.extend([&[label], &planes[..]].concat());
+        cifar100.extend([&[label, label], &planes[..]].concat());
         pixels.extend_from_slice(&planes[..64]);
         labels.push(label);
     }
-    write("labels.csv", list.as_bytes());
-    write("shards/train-0.tar", &tar(&shard));
-    write("ten/data_batch_1.bin", &ten);
-    write("hundred/train.bin", &hundred);
-    let head = |kind: u8, sizes: &[u32]| {
+    write("labels.csv", manifest.as_bytes());
+    write("shards/train-0.tar", &tar_archive(&shard));
+    write("cifar10/data_batch_1.bin", &cifar10);
+    write("cifar100/train.bin", &cifar100);
+    let header = |dimensions: u8, sizes: &[u32]| {
         let sizes = sizes.iter().flat_map(|size| size.to_be_bytes());
-        [0, 0, 8, kind].into_iter().chain(sizes).collect::<Vec<u8>>()
+        [0, 0, 8, dimensions].into_iter().chain(sizes).collect::<Vec<u8>>()
     };
-    write("idx/train-images-idx3-ubyte", &[head(3, &[11, 8, 8]), pixels].concat());
-    write("idx/train-labels-idx1-ubyte", &[head(1, &[11]), labels].concat());
+    write("idx/train-images-idx3-ubyte", &[header(3, &[11, 8, 8]), pixels].concat());
+    write("idx/train-labels-idx1-ubyte", &[header(1, &[11]), labels].concat());
     [
         ("photos", DataFormat::ImageFolder),
         ("labels.csv", DataFormat::Manifest),
         ("shards", DataFormat::Webdataset),
-        ("ten", DataFormat::CifarBinary),
-        ("hundred", DataFormat::CifarBinary),
+        ("cifar10", DataFormat::CifarBinary),
+        ("cifar100", DataFormat::CifarBinary),
         ("idx", DataFormat::Idx),
     ]
     .map(|(name, format)| (root.join(name).display().to_string(), format))
     .to_vec()
 }
 
-fn arrays() -> Dataset {
-    let part = ArraySplit {
+fn open_arrays() -> Dataset {
+    let train = ArraySplit {
         images: Arc::new((0..11 * 64).map(|i| (i * 7) as u8).collect()),
         labels: Arc::new((0..11).map(|i| u32::from(i >= 8)).collect()),
         height: 8,
         width: 8,
         channels: 1,
     };
-    let arrays = Arrays { train: part, val: None, test: None, classes: None };
+    let arrays = Arrays { train, val: None, test: None, classes: None };
     open_with_arrays(&DataConfig::default(), Some(arrays), &|| false).unwrap()
 }
 
 #[test]
-fn every_format_gives_the_same_bytes_whatever_the_number_of_workers() {
+fn batches_of_every_format_do_not_depend_on_the_number_of_workers() {
     let root = tempfile::tempdir().unwrap();
-    let mut sets = vec![(arrays(), DataFormat::Arrays)];
-    for (source, format) in written(root.path()) {
+    let mut sets = vec![(open_arrays(), DataFormat::Arrays)];
+    for (source, format) in write_data_sets(root.path()) {
         let config = DataConfig { source: Some(source), ..DataConfig::default() };
         sets.push((open(&config, &|| false).unwrap(), format));
     }
@@ -129,7 +129,8 @@ fn every_format_gives_the_same_bytes_whatever_the_number_of_workers() {
         assert_eq!(set.source(Split::Train).len(), 11);
         let mut image = Image::default();
         set.source(Split::Train).read_into(10, 3, &mut image).unwrap();
-        // Images of an epoch: one is held out; 100 classes rule out the limit.
+        // An epoch has 10 images, because one is held out. CIFAR-100 has more classes than the
+        // limit.
         for (balanced, limit, images) in
             [(false, None, 10), (true, None, 10), (false, Some(6), 6), (true, Some(6), 6)]
         {
@@ -141,13 +142,16 @@ fn every_format_gives_the_same_bytes_whatever_the_number_of_workers() {
                 limit,
                 ..DataConfig::default()
             };
-            let one = epoch(&set, &data, 1);
-            let labels: Vec<i64> = one.iter().flat_map(|batch| batch.labels.clone()).collect();
+            let single = load_epoch(&set, &data, 1);
+            let labels: Vec<i64> = single.iter().flat_map(|batch| batch.labels.clone()).collect();
             assert_eq!(labels.len(), if limit.is_some() { images } else { 10 }, "{format:?}");
-            let of_second = labels.iter().sum::<i64>() as usize;
-            assert!(!balanced || of_second == labels.len() / 2, "{format:?}: {labels:?}");
+            let second_class_count = labels.iter().sum::<i64>() as usize;
+            assert!(!balanced || second_class_count == labels.len() / 2, "{format:?}: {labels:?}");
             for workers in [2, 5] {
-                assert!(epoch(&set, &data, workers) == one, "{format:?} with {workers} workers");
+                assert!(
+                    load_epoch(&set, &data, workers) == single,
+                    "{format:?} with {workers} workers"
+                );
             }
         }
     }

@@ -166,8 +166,8 @@ fn parse_jpeg(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
 }
 
 fn next_marker(file: &mut impl BufRead) -> Result<u8, HeaderError> {
-    // Skip extraneous bytes between segments, as decoders do. Any number of fill bytes may precede a
-    // marker.
+    // Skip extraneous bytes between segments, as decoders do. Any number of fill bytes may precede
+    // a marker.
     file.skip_until(0xff)?;
     loop {
         match read_array(file)? {

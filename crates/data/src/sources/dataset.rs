@@ -1,4 +1,4 @@
-//! An opened data set: its sources, its facts and the warnings from opening it.
+//! An opened data set: the sources of its splits, its properties, and warnings.
 
 use std::sync::Arc;
 
@@ -25,8 +25,11 @@ impl Dataset {
         Dataset { facts, warnings, sources }
     }
 
-    /// A data set in memory; an absent split has an empty source. `sources` is indexed by
-    /// [`Split`].
+    /// Creates a data set in memory. `sources` is indexed by [`Split`]; the source of a missing
+    /// split is empty.
+    ///
+    /// # Errors
+    /// As [`check_classes`].
     pub(crate) fn in_memory(
         source: &str,
         format: DataFormat,
@@ -41,7 +44,7 @@ impl Dataset {
         let warnings = check_classes(source, &classes, &counts)?;
         let [height, width, channels] = train.shape();
         let (mean, std) = train.mean_and_std();
-        // Images of a constant color have no statistics for normalization.
+        // Normalization divides by the standard deviation, so a constant channel has no statistics.
         let has_variance = std.iter().all(|&std| std > 0.0);
         let mut hash = Xxh3::new();
         hash.update(&[height, width, channels].map(u32::to_le_bytes).concat());
@@ -68,8 +71,8 @@ impl Dataset {
         Ok(Dataset::new(facts, warnings, sources.map(|source| Arc::new(source) as Arc<dyn Source>)))
     }
 
-    /// Replaces numbered classes by names, if there are as many names.
-    pub(crate) fn name_classes(&mut self, names: Vec<String>) {
+    /// Replaces the class names, if their number matches.
+    pub(crate) fn set_class_names(&mut self, names: Vec<String>) {
         if names.len() == self.facts.classes.len() {
             self.facts.flip_preserves_label = flip_preserves_label(&names);
             self.facts.classes = names;
@@ -80,22 +83,22 @@ impl Dataset {
         &self.facts
     }
 
-    /// Skipped files and suspicious properties.
+    /// Returns warnings about skipped files and suspicious properties.
     pub fn warnings(&self) -> &[WarningEvent] {
         &self.warnings
     }
 
-    pub(crate) fn warn(&mut self, warnings: Vec<WarningEvent>) {
+    pub(crate) fn add_warnings(&mut self, warnings: Vec<WarningEvent>) {
         self.warnings.extend(warnings);
     }
 
-    /// The source of a split as it is stored, before [`splits`](Self::splits) holds out images. May
-    /// be empty.
+    /// Returns the source of a split as it is stored, before [`splits`](Self::splits) holds out
+    /// images. The source may be empty.
     pub fn source(&self, split: Split) -> Arc<dyn Source> {
         self.sources[split as usize].clone()
     }
 
-    /// Replaces the source of a split, for example by a cached one.
+    /// Replaces the source of a split, for example by a cache of it.
     pub(crate) fn set_source(&mut self, split: Split, source: Arc<dyn Source>) {
         self.sources[split as usize] = source;
     }
@@ -110,15 +113,16 @@ pub(crate) fn check_classes(
     classes: &[String],
     counts: &[usize],
 ) -> Result<Vec<WarningEvent>> {
-    let filled = counts.iter().filter(|&&count| count > 0).count();
-    if filled < 2 {
-        let message = match filled {
+    let non_empty = counts.iter().filter(|&&count| count > 0).count();
+    if non_empty < 2 {
+        let message = match non_empty {
             0 => format!("{source} has no training images"),
             _ => format!("{source} has training images of one class only; a classifier needs two"),
         };
-        return Err(Error::new(ErrorCode::DataUnusable, message)
-            .key("data")
-            .hint("Put the images of each class into a separate folder: photos/cats/*.jpg, photos/dogs/*.jpg."));
+        return Err(Error::new(ErrorCode::DataUnusable, message).key("data").hint(
+            "Put the images of each class into a separate folder: photos/cats/*.jpg, \
+                 photos/dogs/*.jpg.",
+        ));
     }
     let empty = classes.iter().zip(counts).filter(|&(_, &count)| count == 0);
     Ok(empty
@@ -131,12 +135,13 @@ pub(crate) fn check_classes(
         .collect())
 }
 
-/// Whether a mirrored image still shows its class. Classes named by single characters are assumed
-/// to be digits and letters, which do not.
+/// Returns whether a horizontal flip preserves the class of an image. Classes whose names are all
+/// single characters are assumed to be digits or letters, for which it does not.
 pub(crate) fn flip_preserves_label(classes: &[String]) -> bool {
     !classes.iter().all(|class| class.chars().count() == 1)
 }
 
+/// Formats a hash as the fingerprint of a data set.
 pub(crate) fn fingerprint(hash: &Xxh3) -> String {
     format!("{:032x}", hash.digest128())
 }
@@ -149,9 +154,9 @@ mod tests {
         names.iter().map(|name| name.to_string()).collect()
     }
 
-    fn tiny(labels: &[u32], first: u8) -> Result<Dataset> {
+    fn tiny_dataset(labels: &[u32], first_pixel: u8) -> Result<Dataset> {
         let mut pixels: Vec<u8> = (0..labels.len() as u8).collect();
-        pixels[0] = first;
+        pixels[0] = first_pixel;
         let empty = |split| MemorySource::new(split, [1, 1, 1], vec![], vec![]);
         let train = MemorySource::new(Split::Train, [1, 1, 1], pixels, labels.to_vec());
         let sources = [train, empty(Split::Val), empty(Split::Test)];
@@ -160,23 +165,24 @@ mod tests {
 
     #[test]
     fn refuses_one_class_and_warns_of_empty_classes() {
-        assert_eq!(tiny(&[1, 1], 0).err().unwrap().code, ErrorCode::DataUnusable);
-        let set = tiny(&[1, 0], 0).unwrap();
+        assert_eq!(tiny_dataset(&[1, 1], 0).err().unwrap().code, ErrorCode::DataUnusable);
+        let set = tiny_dataset(&[1, 0], 0).unwrap();
         assert_eq!(set.warnings().len(), 1);
         assert!(set.warnings()[0].message.contains("'cat'"), "{:?}", set.warnings());
     }
 
     #[test]
     fn the_fingerprint_depends_on_labels_and_pixels() {
-        let print =
-            |labels: &[u32], first| tiny(labels, first).unwrap().facts().fingerprint.clone();
-        assert_eq!(print(&[0, 1, 2], 0), print(&[0, 1, 2], 0));
-        assert_ne!(print(&[0, 1, 2], 0), print(&[0, 2, 1], 0));
-        assert_ne!(print(&[0, 1, 2], 0), print(&[0, 1, 2], 9));
+        let fingerprint = |labels: &[u32], first_pixel| {
+            tiny_dataset(labels, first_pixel).unwrap().facts().fingerprint.clone()
+        };
+        assert_eq!(fingerprint(&[0, 1, 2], 0), fingerprint(&[0, 1, 2], 0));
+        assert_ne!(fingerprint(&[0, 1, 2], 0), fingerprint(&[0, 2, 1], 0));
+        assert_ne!(fingerprint(&[0, 1, 2], 0), fingerprint(&[0, 1, 2], 9));
     }
 
     #[test]
-    fn digits_and_letters_are_not_flipped() {
+    fn flips_do_not_preserve_digits_and_letters() {
         assert!(!flip_preserves_label(&names(&["0", "1"])));
         assert!(!flip_preserves_label(&names(&["a", "é"])));
         assert!(flip_preserves_label(&names(&["0", "ant"])));
@@ -184,7 +190,7 @@ mod tests {
 
     #[test]
     fn constant_images_have_no_normalization_statistics() {
-        let set = tiny(&[0, 1], 1).unwrap();
+        let set = tiny_dataset(&[0, 1], 1).unwrap();
         assert_eq!((&set.facts().mean, &set.facts().std), (&None, &None));
     }
 }

@@ -13,10 +13,10 @@ use crate::decode::header::{Header, HeaderError};
 use crate::sources::files::{open_file, read_into};
 use crate::{DecodeRequest, Image, ImageSize, ImageView};
 
-/// Maximum size of an image file.
+/// Maximum size of an image file in bytes.
 const MAX_BYTES: u64 = 1 << 30;
-/// Maximum buffer size that a thread keeps for its next file.
-const MAX_BUFFER: usize = 8 << 20;
+/// Maximum buffer size in bytes that a thread keeps for its next file.
+const MAX_BUFFER_BYTES: usize = 8 << 20;
 
 /// Location of an image's bytes.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ pub(crate) enum ImageLocation {
 }
 
 impl ImageLocation {
-    /// The file on disk: the image, or the archive.
+    /// Returns the file on disk: the image, or the archive that contains it.
     pub fn file(&self) -> &Path {
         match self {
             ImageLocation::File(file) => file,
@@ -40,7 +40,7 @@ impl ImageLocation {
         }
     }
 
-    /// The name in messages.
+    /// Returns the name for messages.
     fn name(&self) -> String {
         match self {
             ImageLocation::File(file) => file.display().to_string(),
@@ -50,7 +50,7 @@ impl ImageLocation {
         }
     }
 
-    /// Reads the bytes into `bytes`, replacing its content.
+    /// Reads the encoded image into `bytes`, replacing its content.
     fn read(&self, bytes: &mut Vec<u8>) -> std::io::Result<()> {
         match self {
             ImageLocation::File(file) => read_into(file, MAX_BYTES, bytes),
@@ -64,6 +64,7 @@ impl ImageLocation {
         }
     }
 
+    /// Parses the header and returns it with the size of the encoded image in bytes.
     pub fn read_header(&self) -> std::result::Result<(Header, u64), HeaderError> {
         let file = open_file(self.file())?;
         let (mut file, bytes) = match self {
@@ -77,7 +78,7 @@ impl ImageLocation {
         };
         if bytes > MAX_BYTES {
             let message = format!(
-                "a file of {} MB, more than the limit of {} MB",
+                "a file of {} MiB, more than the limit of {} MiB",
                 bytes >> 20,
                 MAX_BYTES >> 20
             );
@@ -95,7 +96,7 @@ impl ImageLocation {
 
     /// Reads the bytes into `buffer` and parses the header.
     fn open<'a>(&self, buffer: &'a mut Vec<u8>) -> Result<EncodedImage<'a>> {
-        if buffer.capacity() > MAX_BUFFER {
+        if buffer.capacity() > MAX_BUFFER_BYTES {
             *buffer = Vec::new();
         }
         self.read(buffer).map_err(|cause| Error::read(self.file(), &cause))?;
@@ -111,8 +112,8 @@ pub fn decode_file(file: &Path, channels: u32, image: &mut Image) -> Result<()> 
     decode_file_with(file, channels, DecodeRequest::whole, &mut Vec::new(), image)
 }
 
-/// Decodes the region of a JPEG or PNG file that `request` returns for its size. `buffer` receives
-/// the encoded file, so that repeated calls reuse its memory.
+/// Decodes the region of a JPEG or PNG file that `request` returns for the size of the image.
+/// `buffer` receives the encoded file, so that repeated calls reuse its memory.
 ///
 /// # Errors
 /// As [`decode_file`].
@@ -129,39 +130,39 @@ pub fn decode_file_with(
     decoded.map_err(|error| location.with_name(error))
 }
 
-/// A section of a file, read like a file.
+/// A range of a file that is read like a file.
 struct FileSlice {
     file: File,
     start: u64,
     bytes: u64,
-    /// Position from the start of the section.
+    /// Position relative to `start`.
     position: u64,
 }
 
 impl Read for FileSlice {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let left = self.bytes.saturating_sub(self.position);
-        let max = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        let read = self.file.read(&mut buffer[..max])?;
-        self.position += read as u64;
-        Ok(read)
+        let remaining = self.bytes.saturating_sub(self.position);
+        let max = buffer.len().min(usize::try_from(remaining).unwrap_or(usize::MAX));
+        let count = self.file.read(&mut buffer[..max])?;
+        self.position += count as u64;
+        Ok(count)
     }
 }
 
 impl Seek for FileSlice {
     fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
-        let at = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::Current(by) => self.position.checked_add_signed(by),
-            SeekFrom::End(by) => self.bytes.checked_add_signed(by),
+        let position = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
+            SeekFrom::End(offset) => self.bytes.checked_add_signed(offset),
         };
-        let offset = at.and_then(|at| self.start.checked_add(at));
-        let (Some(at), Some(offset)) = (at, offset) else {
+        let file_position = position.and_then(|position| self.start.checked_add(position));
+        let (Some(position), Some(file_position)) = (position, file_position) else {
             return Err(std::io::ErrorKind::InvalidInput.into());
         };
-        self.file.seek(SeekFrom::Start(offset))?;
-        self.position = at;
-        Ok(at)
+        self.file.seek(SeekFrom::Start(file_position))?;
+        self.position = position;
+        Ok(position)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Directory listings that can be cancelled.
+//! Directory listings, and the check for cancellation while data is read.
 
 use std::path::{Path, PathBuf};
 
@@ -13,18 +13,18 @@ pub(crate) struct Listing {
 impl Listing {
     /// Reads a directory. Follows symbolic links; skips hidden entries and special files.
     pub fn read(folder: &Path, cancelled: &dyn Fn() -> bool) -> Result<Listing> {
-        let failed = |cause| Error::read(folder, &cause).key("data");
+        let read_error = |cause| Error::read(folder, &cause).key("data");
         let mut listing = Listing { files: Vec::new(), folders: Vec::new() };
-        for (count, entry) in std::fs::read_dir(folder).map_err(failed)?.enumerate() {
+        for (count, entry) in std::fs::read_dir(folder).map_err(read_error)?.enumerate() {
             if count % 256 == 0 {
                 check_cancelled(cancelled)?;
             }
-            let entry = entry.map_err(failed)?;
+            let entry = entry.map_err(read_error)?;
             if entry.file_name().as_encoded_bytes().starts_with(b".") {
                 continue;
             }
             let path = entry.path();
-            let mut kind = entry.file_type().map_err(failed)?;
+            let mut kind = entry.file_type().map_err(read_error)?;
             if kind.is_symlink() {
                 // Skip dangling and circular links.
                 match std::fs::metadata(&path) {
@@ -44,19 +44,20 @@ impl Listing {
     }
 }
 
-/// Whether a directory tree has more than `than` files. Stops counting as soon as that is known.
-pub fn has_more_files_than(folder: &Path, than: usize, cancelled: &dyn Fn() -> bool) -> bool {
+/// Returns whether a directory tree has more than `limit` files. Stops counting above the limit.
+/// Skips folders that cannot be read.
+pub fn has_more_files_than(folder: &Path, limit: usize, cancelled: &dyn Fn() -> bool) -> bool {
     let mut count = 0;
-    let mut waiting = vec![folder.to_path_buf()];
-    while let Some(folder) = waiting.pop() {
+    let mut pending = vec![folder.to_path_buf()];
+    while let Some(folder) = pending.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             // Links are not followed, because they may be circular.
             match entry.file_type() {
-                Ok(kind) if kind.is_dir() => waiting.push(entry.path()),
+                Ok(kind) if kind.is_dir() => pending.push(entry.path()),
                 _ => count += 1,
             }
-            if count > than || cancelled() {
-                return count > than;
+            if count > limit || cancelled() {
+                return count > limit;
             }
         }
     }

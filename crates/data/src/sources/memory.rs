@@ -1,4 +1,4 @@
-//! Small images that are kept in memory as 8-bit values, as in MNIST and CIFAR-10.
+//! Data sets of small images in memory as 8-bit values, such as MNIST and CIFAR-10.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::source::{OpenedImage, Source};
 use super::split::Split;
 use crate::ImageView;
 
-/// Maximum bytes of images in memory; larger data sets belong in an image folder.
+/// Maximum size of a data set in memory, in bytes. Larger data sets are read from an image folder.
 pub(crate) const MAX_BYTES: u64 = 4 << 30;
 
 /// Images of one size in memory.
@@ -23,12 +23,15 @@ pub struct MemorySource {
 }
 
 impl MemorySource {
-    /// Creates a source. `shape` is height, width, channels; the number of pixels must match it.
+    /// Creates a source. `shape` is height, width, channels.
+    ///
+    /// # Panics
+    /// If the number of bytes does not match `shape` and the number of labels.
     pub(crate) fn new(split: Split, shape: [u32; 3], pixels: Vec<u8>, labels: Vec<u32>) -> Self {
         MemorySource::shared(split, shape, pixels.into(), labels.into())
     }
 
-    /// Creates a source of shared arrays.
+    /// Creates a source of shared arrays; see [`new`](Self::new).
     pub(crate) fn shared(
         split: Split,
         shape: [u32; 3],
@@ -45,7 +48,7 @@ impl MemorySource {
         self.height as usize * self.width as usize * self.channels as usize
     }
 
-    /// Height, width, channels.
+    /// Returns height, width and channels of an image.
     pub(crate) fn shape(&self) -> [u32; 3] {
         [self.height, self.width, self.channels]
     }
@@ -58,7 +61,8 @@ impl MemorySource {
         &self.pixels
     }
 
-    /// Mean and standard deviation of each channel, for values in 0..1. Exact, from histograms.
+    /// Returns mean and standard deviation of each channel, for values in 0..1. They are exact,
+    /// because they are computed from histograms.
     pub(crate) fn mean_and_std(&self) -> (Vec<f64>, Vec<f64>) {
         let channels = self.channels as usize;
         let mut counts = vec![[0u64; 256]; channels];
@@ -73,9 +77,9 @@ impl MemorySource {
             };
             let n = moment(0) as f64;
             let mean = moment(1) as f64 / n;
-            // n^2 times the variance is an integer, so nothing cancels.
-            let scaled = moment(0) * moment(2) - moment(1) * moment(1);
-            (mean / 255.0, (scaled as f64).sqrt() / n / 255.0)
+            // n^2 times the variance, in integers: no cancellation.
+            let scaled_variance = moment(0) * moment(2) - moment(1) * moment(1);
+            (mean / 255.0, (scaled_variance as f64).sqrt() / n / 255.0)
         };
         counts.iter().map(moments).unzip()
     }
@@ -97,8 +101,8 @@ impl Source for MemorySource {
     fn open<'a>(&'a self, i: usize, channels: u32, _: &'a mut Vec<u8>) -> Result<OpenedImage<'a>> {
         let bytes = self.image_bytes();
         let pixels = &self.pixels[i * bytes..][..bytes];
-        let &MemorySource { width, height, channels: own, .. } = self;
-        let image = ImageView { width, height, channels: own, pixels };
+        let &MemorySource { width, height, channels: source_channels, .. } = self;
+        let image = ImageView { width, height, channels: source_channels, pixels };
         Ok(OpenedImage::from_pixels(image, channels))
     }
 }

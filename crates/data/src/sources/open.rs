@@ -1,4 +1,4 @@
-//! Opens a data set by name or path, detecting its format.
+//! Opens a data set by name or path and detects its format.
 
 use std::path::Path;
 
@@ -13,11 +13,11 @@ use super::formats::webdataset::Shards;
 use super::listing::Listing;
 use super::registry::{find_known_dataset, known_datasets};
 
-/// Opens the given arrays, or the data set that `config` names.
+/// Opens `arrays` if present, otherwise the data set of `config.source`.
 ///
 /// # Errors
-/// As [`Arrays::open`] and [`open`]; `E_CONFIG` if there are arrays and `config` names another data
-/// set.
+/// As [`Arrays::open`] and [`open`]; `E_CONFIG` if there are arrays and `config.source` is another
+/// data set.
 pub fn open_with_arrays(
     config: &DataConfig,
     arrays: Option<Arrays>,
@@ -26,7 +26,7 @@ pub fn open_with_arrays(
     let Some(arrays) = arrays else { return open(config, cancelled) };
     let source = config.source.as_deref().unwrap_or(ARRAYS);
     if source != ARRAYS {
-        let message = format!("`arrays` were given, but `data` is '{source}'");
+        let message = format!("`arrays` were passed, but `data` is '{source}'");
         return Err(Error::new(ErrorCode::Config, message)
             .key("data")
             .hint("Remove `data` to train on the arrays, or remove `arrays`."));
@@ -40,8 +40,8 @@ fn configured_format(config: &DataConfig) -> Option<DataFormat> {
     config.format.as_ref().and_then(Auto::value).copied()
 }
 
-/// Opens the data set that `config.source` names. Parses the headers of all images in folders,
-/// lists and shards without decoding them. Calls `cancelled` at least every few milliseconds.
+/// Opens the data set of `config.source`, a name or a path. Parses the headers of all images in
+/// folders, manifests and shards without decoding them. Calls `cancelled` every few milliseconds.
 ///
 /// # Errors
 /// `E_DATA_NOT_FOUND`; `E_DATA_FORMAT` for malformed files; `E_DATA_UNUSABLE` for a data set that
@@ -51,16 +51,19 @@ pub fn open(config: &DataConfig, cancelled: &dyn Fn() -> bool) -> Result<Dataset
     let Some(source) = config.source.as_deref() else {
         return Err(Error::new(ErrorCode::Config, "no data set is configured")
             .key("data")
-            .hint(format!("Set `data` to a folder of images or to one of {}.", names())));
+            .hint(format!("Set `data` to a folder of images or to one of {}.", known_names())));
     };
     let format = configured_format(config);
     if source == ARRAYS && (format == Some(DataFormat::Arrays) || !Path::new(source).exists()) {
-        return Err(Error::new(ErrorCode::DataNotFound, "the images in memory are missing")
-            .key("data")
-            .hint("Pass them in the second argument: train(config, { arrays })."));
+        return Err(Error::new(
+            ErrorCode::DataNotFound,
+            "`data` is 'arrays', but no arrays were passed",
+        )
+        .key("data")
+        .hint("Pass the arrays in the second argument: train(config, { arrays })."));
     }
     let labels = config.labels.unwrap_or(CifarLabels::Fine);
-    let Some(set) = find_known_dataset(source) else {
+    let Some(known) = find_known_dataset(source) else {
         return open_path(source, Path::new(source), format, labels, cancelled);
     };
     if Path::new(source).exists() {
@@ -69,15 +72,15 @@ pub fn open(config: &DataConfig, cancelled: &dyn Fn() -> bool) -> Result<Dataset
             .key("data")
             .hint(format!("Write './{source}' for the folder, or rename it.")));
     }
-    let mut dataset = open_path(source, &set.found()?, format, labels, cancelled)?;
-    if let Some(names) = set.class_names() {
-        dataset.name_classes(names);
+    let mut dataset = open_path(source, &known.require_folder()?, format, labels, cancelled)?;
+    if let Some(names) = known.class_names() {
+        dataset.set_class_names(names);
     }
     Ok(dataset)
 }
 
-/// The names of all known data sets, for hints.
-fn names() -> String {
+/// Lists the names of all known data sets for a hint.
+fn known_names() -> String {
     let names: Vec<String> =
         known_datasets().iter().map(|known| format!("'{}'", known.name)).collect();
     names.join(", ")
@@ -110,20 +113,22 @@ fn open_path(
 ///
 /// # Errors
 /// `E_DATA_FORMAT` if they differ.
-fn check_format(path: &Path, requested: Option<DataFormat>, found: DataFormat) -> Result<()> {
-    match requested {
-        Some(requested) if requested != found => Err(other_format(path, requested, found)),
+fn check_format(path: &Path, configured: Option<DataFormat>, detected: DataFormat) -> Result<()> {
+    match configured {
+        Some(configured) if configured != detected => {
+            Err(format_mismatch(path, configured, detected))
+        }
         _ => Ok(()),
     }
 }
 
-fn other_format(path: &Path, requested: DataFormat, found: DataFormat) -> Error {
-    let (requested, found) = (requested.as_str(), found.as_str());
-    let message = format!("{} is not of the format '{requested}'", path.display());
+fn format_mismatch(path: &Path, configured: DataFormat, detected: DataFormat) -> Error {
+    let (configured, detected) = (configured.as_str(), detected.as_str());
+    let message = format!("{} is not in the format '{configured}'", path.display());
     Error::new(ErrorCode::DataFormat, message)
         .key("data.format")
         .file(path)
-        .hint(format!("It looks like '{found}'; remove `data.format`."))
+        .hint(format!("The detected format is '{detected}'; remove `data.format`."))
 }
 
 fn open_folder(
@@ -136,38 +141,39 @@ fn open_folder(
     check_is_folder(source, folder)?;
     let listing = Listing::read(folder, cancelled)?;
     let mut layouts = find_layouts(&listing.files)?;
-    // Class folders beside an archive were unpacked from it.
+    // Class folders beside an archive are its unpacked content: read the folders.
     if layouts.is_empty() && (listing.folders.is_empty() || format == Some(DataFormat::Webdataset))
     {
         layouts.extend(Shards::find(&listing.files).map(Layout::Webdataset));
     }
-    let found = match (format, layouts.as_slice()) {
-        (None, [one, other, ..]) => {
-            let (one, other) = (one.format(), other.format());
-            let (one, other) = (one.as_str(), other.as_str());
-            let message = format!("{} holds files of '{one}' and of '{other}'", folder.display());
+    let detected = match (format, layouts.as_slice()) {
+        (None, [first, second, ..]) => {
+            let [first, second] = [first, second].map(|layout| layout.format().as_str());
+            let folder_name = folder.display();
+            let message =
+                format!("{folder_name} has files of the formats '{first}' and '{second}'");
             return Err(Error::new(ErrorCode::DataFormat, message)
                 .key("data.format")
                 .file(folder)
                 .hint("Select one format with `data.format`."));
         }
-        (_, [one, ..]) => one.format(),
+        (_, [first, ..]) => first.format(),
         (_, []) => DataFormat::ImageFolder,
     };
-    let requested = format.unwrap_or(found);
-    let layout = layouts.into_iter().find(|layout| layout.format() == requested);
-    match (requested, layout) {
+    let configured = format.unwrap_or(detected);
+    let layout = layouts.into_iter().find(|layout| layout.format() == configured);
+    match (configured, layout) {
         (_, Some(layout)) => layout.open(source, folder, labels, cancelled),
-        (DataFormat::ImageFolder, None) if found == requested => {
+        (DataFormat::ImageFolder, None) if detected == configured => {
             check_fine_labels(source, labels)?;
             folder::open(source, folder, listing, cancelled)
         }
-        _ => Err(other_format(folder, requested, found)),
+        _ => Err(format_mismatch(folder, configured, detected)),
     }
 }
 
-/// The path of a sibling folder whose name is similar to a missing one.
-fn nearest_name(folder: &Path) -> Option<String> {
+/// Returns the path of the sibling folder whose name is most similar to that of a missing folder.
+fn nearest_sibling(folder: &Path) -> Option<String> {
     let parent = match folder.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
@@ -184,30 +190,31 @@ fn nearest_name(folder: &Path) -> Option<String> {
 
 fn check_is_folder(source: &str, folder: &Path) -> Result<()> {
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
-    let refuse = |code, message: String, hint: String| {
-        Err(Error::new(code, message).key("data").file(&absolute).hint(hint))
+    let not_found = |message: String, hint: String| {
+        Err(Error::new(ErrorCode::DataNotFound, message).key("data").file(&absolute).hint(hint))
     };
     match std::fs::metadata(folder) {
-        Ok(found) if found.is_dir() => Ok(()),
+        Ok(metadata) if metadata.is_dir() => Ok(()),
         Ok(_) => {
             let hint = match folder.extension().and_then(|extension| extension.to_str()) {
                 Some("zip" | "gz" | "bz2" | "xz" | "7z" | "rar") => {
-                    "Unpack it, and give the folder with the images or data files."
+                    "Unpack the archive, and set `data` to the folder with its content."
                 }
-                _ => "Give the folder that the file is in, or a list of images as .csv or .jsonl.",
+                _ => "Set `data` to the folder of the file, or to a .csv or .jsonl manifest.",
             };
             let message = format!("{} is a file, not a folder", absolute.display());
-            refuse(ErrorCode::DataNotFound, message, hint.into())
+            not_found(message, hint.into())
         }
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
-            let named = nearest(source, known_datasets().iter().map(|known| known.name));
-            let named = named.filter(|name| *name != source).map(String::from);
-            let hint = match named.or_else(|| nearest_name(folder)) {
-                Some(meant) => format!("Did you mean '{meant}'?"),
-                None => format!("Give an existing folder, or one of {}.", names()),
+            let known = nearest(source, known_datasets().iter().map(|known| known.name));
+            let known = known.filter(|name| *name != source).map(String::from);
+            let hint = match known.or_else(|| nearest_sibling(folder)) {
+                Some(suggestion) => format!("Did you mean '{suggestion}'?"),
+                None => {
+                    format!("Set `data` to an existing folder, or to one of {}.", known_names())
+                }
             };
-            let message = format!("there is no folder {}", absolute.display());
-            refuse(ErrorCode::DataNotFound, message, hint)
+            not_found(format!("there is no folder {}", absolute.display()), hint)
         }
         Err(cause) => Err(Error::read(&absolute, &cause).key("data")),
     }
@@ -222,8 +229,8 @@ mod tests {
         DataConfig { source: Some(source.into()), ..DataConfig::default() }
     }
 
-    fn refused(config: &DataConfig) -> Error {
-        open(config, &|| false).err().expect("refused")
+    fn open_error(config: &DataConfig) -> Error {
+        open(config, &|| false).err().expect("an error")
     }
 
     #[test]
@@ -242,18 +249,18 @@ mod tests {
         }
     }
 
-    /// A single test, because the directory is global to the process.
+    /// One test for all of this, because the directory is global to the process.
     #[test]
     fn downloaded_data_sets_are_found_by_name_with_class_names() {
-        let store = tempfile::tempdir().unwrap();
-        set_download_dir(store.path());
-        let error = refused(&config("mnist"));
+        let download_dir = tempfile::tempdir().unwrap();
+        set_download_dir(download_dir.path());
+        let error = open_error(&config("mnist"));
         assert_eq!(error.code, ErrorCode::DataNotFound);
         assert_eq!(error.hint.unwrap(), "Download it: `residual data download mnist`.");
 
-        let folder = store.path().join("fashion-mnist");
+        let folder = download_dir.path().join("fashion-mnist");
         std::fs::create_dir(&folder).unwrap();
-        // The files of the mini data set suffice: gzipped files are accepted by name.
+        // The files of the mini data set are accepted: gzipped files are checked by name only.
         let mini = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/fashion-mnist-mini"));
         for file in find_known_dataset("fashion-mnist").unwrap().files {
             let name = format!("{}.gz", file.file);
@@ -267,14 +274,14 @@ mod tests {
 
     #[test]
     fn suggests_the_nearest_data_set_name() {
-        let error = refused(&config("fashion-mnist-mni"));
+        let error = open_error(&config("fashion-mnist-mni"));
         assert_eq!(error.code, ErrorCode::DataNotFound);
         assert_eq!(error.hint.unwrap(), "Did you mean 'fashion-mnist-mini'?");
     }
 
     #[test]
     fn a_missing_folder_is_reported_with_its_absolute_path() {
-        let error = refused(&config("./no/such/photos"));
+        let error = open_error(&config("./no/such/photos"));
         assert_eq!(error.code, ErrorCode::DataNotFound);
         assert!(Path::new(error.at.file.as_deref().unwrap()).is_absolute());
         assert_eq!(error.at.key.as_deref(), Some("data"));
@@ -285,11 +292,11 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         std::fs::create_dir(parent.path().join("photos")).unwrap();
         std::fs::write(parent.path().join("phots"), "a file").unwrap();
-        let place = |name: &str| parent.path().join(name).display().to_string();
-        let error = refused(&config(&place("Photo")));
-        assert_eq!(error.hint.unwrap(), format!("Did you mean '{}'?", place("photos")));
-        let error = refused(&config(&place("pictures")));
-        assert!(error.hint.unwrap().starts_with("Give an existing folder"));
+        let path = |name: &str| parent.path().join(name).display().to_string();
+        let error = open_error(&config(&path("Photo")));
+        assert_eq!(error.hint.unwrap(), format!("Did you mean '{}'?", path("photos")));
+        let error = open_error(&config(&path("pictures")));
+        assert!(error.hint.unwrap().starts_with("Set `data` to an existing folder"));
     }
 
     #[test]
@@ -297,40 +304,40 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let archive = folder.path().join("photos.zip");
         std::fs::write(&archive, b"PK").unwrap();
-        let error = refused(&config(archive.to_str().unwrap()));
+        let error = open_error(&config(archive.to_str().unwrap()));
         assert_eq!(error.code, ErrorCode::DataNotFound);
         assert!(error.hint.unwrap().starts_with("Unpack"));
     }
 
     #[test]
-    fn refuses_a_format_that_the_files_do_not_have() {
+    fn refuses_a_configured_format_that_differs_from_the_detected_format() {
         let folder = tempfile::tempdir().unwrap();
-        let request = DataConfig {
+        let config = DataConfig {
             format: Some(Auto::Value(DataFormat::Idx)),
             ..config(folder.path().to_str().unwrap())
         };
-        let error = refused(&request);
+        let error = open_error(&config);
         assert_eq!(error.code, ErrorCode::DataFormat);
         assert_eq!(error.at.key.as_deref(), Some("data.format"));
         assert!(error.hint.unwrap().contains("'image-folder'"));
     }
 
     #[test]
-    fn arrays_must_be_given_and_agree_with_the_configuration() {
-        let error = refused(&config("arrays"));
+    fn arrays_must_be_passed_and_match_the_configuration() {
+        let error = open_error(&config("arrays"));
         assert_eq!(error.code, ErrorCode::DataNotFound);
         assert!(error.hint.unwrap().contains("{ arrays }"));
-        let part = crate::ArraySplit {
+        let train = crate::ArraySplit {
             images: vec![1, 2].into(),
             labels: vec![0, 1].into(),
             height: 1,
             width: 1,
             channels: 1,
         };
-        let arrays = || Some(Arrays { train: part.clone(), val: None, test: None, classes: None });
-        let with = |config: &DataConfig| open_with_arrays(config, arrays(), &|| false);
-        assert!(with(&config("arrays")).is_ok() && with(&DataConfig::default()).is_ok());
-        let error = with(&config("./photos")).err().unwrap();
+        let arrays = || Some(Arrays { train: train.clone(), val: None, test: None, classes: None });
+        let open = |config: &DataConfig| open_with_arrays(config, arrays(), &|| false);
+        assert!(open(&config("arrays")).is_ok() && open(&DataConfig::default()).is_ok());
+        let error = open(&config("./photos")).err().unwrap();
         assert_eq!((error.code, error.at.key.as_deref()), (ErrorCode::Config, Some("data")));
     }
 
@@ -341,8 +348,8 @@ mod tests {
             std::fs::write(folder.path().join(name), b"").unwrap();
         }
         let source = config(folder.path().to_str().unwrap());
-        assert_eq!(refused(&source).at.key.as_deref(), Some("data.format"));
-        let request = DataConfig { format: Some(Auto::Value(DataFormat::CifarBinary)), ..source };
-        assert!(refused(&request).message.contains("data_batch_1.bin"));
+        assert_eq!(open_error(&source).at.key.as_deref(), Some("data.format"));
+        let cifar = DataConfig { format: Some(Auto::Value(DataFormat::CifarBinary)), ..source };
+        assert!(open_error(&cifar).message.contains("data_batch_1.bin"));
     }
 }

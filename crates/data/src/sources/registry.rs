@@ -1,5 +1,5 @@
-//! The registry of named data sets: their facts, where they are published, and where they are on
-//! this machine. `src/download` downloads by this table; no other code has addresses.
+//! The registry of named data sets: their properties, download URLs and folders. `src/download`
+//! uses the URLs of this table.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +12,7 @@ use serde::Serialize;
 #[serde(rename_all = "camelCase")]
 pub struct KnownDataset {
     pub name: &'static str,
-    /// The authors' spelling.
+    /// The name as its authors write it.
     pub title: &'static str,
     pub description: &'static str,
     pub classes: u32,
@@ -24,18 +24,18 @@ pub struct KnownDataset {
     /// Height and width.
     pub image_size: u32,
     pub license: &'static str,
-    /// The authors' page.
+    /// The page of the authors.
     pub homepage: &'static str,
     /// The published files; empty for a data set bundled with residual.
     pub downloads: &'static [Download],
-    /// Files that its folder must contain.
+    /// Files that the folder of the data set must contain.
     pub files: &'static [DataFile],
-    /// Class names in the order of labels, if no file contains them.
+    /// Class names in the order of labels; empty if the files contain them, or for digits.
     #[serde(skip)]
-    names: &'static [&'static str],
-    /// The directory of a Linux distribution's package.
+    class_names: &'static [&'static str],
+    /// The directory into which a package of a Linux distribution installs the data set.
     #[serde(skip)]
-    packaged: Option<&'static str>,
+    system_dir: Option<&'static str>,
 }
 
 /// A published file.
@@ -45,9 +45,9 @@ pub struct Download {
     pub file: &'static str,
     pub bytes: u64,
     pub sha256: &'static str,
-    /// URLs of the directory with the file, in order of preference.
+    /// URLs of the directories that contain the file, in order of preference.
     pub from: &'static [&'static str],
-    /// The directory in the tar archive to unpack; `None` to keep the file as it is.
+    /// The directory of the tar archive to unpack; `None` to store the file without unpacking.
     pub unpack: Option<&'static str>,
 }
 
@@ -55,23 +55,23 @@ pub struct Download {
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DataFile {
-    /// Without `.gz`; the file may also be present gzipped.
+    /// The file name without `.gz`; the file may also be gzipped.
     pub file: &'static str,
-    /// Unpacked size.
+    /// Size of the unpacked file.
     pub bytes: u64,
     /// Checksum of the unpacked file, because compressors differ.
     pub sha256: &'static str,
 }
 
 impl KnownDataset {
-    /// Whether the data set is bundled with residual.
-    fn embedded(&self) -> bool {
+    /// Returns whether the data set is bundled with residual.
+    fn is_bundled(&self) -> bool {
         self.downloads.is_empty()
     }
 
-    /// Whether a folder has all files, by name and size. Their content is checked by the download
-    /// and by `data verify`; gzip checksums are checked on every read.
-    fn complete_in(&self, folder: &Path) -> bool {
+    /// Returns whether a folder contains all files, by name and size (gzipped files by name). The
+    /// download and `data verify` check their content; every read checks the checksum of gzip.
+    fn is_complete_in(&self, folder: &Path) -> bool {
         self.files.iter().all(|file| {
             let length = |name: &str| std::fs::metadata(folder.join(name)).ok().map(|m| m.len());
             length(file.file) == Some(file.bytes)
@@ -79,30 +79,35 @@ impl KnownDataset {
         })
     }
 
-    /// The download directory: in `RESIDUAL_DATA` if set, otherwise in the cache.
-    pub fn store(&self) -> Option<PathBuf> {
-        said_root().or_else(|| lock(&STORE).clone()).map(|root| root.join(self.name))
+    /// Returns the folder into which the data set is downloaded: in `RESIDUAL_DATA` if set,
+    /// otherwise in the directory of [`set_download_dir`].
+    pub fn download_folder(&self) -> Option<PathBuf> {
+        data_dir_of_env().or_else(|| lock(&DOWNLOAD_DIR).clone()).map(|root| root.join(self.name))
     }
 
-    /// The directory with all files: downloaded, bundled, or installed by a package.
+    /// Returns the folder that contains all files: downloaded, bundled, or installed by a package
+    /// of the system.
     pub fn folder(&self) -> Option<PathBuf> {
-        let embedded = lock(&ROOT).clone().filter(|_| self.embedded());
-        let locations = [
-            self.store(),
-            embedded.map(|root| root.join(self.name)),
-            self.packaged.map(PathBuf::from),
+        let bundled_dir = lock(&BUNDLED_DIR).clone().filter(|_| self.is_bundled());
+        let folders = [
+            self.download_folder(),
+            bundled_dir.map(|root| root.join(self.name)),
+            self.system_dir.map(PathBuf::from),
         ];
-        locations.into_iter().flatten().find(|folder| self.complete_in(folder))
+        folders.into_iter().flatten().find(|folder| self.is_complete_in(folder))
     }
 
-    /// [`folder`](Self::folder), or an error that says how to get the data set.
-    pub(crate) fn found(&self) -> Result<PathBuf> {
+    /// Returns the folder that contains all files.
+    ///
+    /// # Errors
+    /// `E_DATA_NOT_FOUND`, with a hint about the download.
+    pub(crate) fn require_folder(&self) -> Result<PathBuf> {
         self.folder().ok_or_else(|| {
-            let message = match self.store() {
-                Some(store) => format!("'{}' is not in {}", self.name, store.display()),
-                None => format!("the folder with '{}' is not known", self.name),
+            let message = match self.download_folder() {
+                Some(folder) => format!("'{}' is not in {}", self.name, folder.display()),
+                None => format!("the folder of '{}' is unknown", self.name),
             };
-            let hint = if self.embedded() {
+            let hint = if self.is_bundled() {
                 "Set RESIDUAL_DATA to the `data` folder of the residual package.".into()
             } else {
                 format!("Download it: `residual data download {}`.", self.name)
@@ -111,47 +116,47 @@ impl KnownDataset {
         })
     }
 
-    /// The class names, if the files of the data set do not contain them.
+    /// Returns the class names that the files of the data set do not contain.
     pub(crate) fn class_names(&self) -> Option<Vec<String>> {
-        let names = self.names.iter().map(|name| name.to_string()).collect();
-        Some(names).filter(|_| !self.names.is_empty())
+        let names = self.class_names.iter().map(|name| name.to_string()).collect();
+        Some(names).filter(|_| !self.class_names.is_empty())
     }
 }
 
-static ROOT: Mutex<Option<PathBuf>> = Mutex::new(None);
-static STORE: Mutex<Option<PathBuf>> = Mutex::new(None);
+static BUNDLED_DIR: Mutex<Option<PathBuf>> = Mutex::new(None);
+static DOWNLOAD_DIR: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-fn lock(root: &Mutex<Option<PathBuf>>) -> std::sync::MutexGuard<'_, Option<PathBuf>> {
-    root.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(dir: &Mutex<Option<PathBuf>>) -> std::sync::MutexGuard<'_, Option<PathBuf>> {
+    dir.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Sets the directory of the bundled data sets. The environment variable `RESIDUAL_DATA` takes
 /// precedence.
 pub fn set_bundled_dir(folder: impl Into<PathBuf>) {
-    *lock(&ROOT) = Some(folder.into());
+    *lock(&BUNDLED_DIR) = Some(folder.into());
 }
 
-/// Sets the directory of downloaded data sets, each in a folder with its name. The environment
+/// Sets the directory of downloaded data sets, each in a folder named after it. The environment
 /// variable `RESIDUAL_DATA` takes precedence.
 pub fn set_download_dir(folder: impl Into<PathBuf>) {
-    *lock(&STORE) = Some(folder.into());
+    *lock(&DOWNLOAD_DIR) = Some(folder.into());
 }
 
-fn said_root() -> Option<PathBuf> {
+fn data_dir_of_env() -> Option<PathBuf> {
     std::env::var_os("RESIDUAL_DATA").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
-/// All named data sets.
+/// Returns all named data sets.
 pub fn known_datasets() -> &'static [KnownDataset] {
     &KNOWN
 }
 
-/// The data set with this name.
+/// Returns the data set with this name.
 pub fn find_known_dataset(name: &str) -> Option<&'static KnownDataset> {
     KNOWN.iter().find(|known| known.name == name)
 }
 
-const FASHION: [&str; 10] = [
+const FASHION_CLASSES: [&str; 10] = [
     "T-shirt/top",
     "Trouser",
     "Pullover",
@@ -164,12 +169,12 @@ const FASHION: [&str; 10] = [
     "Ankle boot",
 ];
 
-/// The authors' university and its new host.
+/// The author's page at the University of Toronto: the published address and its new host.
 const TORONTO: &[&str] =
     &["https://www.cs.toronto.edu/~kriz/", "https://cave.cs.toronto.edu/kriz/"];
-/// The authors' page (yann.lecun.com) no longer serves the files; torchvision and TensorFlow use
-/// these mirrors.
-const MNIST_COPIES: &[&str] = &[
+/// Mirrors that torchvision and TensorFlow use, because the authors' page (yann.lecun.com) no
+/// longer serves the files.
+const MNIST_MIRRORS: &[&str] = &[
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 ];
@@ -178,9 +183,9 @@ const ZALANDO: &[&str] = &[
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
 ];
 
-/// The authors publish MD5 sums (CIFAR, Fashion-MNIST) or none (MNIST). The SHA-256 sums of the
-/// downloads are those that other libraries check (for example MLDatasets.jl and GoMLX for CIFAR).
-/// Those of the unpacked files are from torchvision-ruby for CIFAR, and computed from Debian's
+/// The authors publish MD5 checksums (CIFAR, Fashion-MNIST) or none (MNIST). The SHA-256 checksums
+/// of the downloads are from other libraries (for example MLDatasets.jl and GoMLX for CIFAR). The
+/// checksums of the unpacked files are from torchvision-ruby for CIFAR, and computed from Debian's
 /// package for Fashion-MNIST.
 const KNOWN: [KnownDataset; 5] = [
     KnownDataset {
@@ -233,8 +238,8 @@ const KNOWN: [KnownDataset; 5] = [
                 sha256: "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
             },
         ],
-        names: &[],
-        packaged: None,
+        class_names: &[],
+        system_dir: None,
     },
     KnownDataset {
         name: "cifar100",
@@ -266,8 +271,8 @@ const KNOWN: [KnownDataset; 5] = [
                 sha256: "d8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a",
             },
         ],
-        names: &[],
-        packaged: None,
+        class_names: &[],
+        system_dir: None,
     },
     KnownDataset {
         name: "mnist",
@@ -285,28 +290,28 @@ const KNOWN: [KnownDataset; 5] = [
                 file: "train-images-idx3-ubyte.gz",
                 bytes: 9_912_422,
                 sha256: "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-                from: MNIST_COPIES,
+                from: MNIST_MIRRORS,
                 unpack: None,
             },
             Download {
                 file: "train-labels-idx1-ubyte.gz",
                 bytes: 28_881,
                 sha256: "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-                from: MNIST_COPIES,
+                from: MNIST_MIRRORS,
                 unpack: None,
             },
             Download {
                 file: "t10k-images-idx3-ubyte.gz",
                 bytes: 1_648_877,
                 sha256: "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-                from: MNIST_COPIES,
+                from: MNIST_MIRRORS,
                 unpack: None,
             },
             Download {
                 file: "t10k-labels-idx1-ubyte.gz",
                 bytes: 4_542,
                 sha256: "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-                from: MNIST_COPIES,
+                from: MNIST_MIRRORS,
                 unpack: None,
             },
         ],
@@ -332,8 +337,8 @@ const KNOWN: [KnownDataset; 5] = [
                 sha256: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
             },
         ],
-        names: &[],
-        packaged: None,
+        class_names: &[],
+        system_dir: None,
     },
     KnownDataset {
         name: "fashion-mnist",
@@ -398,9 +403,9 @@ const KNOWN: [KnownDataset; 5] = [
                 sha256: "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
             },
         ],
-        names: &FASHION,
-        // Debian's `dataset-fashion-mnist`.
-        packaged: Some("/usr/share/datasets/fashion-mnist"),
+        class_names: &FASHION_CLASSES,
+        // The package `dataset-fashion-mnist` of Debian.
+        system_dir: Some("/usr/share/datasets/fashion-mnist"),
     },
     KnownDataset {
         name: "fashion-mnist-mini",
@@ -436,8 +441,8 @@ const KNOWN: [KnownDataset; 5] = [
                 sha256: "0293625855a756776b2b7b8f8bf527b416716abc95ab0a114a29c0e554ab1e1b",
             },
         ],
-        names: &FASHION,
-        packaged: None,
+        class_names: &FASHION_CLASSES,
+        system_dir: None,
     },
 ];
 
@@ -458,13 +463,13 @@ mod tests {
                 assert!(download.from.len() >= 2, "{} has no mirror", set.name);
                 assert!(download.from.iter().all(|base| base.ends_with('/')));
                 // A download that is not unpacked is a file of the data set.
-                let kept = download.file.trim_end_matches(".gz");
-                let there = set.files.iter().any(|file| file.file == kept);
-                assert_eq!(there, download.unpack.is_none(), "{}", download.file);
+                let name = download.file.trim_end_matches(".gz");
+                let is_data_file = set.files.iter().any(|file| file.file == name);
+                assert_eq!(is_data_file, download.unpack.is_none(), "{}", download.file);
             }
             let bytes: u64 = set.files.iter().map(|file| file.bytes).sum();
-            let image = u64::from(set.channels * set.image_size * set.image_size);
-            assert!(bytes > u64::from(set.train + set.test) * image, "{}", set.name);
+            let image_bytes = u64::from(set.channels * set.image_size * set.image_size);
+            assert!(bytes > u64::from(set.train + set.test) * image_bytes, "{}", set.name);
         }
     }
 
@@ -478,13 +483,13 @@ mod tests {
         for file in &set.files[1..] {
             write(file.file, file.bytes as usize);
         }
-        assert!(!set.complete_in(folder.path()));
+        assert!(!set.is_complete_in(folder.path()));
         write("train-images-idx3-ubyte", 9_408_015);
-        assert!(!set.complete_in(folder.path()));
+        assert!(!set.is_complete_in(folder.path()));
         write("train-images-idx3-ubyte", 9_408_016);
-        assert!(set.complete_in(folder.path()));
+        assert!(set.is_complete_in(folder.path()));
         std::fs::remove_file(folder.path().join("train-images-idx3-ubyte")).unwrap();
         write("train-images-idx3-ubyte.gz", 100);
-        assert!(set.complete_in(folder.path()));
+        assert!(set.is_complete_in(folder.path()));
     }
 }

@@ -1,4 +1,4 @@
-//! Scans the headers of all images of a data set and collects its facts.
+//! Scans the headers of all images of a data set and collects statistics.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,24 +14,28 @@ use super::listing::check_cancelled;
 use crate::decode::header::{Header, HeaderError};
 use crate::{Dataset, Source, Split};
 
-/// A parsed header and the size of the file in bytes.
+/// A parsed header and the size of the encoded image in bytes, or an error.
 pub(crate) type HeaderResult = Result<(Header, u64), HeaderError>;
 
-/// Whether a file has a valid image header.
+/// Returns whether a file has a valid image header.
 pub(crate) fn is_image(file: &Path) -> bool {
     ImageLocation::File(file.into()).read_header().is_ok()
 }
 
-/// Parses the headers of all images on several threads, because the disk is the bottleneck.
+/// Parses the headers of all images. Uses more threads than cores, because the disk is the
+/// bottleneck.
+///
+/// # Errors
+/// `E_ABORTED` if cancelled.
 pub(crate) fn scan_headers(
     locations: &[ImageLocation],
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Vec<HeaderResult>> {
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let found: Mutex<Vec<Option<HeaderResult>>> =
+    let results: Mutex<Vec<Option<HeaderResult>>> =
         Mutex::new(locations.iter().map(|_| None).collect());
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-    let owner = std::thread::current();
+    let caller = std::thread::current();
     let work = || {
         const CHUNK: usize = 64;
         while !stop.load(Ordering::Relaxed) {
@@ -43,12 +47,12 @@ pub(crate) fn scan_headers(
                 break;
             }
             let headers: Vec<HeaderResult> = chunk.iter().map(ImageLocation::read_header).collect();
-            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-            for (slot, headers) in found[start..].iter_mut().zip(headers) {
-                *slot = Some(headers);
+            let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+            for (slot, header) in results[start..].iter_mut().zip(headers) {
+                *slot = Some(header);
             }
         }
-        owner.unpark();
+        caller.unpark();
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..(2 * cores).clamp(4, 16)).map(|_| scope.spawn(work)).collect();
@@ -60,16 +64,16 @@ pub(crate) fn scan_headers(
         }
     });
     check_cancelled(cancelled)?;
-    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(found.into_iter().map(|headers| headers.expect("every image was headers at")).collect())
+    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(results.into_iter().map(|header| header.expect("every header was scanned")).collect())
 }
 
 /// Statistics of the headers of a data set.
 #[derive(Default)]
 pub(crate) struct HeaderStats {
     has_color: bool,
-    /// `None` before the first image, `Some(None)` once two sizes differ.
-    size: Option<Option<[u32; 2]>>,
+    /// Height and width of all images: `None` before the first image, `Some(None)` if sizes differ.
+    common_size: Option<Option<[u32; 2]>>,
     short_sides: Vec<u32>,
     /// Pixels of the training and validation images.
     pixels: u64,
@@ -82,15 +86,15 @@ impl HeaderStats {
             self.pixels += u64::from(header.width) * u64::from(header.height);
         }
         let size = Some([header.height, header.width]);
-        self.size = match self.size {
+        self.common_size = match self.common_size {
             None => Some(size),
-            Some(others) => Some(others.filter(|_| others == size)),
+            Some(common) => Some(common.filter(|_| common == size)),
         };
         self.short_sides.push(header.height.min(header.width));
     }
 
-    /// The median short side.
-    fn short_side(&self) -> Option<u32> {
+    /// Returns the median short side; `None` without images.
+    fn median_short_side(&self) -> Option<u32> {
         let mut sides = self.short_sides.clone();
         let middle = sides.len() / 2;
         (!sides.is_empty()).then(|| *sides.select_nth_unstable(middle).1)
@@ -98,7 +102,7 @@ impl HeaderStats {
 }
 
 /// Creates a data set of images on disk. Warns about classes without images in a split.
-pub(crate) fn dataset(
+pub(crate) fn build_dataset(
     source: &str,
     format: DataFormat,
     classes: Vec<String>,
@@ -108,9 +112,9 @@ pub(crate) fn dataset(
     mut warnings: Vec<WarningEvent>,
 ) -> Dataset {
     for (split, images) in Split::ALL.into_iter().zip(&sources) {
-        let mut found = vec![false; classes.len()];
-        images.labels.iter().for_each(|&label| found[label as usize] = true);
-        let missing = classes.iter().zip(found).filter(|(_, found)| !found);
+        let mut has_images = vec![false; classes.len()];
+        images.labels.iter().for_each(|&label| has_images[label as usize] = true);
+        let missing = classes.iter().zip(has_images).filter(|(_, has_images)| !has_images);
         let missing: Vec<&str> = missing.map(|(class, _)| class.as_str()).collect();
         if !images.is_empty() && !missing.is_empty() {
             let (split, missing) = (split.as_str(), missing.join(", "));
@@ -129,8 +133,8 @@ pub(crate) fn dataset(
         flip_preserves_label: flip_preserves_label(&classes),
         classes,
         channels,
-        image_size: stats.size.flatten(),
-        median_short_side: stats.short_side(),
+        image_size: stats.common_size.flatten(),
+        median_short_side: stats.median_short_side(),
         train: sources[0].len() as u32,
         val: sources[1].len() as u32,
         test: sources[2].len() as u32,

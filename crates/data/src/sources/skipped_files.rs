@@ -1,49 +1,52 @@
-//! Warnings about files that are skipped: the first few by name, then their number.
+//! Warnings about skipped files: the first few by name, then the number of the others.
 
 use residual_spec::{Error, ErrorCode, WarningEvent};
 
 /// The number of files reported by name.
-const NAMED: usize = 10;
+const MAX_NAMED: usize = 10;
 
+/// Collects warnings about skipped files.
 pub(crate) struct SkippedFiles {
     code: ErrorCode,
     /// The text after the number of files that are not reported by name.
-    counted: &'static str,
+    summary: &'static str,
     warnings: Vec<WarningEvent>,
-    more: usize,
+    /// The number of files that are not reported by name.
+    unnamed: usize,
 }
 
 impl SkippedFiles {
-    /// Files that are no images.
+    /// Collects warnings about files that are not readable images.
     pub fn files() -> SkippedFiles {
         SkippedFiles::new(ErrorCode::Image, "more files are not readable images")
     }
 
-    /// Members of shards that belong to no sample.
+    /// Collects warnings about members of shards that do not belong to a sample.
     pub fn members() -> SkippedFiles {
         SkippedFiles::new(ErrorCode::DataFormat, "more members of shards were skipped")
     }
 
-    fn new(code: ErrorCode, counted: &'static str) -> SkippedFiles {
-        SkippedFiles { code, counted, warnings: Vec::new(), more: 0 }
+    fn new(code: ErrorCode, summary: &'static str) -> SkippedFiles {
+        SkippedFiles { code, summary, warnings: Vec::new(), unnamed: 0 }
     }
 
-    pub fn add(&mut self, why: Error) {
-        if self.warnings.len() == NAMED {
-            self.more += 1;
+    /// Adds the error for which a file is skipped.
+    pub fn add(&mut self, error: Error) {
+        if self.warnings.len() == MAX_NAMED {
+            self.unnamed += 1;
             return;
         }
         self.warnings.push(WarningEvent {
             code: self.code,
-            message: why.message,
-            file: why.at.file,
-            hint: why.hint,
+            message: error.message,
+            file: error.at.file,
+            hint: error.hint,
         });
     }
 
     pub fn warnings(mut self) -> Vec<WarningEvent> {
-        if self.more > 0 {
-            let message = format!("{} {}", self.more, self.counted);
+        if self.unnamed > 0 {
+            let message = format!("{} {}", self.unnamed, self.summary);
             self.warnings.push(WarningEvent { code: self.code, message, file: None, hint: None });
         }
         self.warnings
@@ -59,8 +62,8 @@ mod tests {
         let skipped = |count: usize| {
             let mut skipped = SkippedFiles::files();
             for number in 0..count {
-                let why = Error::new(ErrorCode::Image, format!("{number} is broken"));
-                skipped.add(why.file(format!("{number}.jpg")).hint("Mend it."));
+                let error = Error::new(ErrorCode::Image, format!("{number} is damaged"));
+                skipped.add(error.file(format!("{number}.jpg")).hint("Replace the file."));
             }
             skipped.warnings()
         };

@@ -1,4 +1,4 @@
-//! The interface of all image sources: opened, planned, then decoded, one image at a time.
+//! The interface of image sources: labeled images that are opened and decoded one at a time.
 
 use residual_spec::Result;
 
@@ -9,7 +9,7 @@ use crate::{DecodeRequest, Image, ImageSize, ImageView};
 ///
 /// An image is used in three steps: [`open`](Self::open) gives its size, a
 /// [`Pipeline`](crate::Pipeline) plans the crop from the size, and [`decode`](Self::decode) decodes
-/// what the plan needs.
+/// the part of the image that the plan needs.
 pub trait Source: Send + Sync {
     fn len(&self) -> usize;
 
@@ -17,14 +17,14 @@ pub trait Source: Send + Sync {
         self.len() == 0
     }
 
-    /// The class index of image `i`.
+    /// Returns the class index of image `i`.
     fn label(&self, i: usize) -> u32;
 
-    /// The name of image `i` in messages: a file path, or for example `train/123`.
+    /// Returns the name of image `i` for messages: a file path, or for example `train/123`.
     fn name(&self, i: usize) -> String;
 
-    /// Reads the bytes of image `i` into `buffer`, unless they are in memory, and parses its
-    /// header. Decoding will produce `channels` channels: 1 (gray) or 3 (RGB).
+    /// Reads the file of image `i` into `buffer`, unless the image is in memory, and parses its
+    /// header. [`decode`](Self::decode) will produce `channels` channels: 1 (gray) or 3 (RGB).
     ///
     /// # Errors
     /// `E_IMAGE` or `E_IO`, with the file.
@@ -35,11 +35,12 @@ pub trait Source: Send + Sync {
         buffer: &'a mut Vec<u8>,
     ) -> Result<OpenedImage<'a>>;
 
-    /// Decodes `opened`, which is image `i`. Returns pixels in memory, or decodes into `buffer`.
-    /// The result has its full size, whatever the request, if the image cannot be scaled.
+    /// Decodes image `i`, which [`open`](Self::open) returned as `opened`, into `buffer`, or
+    /// returns the pixels in memory. An image that cannot be scaled has its full size, whatever the
+    /// request.
     ///
     /// # Errors
-    /// `E_IMAGE`, with the file. The request does not influence whether an image is refused.
+    /// `E_IMAGE`, with the file. Whether an image is refused does not depend on the request.
     fn decode<'a>(
         &'a self,
         i: usize,
@@ -76,7 +77,7 @@ pub trait Source: Send + Sync {
     }
 }
 
-/// Buffers of one thread, reused from image to image: new memory costs a page fault for each 4 KiB.
+/// Buffers of one thread, reused for each image, because new memory costs a page fault per 4 KiB.
 #[derive(Debug, Default)]
 pub struct ReadBuffers {
     /// The bytes of the encoded file.
@@ -85,7 +86,7 @@ pub struct ReadBuffers {
     pub image: Image,
 }
 
-/// An image whose size is known, before decoding.
+/// An image with a known size that is not decoded yet, or pixels in memory.
 pub struct OpenedImage<'a> {
     size: ImageSize,
     channels: u32,
@@ -98,27 +99,27 @@ enum Content<'a> {
 }
 
 impl<'a> OpenedImage<'a> {
-    /// Pixels in memory, which will be converted to `channels` channels.
+    /// Wraps pixels in memory, which `decode` converts to `channels` channels.
     pub fn from_pixels(image: ImageView<'a>, channels: u32) -> OpenedImage<'a> {
         OpenedImage { size: image.size(), channels, content: Content::Decoded(image) }
     }
 
-    /// A JPEG or PNG file.
+    /// Wraps a JPEG or PNG file, which `decode` converts to `channels` channels.
     pub fn from_encoded(image: EncodedImage<'a>, channels: u32) -> OpenedImage<'a> {
         OpenedImage { size: image.size(), channels, content: Content::Encoded(image) }
     }
 
-    /// The upright size.
+    /// Returns the size, after applying the EXIF orientation.
     pub fn size(&self) -> ImageSize {
         self.size
     }
 
-    /// The channels of the image after decoding.
+    /// Returns the number of channels after decoding.
     pub fn channels(&self) -> u32 {
         self.channels
     }
 
-    /// Whether the pixels are in memory.
+    /// Returns whether the pixels are in memory.
     pub fn is_decoded(&self) -> bool {
         matches!(self.content, Content::Decoded(_))
     }
@@ -126,7 +127,7 @@ impl<'a> OpenedImage<'a> {
     /// Decodes the requested part into `buffer`, or returns the pixels that are in memory.
     ///
     /// # Errors
-    /// `E_IMAGE` for a damaged file, as "the image".
+    /// `E_IMAGE` for a damaged file; the message calls it "the image".
     pub fn decode(self, request: DecodeRequest, buffer: &'a mut Image) -> Result<ImageView<'a>> {
         match self.content {
             Content::Decoded(image) if image.channels == self.channels => return Ok(image),
@@ -139,7 +140,7 @@ impl<'a> OpenedImage<'a> {
         Ok(buffer.view())
     }
 
-    /// The same image as if the format supported larger scales.
+    /// Returns the image with another maximum scale, as if its format supported it.
     #[cfg(test)]
     pub(crate) fn with_max_scale(mut self, max_scale: u32) -> OpenedImage<'a> {
         self.size.max_scale = max_scale;

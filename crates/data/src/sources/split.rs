@@ -1,5 +1,5 @@
-//! The splits of a data set. A validation split is held out of the training images if the data set
-//! has none.
+//! The splits of a data set. If the data set has no validation split, part of its training images
+//! is held out.
 
 use residual_spec::Data;
 pub use residual_spec::Split;
@@ -9,7 +9,7 @@ use super::source::Source;
 use super::subset::Subset;
 use crate::random::{shuffle_class, shuffle_limit};
 
-/// The images of a run.
+/// The training, validation and test images of a run.
 pub struct Splits {
     pub train: Subset,
     pub val: Option<Subset>,
@@ -19,63 +19,63 @@ pub struct Splits {
 impl Dataset {
     /// Returns the splits that a run uses. If the data set has no validation split, holds out
     /// `data.validation` of its training images (a fraction up to 0.5, or a number of images),
-    /// stratified by class and selected by `data.split_seed`. Then keeps `data.limit` of the
-    /// remaining training images in the same way. Every class keeps at least one training image.
+    /// stratified by class and selected by `data.split_seed`. Then selects `data.limit` of the
+    /// remaining training images, also stratified by class. Every class with training images keeps
+    /// at least one.
     pub fn splits(&self, data: &Data) -> Splits {
         let seed = data.split_seed;
-        let own =
+        let stored =
             |split| Some(Subset::full(self.source(split))).filter(|subset| !subset.is_empty());
         let train = self.source(Split::Train);
-        let mut kept = by_class(train.as_ref(), 0..train.len() as u32, self.facts().classes.len());
-        let val = own(Split::Val).or_else(|| {
-            let held = hold_back(&mut kept, data.validation, seed);
-            (!held.is_empty()).then(|| Subset { source: train.clone(), indices: held.into() })
+        let mut by_class = group_by_class(train.as_ref(), self.facts().classes.len());
+        let val = stored(Split::Val).or_else(|| {
+            let held_out = hold_out(&mut by_class, data.validation, seed);
+            (!held_out.is_empty())
+                .then(|| Subset { source: train.clone(), indices: held_out.into() })
         });
         if let Some(limit) = data.limit {
-            keep(&mut kept, limit as usize, seed);
+            limit_images(&mut by_class, limit as usize, seed);
         }
-        let kept = ascending(kept).into();
-        Splits { train: Subset { source: train, indices: kept }, val, test: own(Split::Test) }
+        let indices = sorted_indices(by_class).into();
+        Splits { train: Subset { source: train, indices }, val, test: stored(Split::Test) }
     }
 }
 
-fn by_class(
-    source: &dyn Source,
-    indices: impl Iterator<Item = u32>,
-    classes: usize,
-) -> Vec<Vec<u32>> {
+/// Returns the image indices of each class.
+fn group_by_class(source: &dyn Source, classes: usize) -> Vec<Vec<u32>> {
     let mut by_class = vec![Vec::new(); classes];
-    for i in indices {
-        by_class[source.label(i as usize) as usize].push(i);
+    for i in 0..source.len() {
+        by_class[source.label(i) as usize].push(i as u32);
     }
     by_class
 }
 
-fn ascending(by_class: Vec<Vec<u32>>) -> Vec<u32> {
+fn sorted_indices(by_class: Vec<Vec<u32>>) -> Vec<u32> {
     let mut indices = by_class.concat();
     indices.sort_unstable();
     indices
 }
 
-/// Removes a validation split from the images of each class.
-fn hold_back(by_class: &mut [Vec<u32>], validation: f64, seed: u64) -> Vec<u32> {
+/// Removes a validation split from the images of each class and returns it.
+fn hold_out(by_class: &mut [Vec<u32>], validation: f64, seed: u64) -> Vec<u32> {
     let counts: Vec<usize> = by_class.iter().map(Vec::len).collect();
-    let mut held = Vec::new();
+    let mut held_out = Vec::new();
     for (class, (indices, share)) in
         by_class.iter_mut().zip(validation_shares(&counts, validation)).enumerate()
     {
         shuffle_class(indices, seed, class as u32);
-        held.extend(indices.drain(..share));
+        held_out.extend(indices.drain(..share));
     }
-    held.sort_unstable();
-    held
+    held_out.sort_unstable();
+    held_out
 }
 
-/// Keeps `limit` images. A smaller limit selects a subset of a larger one, except for rounding.
-fn keep(by_class: &mut [Vec<u32>], limit: usize, seed: u64) {
+/// Selects `limit` images. A smaller limit selects a subset of the images of a larger limit, except
+/// for rounding.
+fn limit_images(by_class: &mut [Vec<u32>], limit: usize, seed: u64) {
     let counts: Vec<usize> = by_class.iter().map(Vec::len).collect();
-    let least: Vec<usize> = counts.iter().map(|&count| count.min(1)).collect();
-    let shares = apportion(&counts, limit, &least, &counts);
+    let min: Vec<usize> = counts.iter().map(|&count| count.min(1)).collect();
+    let shares = apportion(&counts, limit, &min, &counts);
     for (class, (indices, share)) in by_class.iter_mut().zip(shares).enumerate() {
         indices.sort_unstable();
         shuffle_limit(indices, seed, class as u32);
@@ -83,47 +83,48 @@ fn keep(by_class: &mut [Vec<u32>], limit: usize, seed: u64) {
     }
 }
 
-/// The number of images of each class to hold out. `validation` below 1 is a fraction; at least one
-/// image is held out.
+/// Returns the number of images of each class to hold out. `validation` is a fraction below 1, of
+/// which at least one image is held out, or a number of images.
 fn validation_shares(counts: &[usize], validation: f64) -> Vec<usize> {
     if validation <= 0.0 {
         return vec![0; counts.len()];
     }
-    let whole = if validation < 1.0 {
+    let total = if validation < 1.0 {
         (counts.iter().sum::<usize>() as f64 * validation).round().max(1.0)
     } else {
         validation
     };
-    let most: Vec<usize> = counts.iter().map(|count| count.saturating_sub(1)).collect();
-    apportion(counts, whole as usize, &vec![0; counts.len()], &most)
+    let max: Vec<usize> = counts.iter().map(|count| count.saturating_sub(1)).collect();
+    apportion(counts, total as usize, &vec![0; counts.len()], &max)
 }
 
-/// Divides `whole` among classes in proportion to their counts, within bounds (largest remainder
-/// method).
-fn apportion(counts: &[usize], whole: usize, least: &[usize], most: &[usize]) -> Vec<usize> {
-    let all = counts.iter().sum::<usize>().max(1);
-    let exact = |class: usize| counts[class] as u128 * whole as u128;
+/// Divides `total` among classes in proportion to their counts, within the bounds `min` and `max`
+/// (largest remainder method).
+fn apportion(counts: &[usize], total: usize, min: &[usize], max: &[usize]) -> Vec<usize> {
+    let count_sum = counts.iter().sum::<usize>().max(1) as u128;
+    // The exact share of a class, times `count_sum`.
+    let scaled_share = |class: usize| counts[class] as u128 * total as u128;
     let mut shares: Vec<usize> = (0..counts.len())
-        .map(|class| ((exact(class) / all as u128) as usize).clamp(least[class], most[class]))
+        .map(|class| ((scaled_share(class) / count_sum) as usize).clamp(min[class], max[class]))
         .collect();
-    let mut order: Vec<usize> = (0..counts.len()).collect();
-    order.sort_by_key(|&class| std::cmp::Reverse(exact(class) % all as u128));
+    let mut by_remainder: Vec<usize> = (0..counts.len()).collect();
+    by_remainder.sort_by_key(|&class| std::cmp::Reverse(scaled_share(class) % count_sum));
     let mut sum: usize = shares.iter().sum();
-    while sum < whole {
-        let before = sum;
-        for &class in &order {
-            if sum < whole && shares[class] < most[class] {
+    while sum < total {
+        let previous_sum = sum;
+        for &class in &by_remainder {
+            if sum < total && shares[class] < max[class] {
                 shares[class] += 1;
                 sum += 1;
             }
         }
-        if sum == before {
-            break; // every class is at its bound
+        if sum == previous_sum {
+            break; // every class is at its maximum
         }
     }
-    while sum > whole {
-        // Rare classes got their minimum; the largest class gives the difference.
-        let largest = (0..shares.len()).filter(|&class| shares[class] > least[class]);
+    while sum > total {
+        // Minimums raised the shares of rare classes: reduce the largest share in return.
+        let largest = (0..shares.len()).filter(|&class| shares[class] > min[class]);
         let Some(largest) = largest.max_by_key(|&class| shares[class]) else { break };
         shares[largest] -= 1;
         sum -= 1;
@@ -135,7 +136,8 @@ fn apportion(counts: &[usize], whole: usize, least: &[usize], most: &[usize]) ->
 mod tests {
     use super::*;
 
-    fn classes(counts: &[usize]) -> Vec<Vec<u32>> {
+    /// Numbers the images of classes with these counts consecutively.
+    fn number_images(counts: &[usize]) -> Vec<Vec<u32>> {
         let mut next = 0;
         let mut class = |&n: &usize| {
             next += n as u32;
@@ -145,15 +147,15 @@ mod tests {
     }
 
     fn split(counts: &[usize], validation: f64, seed: u64) -> (Vec<u32>, Vec<u32>) {
-        let mut kept = classes(counts);
-        let held = hold_back(&mut kept, validation, seed);
-        (ascending(kept), held)
+        let mut by_class = number_images(counts);
+        let held_out = hold_out(&mut by_class, validation, seed);
+        (sorted_indices(by_class), held_out)
     }
 
     fn limited(counts: &[usize], limit: usize, seed: u64) -> Vec<Vec<u32>> {
-        let mut kept = classes(counts);
-        keep(&mut kept, limit, seed);
-        kept
+        let mut by_class = number_images(counts);
+        limit_images(&mut by_class, limit, seed);
+        by_class
     }
 
     fn shares(counts: &[usize], validation: f64) -> Vec<usize> {
@@ -162,10 +164,11 @@ mod tests {
 
     #[test]
     fn holds_out_the_same_fraction_of_every_class() {
-        let (kept, held) = split(&[100, 50, 30], 0.1, 0);
-        let count = |range: std::ops::Range<u32>| held.iter().filter(|i| range.contains(i)).count();
+        let (train, held_out) = split(&[100, 50, 30], 0.1, 0);
+        let count =
+            |range: std::ops::Range<u32>| held_out.iter().filter(|i| range.contains(i)).count();
         assert_eq!([count(0..100), count(100..150), count(150..180)], [10, 5, 3]);
-        let mut all = [kept, held].concat();
+        let mut all = [train, held_out].concat();
         all.sort_unstable();
         assert!(all.into_iter().eq(0..180));
     }

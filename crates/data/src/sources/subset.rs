@@ -16,7 +16,7 @@ pub struct Subset {
 }
 
 impl Subset {
-    /// All images of a source, in its order.
+    /// Selects all images of a source, in their order.
     pub fn full(source: Arc<dyn Source>) -> Self {
         let indices = (0..source.len() as u32).collect();
         Subset { source, indices }
@@ -30,7 +30,7 @@ impl Subset {
         self.indices.is_empty()
     }
 
-    /// The number of images of each class.
+    /// Returns the number of images of each class.
     pub fn class_counts(&self, classes: usize) -> Vec<u64> {
         let mut counts = vec![0; classes];
         for &index in self.indices.iter() {
@@ -39,18 +39,19 @@ impl Subset {
         counts
     }
 
-    /// Replaces each label by `map[label]`, for a model that orders the same classes differently.
+    /// Replaces each label by `map[label]`, for a model with the same classes in another order.
     pub fn remap_labels(self, map: Vec<u32>) -> Self {
         Subset { source: Arc::new(RemappedLabels { source: self.source, map }), ..self }
     }
 
-    /// At most `count` indices, evenly spaced.
+    /// Returns at most `count` evenly spaced indices.
     pub fn evenly_spaced(&self, count: usize) -> Vec<u32> {
         let count = count.min(self.len());
         (0..count).map(|n| self.indices[(2 * n + 1) * self.len() / (2 * count)]).collect()
     }
 }
 
+/// A source with the images of another source and remapped labels.
 struct RemappedLabels {
     source: Arc<dyn Source>,
     map: Vec<u32>,

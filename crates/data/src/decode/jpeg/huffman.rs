@@ -114,8 +114,8 @@ pub(super) struct LookupEntry {
     pub second: i8,
     /// Value of the first coefficient, without the value bits beyond the lookup.
     value: i16,
-    /// The value bits beyond the lookup: shift (low byte) and number (high byte) within the buffer of
-    /// 64 bits, as the BEXTR instruction takes them.
+    /// The value bits beyond the lookup: shift (low byte) and number (high byte) within the buffer
+    /// of 64 bits, as the BEXTR instruction takes them.
     extra_bits: u16,
 }
 
@@ -123,13 +123,13 @@ pub(super) struct LookupEntry {
 pub(super) type LookupTable = [LookupEntry; 1 << LOOKUP_BITS];
 
 impl LookupEntry {
-    /// Entry of a code longer than the lookup. Its advance exceeds the last coefficient, for which the
-    /// decoder falls back to decoding without the lookup.
+    /// Entry of a code longer than the lookup. Its advance exceeds the last coefficient, for which
+    /// the decoder falls back to decoding without the lookup.
     const NONE: LookupEntry =
         LookupEntry { bits: 0, advance: 0, last: 64, second: 0, value: 0, extra_bits: 0 };
 
-    /// Returns the entry of a coefficient with a code of `length` bits and a value of `size` bits, with
-    /// which `bits` ([`LOOKUP_BITS`] bits) starts.
+    /// Returns the entry of a coefficient with a code of `length` bits and a value of `size` bits,
+    /// with which `bits` ([`LOOKUP_BITS`] bits) starts.
     fn from_coefficient(bits: u32, length: u32, size: u32, advance: u8) -> LookupEntry {
         let sign_bit = bits >> (LOOKUP_BITS - 1 - length) & 1;
         let is_complete = length + size <= LOOKUP_BITS;
@@ -175,8 +175,8 @@ impl LookupEntry {
         })
     }
 
-    /// Returns the value of the first coefficient. `bits` must still be at the position for which the
-    /// entry was looked up.
+    /// Returns the value of the first coefficient. `bits` must still be at the position for which
+    /// the entry was looked up.
     #[inline(always)]
     pub fn first_value<const FAST: bool>(&self, bits: &BitReader) -> i16 {
         #[cfg(target_arch = "x86_64")]
@@ -290,8 +290,8 @@ impl<'a> BitReader<'a> {
         self.count = self.count.wrapping_sub(bits);
     }
 
-    /// Decodes a DC difference or an AC coefficient without the lookup table. Returns the advance and
-    /// the value, and the state after them.
+    /// Decodes a DC difference or an AC coefficient without the lookup table. Returns the advance
+    /// and the value, and the state after them.
     #[inline(always)]
     pub fn decode_without_lookup(
         &self,

@@ -172,7 +172,8 @@ impl<'a> PlaneDecoder<'a> {
         })
     }
 
-    /// Returns whether a requested pixel depends on group `group` of four MCUs in row `row` of MCUs.
+    /// Returns whether a requested pixel depends on group `group` of four MCUs in row `row` of
+    /// MCUs.
     #[inline]
     pub fn needs(&self, [row, group]: [usize; 2]) -> bool {
         let [groups, rows] = &self.needed_mcus;

@@ -295,9 +295,9 @@ const _: () = assert!(size_of::<Block>() == END_OF_BLOCK);
 /// Maximum of [`Block::offset`].
 const MAX_BLOCK_OFFSET: usize = size_of::<Quads>() / 2 - 1 - COEFFICIENT_INDEX[63] as usize;
 
-/// Returns `lookup`, but hides from the optimizer where the reference was loaded from. The optimizer
-/// would otherwise select between two addresses before loading, which delays the load, instead of
-/// loading from both addresses and selecting a value.
+/// Returns `lookup`, but hides from the optimizer where the reference was loaded from. The
+/// optimizer would otherwise select between two addresses before loading, which delays the load,
+/// instead of loading from both addresses and selecting a value.
 #[inline(always)]
 fn opaque(lookup: &LookupTable) -> &LookupTable {
     #[cfg(target_arch = "x86_64")]

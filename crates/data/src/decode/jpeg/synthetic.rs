@@ -119,7 +119,8 @@ impl BitWriter {
     }
 }
 
-/// Encodes random coefficients. Returns the file, and the coefficients of each block in coding order.
+/// Encodes random coefficients. Returns the file, and the coefficients of each block in coding
+/// order.
 pub(crate) fn encode_synthetic(
     params: &SyntheticJpeg,
     rng: &mut SampleRng,

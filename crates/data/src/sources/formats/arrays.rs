@@ -1,4 +1,4 @@
-//! Images that the calling program passes in memory.
+//! Data sets that the calling program passes as arrays in memory.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use residual_spec::{DataFormat, Error, ErrorCode, Result};
 use crate::sources::memory::MAX_BYTES;
 use crate::{Dataset, MemorySource, Split};
 
-/// The source name of images in memory.
+/// The source name of a data set in memory.
 pub const ARRAYS: &str = "arrays";
 
 /// The images of one split. Clones share the arrays.
@@ -36,27 +36,28 @@ impl Arrays {
     /// Validates the arrays and opens them as a data set.
     ///
     /// # Errors
-    /// `E_USAGE` with the name of an array of the wrong length, or of a label without a class;
+    /// `E_USAGE` with the key of an array of the wrong length, or of a label without a class;
     /// `E_DATA_UNUSABLE` for fewer than two classes.
     pub fn open(self) -> Result<Dataset> {
         let shape = [self.train.height, self.train.width, self.train.channels];
         let mut splits = [Some(self.train), self.val, self.test];
         let labels = splits.iter().flatten().flat_map(|split| split.labels.iter());
-        let needed = labels.max().map_or(0, |&label| label as usize + 1);
+        let num_classes = labels.max().map_or(0, |&label| label as usize + 1);
         let classes = match self.classes {
             Some(classes) => check_names(classes)?,
-            // At most as many classes as images: a label of 2^32 would require as many names.
+            // At most as many classes as images: one large label would require billions of names.
             None => {
                 let images: usize = splits.iter().flatten().map(|split| split.labels.len()).sum();
-                if needed > images {
+                if num_classes > images {
                     let message = format!(
-                        "there is a label {} among {images} images, and no list of classes",
-                        needed - 1
+                        "the largest label is {}, but there are {images} images and no class names",
+                        num_classes - 1
                     );
-                    return Err(invalid("arrays.classes", message)
-                        .hint("Number the classes from 0, or name them all in `arrays.classes`."));
+                    return Err(invalid("arrays.classes", message).hint(
+                        "Number the classes from 0, or list all class names in `arrays.classes`.",
+                    ));
                 }
-                (0..needed).map(|class| class.to_string()).collect()
+                (0..num_classes).map(|class| class.to_string()).collect()
             }
         };
         let mut bytes = 0;
@@ -68,8 +69,9 @@ impl Arrays {
         if bytes > MAX_BYTES {
             let message =
                 format!("the images take {} GiB, more than the limit of 4 GiB", bytes >> 30);
-            return Err(invalid("arrays", message)
-                .hint("Write them to an image folder or to shards, which are read on demand."));
+            return Err(invalid("arrays", message).hint(
+                "Write the images to an image folder or to shards, which are read on demand.",
+            ));
         }
         let mut source = |split: Split| {
             let (images, labels) = match splits[split as usize].take() {
@@ -91,7 +93,7 @@ fn check_names(classes: Vec<String>) -> Result<Vec<String>> {
             let message = if class.is_empty() {
                 format!("class {i} has no name")
             } else {
-                format!("two classes are called '{class}'")
+                format!("two classes have the name '{class}'")
             };
             return Err(invalid(&format!("arrays.classes[{i}]"), message)
                 .hint("Give each class a unique name, in the order of labels."));
@@ -104,14 +106,15 @@ fn check_split(split: Split, images: &ArraySplit, shape: [u32; 3], classes: usiz
     let key = |field: &str| format!("arrays.{}.{field}", split.as_str());
     let ArraySplit { height, width, channels, .. } = *images;
     if height == 0 || width == 0 || !matches!(channels, 1 | 3) {
-        let message = format!("images of {width}x{height} pixels and {channels} channels");
-        return Err(invalid(&key("channels"), format!("there are no {message}"))
+        let message =
+            format!("images of {width}x{height} pixels with {channels} channels are not supported");
+        return Err(invalid(&key("channels"), message)
             .hint("Use sides of at least 1 pixel, and 1 channel (gray) or 3 channels (RGB)."));
     }
     if [height, width, channels] != shape {
         let [h, w, c] = shape;
         let message = format!(
-            "the {} images are of {width}x{height}x{channels}, those to train on of {w}x{h}x{c}",
+            "the {} images are {width}x{height}x{channels}, the training images {w}x{h}x{c}",
             split.as_str()
         );
         return Err(invalid(&key("width"), message).hint("Resize all images to one size."));
@@ -125,16 +128,19 @@ fn check_split(split: Split, images: &ArraySplit, shape: [u32; 3], classes: usiz
             images.images.len()
         );
         return Err(invalid(&key("images"), message).hint(
-            "Use the layout [images, height, width, channels] with one byte per value, and one label per image.",
+            "Use the layout [images, height, width, channels] with one byte per value, and one \
+             label per image.",
         ));
     }
     match images.labels.iter().position(|&label| label as usize >= classes) {
         None => Ok(()),
         Some(i) => {
-            let message =
-                format!("image {i} has the label {} of {classes} classes", images.labels[i]);
+            let message = format!(
+                "image {i} has the label {}, but there are {classes} classes",
+                images.labels[i]
+            );
             Err(invalid(&format!("{}[{i}]", key("labels")), message)
-                .hint("Number the classes from 0, and name them all in `arrays.classes`."))
+                .hint("Number the classes from 0, and list all class names in `arrays.classes`."))
         }
     }
 }
@@ -157,18 +163,18 @@ mod tests {
         Arrays { train: array_split(labels), val: None, test: None, classes: None }
     }
 
-    fn refused(arrays: Arrays) -> String {
-        let error = arrays.open().err().expect("refused");
+    fn error_key(arrays: Arrays) -> String {
+        let error = arrays.open().err().expect("an error");
         assert!(error.hint.is_some(), "{error}");
         error.at.key.unwrap()
     }
 
     #[test]
-    fn opens_the_given_images() {
-        let mut given = arrays(&[0, 300, 1]);
-        given.test = Some(array_split(&[2, 0]));
-        given.classes = Some((0..301).map(|i| format!("class {i}")).collect());
-        let set = given.open().unwrap();
+    fn opens_arrays() {
+        let mut arrays = arrays(&[0, 300, 1]);
+        arrays.test = Some(array_split(&[2, 0]));
+        arrays.classes = Some((0..301).map(|i| format!("class {i}")).collect());
+        let set = arrays.open().unwrap();
         let facts = set.facts();
         assert_eq!((facts.train, facts.val, facts.test), (3, 0, 2));
         assert_eq!((facts.image_size, facts.channels), (Some([1, 2]), 3));
@@ -181,33 +187,33 @@ mod tests {
     }
 
     #[test]
-    fn unnamed_classes_are_numbered() {
+    fn class_names_default_to_the_label_numbers() {
         assert_eq!(arrays(&[1, 0, 2]).open().unwrap().facts().classes, ["0", "1", "2"]);
     }
 
     #[test]
-    fn refuses_inconsistent_arrays_by_name() {
-        let with = |change: &dyn Fn(&mut Arrays)| {
-            let mut given = arrays(&[0, 1]);
-            change(&mut given);
-            refused(given)
+    fn reports_the_key_of_inconsistent_arrays() {
+        let key = |change: &dyn Fn(&mut Arrays)| {
+            let mut arrays = arrays(&[0, 1]);
+            change(&mut arrays);
+            error_key(arrays)
         };
         let images = |a: &mut Arrays| Arc::make_mut(&mut a.train.images).truncate(11);
-        assert_eq!(with(&images), "arrays.train.images");
-        assert_eq!(with(&|a| a.train.labels = vec![0].into()), "arrays.train.images");
-        assert_eq!(with(&|a| a.train.channels = 4), "arrays.train.channels");
-        assert_eq!(with(&|a| a.train.width = 0), "arrays.train.channels");
-        assert_eq!(with(&|a| a.train.width = u32::MAX), "arrays.train.images");
-        assert_eq!(with(&|a| a.train.labels = vec![0, u32::MAX].into()), "arrays.classes");
-        assert_eq!(with(&|a| a.train.labels = vec![0, 0].into()), "arrays.train");
-        assert_eq!(with(&|a| a.classes = Some(vec!["a".into()])), "arrays.train.labels[1]");
+        assert_eq!(key(&images), "arrays.train.images");
+        assert_eq!(key(&|a| a.train.labels = vec![0].into()), "arrays.train.images");
+        assert_eq!(key(&|a| a.train.channels = 4), "arrays.train.channels");
+        assert_eq!(key(&|a| a.train.width = 0), "arrays.train.channels");
+        assert_eq!(key(&|a| a.train.width = u32::MAX), "arrays.train.images");
+        assert_eq!(key(&|a| a.train.labels = vec![0, u32::MAX].into()), "arrays.classes");
+        assert_eq!(key(&|a| a.train.labels = vec![0, 0].into()), "arrays.train");
+        assert_eq!(key(&|a| a.classes = Some(vec!["a".into()])), "arrays.train.labels[1]");
         let twice = |a: &mut Arrays| a.classes = Some(vec!["a".into(), "a".into()]);
-        assert_eq!(with(&twice), "arrays.classes[1]");
+        assert_eq!(key(&twice), "arrays.classes[1]");
         let other =
             |a: &mut Arrays| a.val = Some(ArraySplit { height: 2, width: 1, ..array_split(&[0]) });
-        assert_eq!(with(&other), "arrays.val.width");
+        assert_eq!(key(&other), "arrays.val.width");
         let none =
             |a: &mut Arrays| a.train = ArraySplit { images: vec![].into(), ..array_split(&[]) };
-        assert_eq!(with(&none), "arrays.train");
+        assert_eq!(key(&none), "arrays.train");
     }
 }

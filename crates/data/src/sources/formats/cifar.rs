@@ -19,7 +19,7 @@ pub(crate) const SIDE: usize = 32;
 /// Bytes of one channel of an image.
 pub(crate) const PLANE_LEN: usize = SIDE * SIDE;
 
-/// CIFAR-10 or CIFAR-100.
+/// The data set: CIFAR-10 or CIFAR-100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cifar {
     Ten,
@@ -34,12 +34,12 @@ impl Cifar {
         }
     }
 
-    /// Bytes of a label and an image.
+    /// Returns the bytes of a record: labels and image.
     fn record_len(self) -> usize {
         self.label_bytes() + 3 * PLANE_LEN
     }
 
-    /// The published class names in the order of labels, for a folder without a names file.
+    /// Returns the published class names in the order of labels, for a folder without a names file.
     pub fn class_names(self, labels: CifarLabels) -> Vec<String> {
         let names = match (self, labels) {
             (Cifar::Ten, _) => CIFAR10_CLASSES,
@@ -49,7 +49,7 @@ impl Cifar {
         names.split_whitespace().map(String::from).collect()
     }
 
-    /// The names file of the binary version.
+    /// Returns the file of the binary version that contains the class names.
     fn names_file(self, labels: CifarLabels) -> &'static str {
         match (self, labels) {
             (Cifar::Ten, _) => "batches.meta.txt",
@@ -61,7 +61,7 @@ impl Cifar {
     /// Checks the requested label set.
     ///
     /// # Errors
-    /// `E_CONFIG` if the data set lacks these labels.
+    /// `E_CONFIG` for coarse labels of CIFAR-10.
     pub fn check_labels(self, labels: CifarLabels) -> Result<()> {
         match (self, labels) {
             (Cifar::Ten, CifarLabels::Coarse) => Err(no_coarse_labels("CIFAR-10")),
@@ -70,21 +70,25 @@ impl Cifar {
     }
 }
 
-/// The class names of CIFAR-10 in the order of labels.
+/// Returns the class names of CIFAR-10 in the order of labels.
 pub fn cifar10_class_names() -> Vec<String> {
     Cifar::Ten.class_names(CifarLabels::Fine)
 }
 
-/// The error for coarse labels of a data set other than CIFAR-100.
+/// Returns the error for coarse labels of a data set other than CIFAR-100.
 pub(crate) fn no_coarse_labels(dataset: &str) -> Error {
-    Error::new(ErrorCode::Config, format!("{dataset} has no coarse labels; CIFAR-100 has"))
-        .key("data.labels")
-        .hint("Remove `data.labels`.")
+    Error::new(
+        ErrorCode::Config,
+        format!("{dataset} has no coarse labels; only CIFAR-100 has them"),
+    )
+    .key("data.labels")
+    .hint("Remove `data.labels`.")
 }
 
 const CIFAR10_CLASSES: &str = "airplane automobile bird cat deer dog frog horse ship truck";
-const CIFAR100_FINE_CLASSES: &str = "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy \
-    bridge bus butterfly camel can castle caterpillar cattle chair chimpanzee clock cloud \
+const CIFAR100_FINE_CLASSES: &str = "\
+    apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus \
+    butterfly camel can castle caterpillar cattle chair chimpanzee clock cloud \
     cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish forest fox girl hamster \
     house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle \
     mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree \
@@ -92,13 +96,14 @@ const CIFAR100_FINE_CLASSES: &str = "apple aquarium_fish baby bear beaver bed be
     skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank \
     telephone television tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf \
     woman worm";
-const CIFAR100_COARSE_CLASSES: &str = "aquatic_mammals fish flowers food_containers fruit_and_vegetables \
+const CIFAR100_COARSE_CLASSES: &str = "\
+    aquatic_mammals fish flowers food_containers fruit_and_vegetables \
     household_electrical_devices household_furniture insects large_carnivores \
     large_man-made_outdoor_things large_natural_outdoor_scenes large_omnivores_and_herbivores \
     medium_mammals non-insect_invertebrates people reptiles small_mammals trees vehicles_1 \
     vehicles_2";
 
-/// The files with records in a folder.
+/// The batch files in a folder.
 #[derive(Debug)]
 pub(crate) struct CifarFiles {
     pub kind: Cifar,
@@ -107,7 +112,7 @@ pub(crate) struct CifarFiles {
 }
 
 impl CifarFiles {
-    /// Finds the files of the binary version; `None` if there are none.
+    /// Finds the batch files of the binary version. Returns `None` if there are none.
     pub fn find(files: &[PathBuf]) -> Option<Self> {
         CifarFiles::find_with_names(files, Cifar::Ten, "data_batch_", "test_batch.bin", ".bin")
             .or_else(|| {
@@ -115,8 +120,8 @@ impl CifarFiles {
             })
     }
 
-    /// Finds the test file and the training files, whose names are `train`, a number (CIFAR-10
-    /// only) and `extension`.
+    /// Finds the test file, named `test`, and the training files, named `train` plus a number
+    /// (CIFAR-10 only) plus `extension`. Returns `None` if there are none.
     pub fn find_with_names(
         files: &[PathBuf],
         kind: Cifar,
@@ -126,7 +131,7 @@ impl CifarFiles {
     ) -> Option<Self> {
         let mut found = CifarFiles { kind, train: Vec::new(), test: Vec::new() };
         let is_batch = |name: &str| {
-            let number = name.strip_prefix(train).and_then(|name| name.strip_suffix(extension));
+            let number = name.strip_prefix(train).and_then(|rest| rest.strip_suffix(extension));
             number.is_some_and(|number| {
                 number.bytes().all(|digit| digit.is_ascii_digit())
                     && number.is_empty() == (kind == Cifar::Hundred)
@@ -142,15 +147,15 @@ impl CifarFiles {
         }
         // Sort data_batch_10 after data_batch_9.
         found.train.sort_by_key(|file| (file.as_os_str().len(), file.clone()));
-        let is_found = !found.train.is_empty() || !found.test.is_empty();
-        is_found.then_some(found)
+        let is_any = !found.train.is_empty() || !found.test.is_empty();
+        is_any.then_some(found)
     }
 
-    /// Reads all files. A file may have fewer records than in the published data set.
+    /// Reads all files. A file may have fewer records than the published file.
     ///
     /// # Errors
-    /// `E_DATA_FORMAT` for a file with partial records or a label without a class; `E_CONFIG` for
-    /// labels that the data set lacks; `E_DATA_UNUSABLE`; `E_IO`; `E_ABORTED`.
+    /// `E_DATA_FORMAT` for a file with a partial record or a label without a class; `E_CONFIG` for
+    /// coarse labels of CIFAR-10; `E_DATA_UNUSABLE`; `E_IO`; `E_ABORTED`.
     pub fn open(
         self,
         source: &str,
@@ -189,30 +194,31 @@ fn read_split(
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
     let malformed = |file: &Path, problem: String| malformed(file, kind, problem);
     for file in files {
-        let failed = |cause| Error::read(file, &cause);
-        let mut opened = File::open(file).map_err(failed)?;
-        let length = opened.metadata().map_err(failed)?.len();
+        let read_error = |cause| Error::read(file, &cause);
+        let mut opened = File::open(file).map_err(read_error)?;
+        let length = opened.metadata().map_err(read_error)?.len();
         if length + pixels.len() as u64 > MAX_BYTES {
             return Err(malformed(
                 file,
                 "exceeds the limit of 4 GiB for data sets in memory".into(),
             ));
         }
-        let (length, record) = (length as usize, kind.record_len());
-        if length == 0 || !length.is_multiple_of(record) {
-            let message =
-                format!("has {length} bytes, which is not a multiple of the record size {record}");
+        let (length, record_len) = (length as usize, kind.record_len());
+        if length == 0 || !length.is_multiple_of(record_len) {
+            let message = format!(
+                "has {length} bytes, which is not a multiple of the record size {record_len}"
+            );
             return Err(malformed(file, message));
         }
-        labels.reserve(length / record);
-        pixels.reserve(length / record * 3 * PLANE_LEN);
-        let mut bytes = vec![0; record];
-        let mut reader = std::io::BufReader::with_capacity(64 * record, &mut opened);
-        for number in 0..length / record {
+        labels.reserve(length / record_len);
+        pixels.reserve(length / record_len * 3 * PLANE_LEN);
+        let mut bytes = vec![0; record_len];
+        let mut reader = std::io::BufReader::with_capacity(64 * record_len, &mut opened);
+        for number in 0..length / record_len {
             if number % 256 == 0 {
                 check_cancelled(cancelled)?;
             }
-            reader.read_exact(&mut bytes).map_err(failed)?;
+            reader.read_exact(&mut bytes).map_err(read_error)?;
             let label = u32::from(bytes[label_offset]);
             if label as usize >= classes {
                 let message =
@@ -226,7 +232,7 @@ fn read_split(
     Ok(MemorySource::new(split, [SIDE as u32, SIDE as u32, 3], pixels, labels))
 }
 
-/// Interleaves planes of red, green and blue.
+/// Appends an image of separate red, green and blue planes with interleaved channels.
 pub(crate) fn push_pixels(pixels: &mut Vec<u8>, planes: &[u8]) {
     let (red, rest) = planes.split_at(PLANE_LEN);
     let (green, blue) = rest.split_at(PLANE_LEN);
@@ -252,7 +258,7 @@ mod tests {
     use super::*;
     use crate::Image;
 
-    const RECORD: usize = 1 + 3 * PLANE_LEN;
+    const RECORD_LEN: usize = 1 + 3 * PLANE_LEN;
 
     fn record(label: u8, red: u8) -> Vec<u8> {
         let mut record = vec![label];
@@ -261,7 +267,7 @@ mod tests {
         record
     }
 
-    fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
+    fn create_folder(files: &[(&str, Vec<u8>)]) -> TempDir {
         let folder = tempfile::tempdir().unwrap();
         for (name, bytes) in files {
             std::fs::write(folder.path().join(name), bytes).unwrap();
@@ -270,17 +276,17 @@ mod tests {
     }
 
     fn open(files: &[(&str, Vec<u8>)]) -> Result<Dataset> {
-        open_labels(files, CifarLabels::Fine)
+        open_with_labels(files, CifarLabels::Fine)
     }
 
-    fn open_labels(files: &[(&str, Vec<u8>)], labels: CifarLabels) -> Result<Dataset> {
-        let folder = folder(files);
+    fn open_with_labels(files: &[(&str, Vec<u8>)], labels: CifarLabels) -> Result<Dataset> {
+        let folder = create_folder(files);
         let listing = crate::sources::listing::Listing::read(folder.path(), &|| false)?;
         let files = CifarFiles::find(&listing.files).unwrap();
         files.open("cifar", folder.path(), labels, &|| false)
     }
 
-    /// A record of CIFAR-100.
+    /// Returns a record of CIFAR-100.
     fn record_100(coarse: u8, fine: u8) -> Vec<u8> {
         [&[coarse], record(fine, 50).as_slice()].concat()
     }
@@ -316,10 +322,10 @@ mod tests {
 
     #[test]
     fn refuses_partial_records_and_invalid_labels() {
-        for bad in [vec![], vec![0; 100], vec![0; RECORD + 1], record(10, 0)] {
+        for bad in [vec![], vec![0; 100], vec![0; RECORD_LEN + 1], record(10, 0)] {
             let good = [record(0, 1), record(1, 2)].concat();
             let error = open(&[("data_batch_1.bin", good), ("data_batch_2.bin", bad)]);
-            let error = error.err().expect("refused");
+            let error = error.err().expect("an error");
             assert_eq!(error.code, ErrorCode::DataFormat);
             assert!(error.at.file.unwrap().ends_with("data_batch_2.bin"));
         }
@@ -338,7 +344,7 @@ mod tests {
             set.facts().classes[set.source(Split::Train).label(i) as usize].clone()
         };
         assert_eq!([0, 1, 2].map(|i| name(&fine, i)), ["woman", "beaver", "dolphin"]);
-        let coarse = open_labels(&files, CifarLabels::Coarse).unwrap();
+        let coarse = open_with_labels(&files, CifarLabels::Coarse).unwrap();
         assert_eq!(coarse.facts().classes.len(), 20);
         assert_eq!(
             [0, 1, 2].map(|i| name(&coarse, i)),
@@ -358,14 +364,14 @@ mod tests {
             ("coarse_label_names.txt", b"A1\nB1\n".to_vec()),
         ];
         assert_eq!(open(&files).unwrap().facts().classes, ["a1", "b1"]);
-        let coarse = open_labels(&files, CifarLabels::Coarse).unwrap();
+        let coarse = open_with_labels(&files, CifarLabels::Coarse).unwrap();
         assert_eq!(coarse.facts().classes, ["A1", "B1"]);
     }
 
     #[test]
     fn cifar_10_has_no_coarse_labels() {
         let files = [("data_batch_1.bin", [record(0, 1), record(1, 2)].concat())];
-        let error = open_labels(&files, CifarLabels::Coarse).err().unwrap();
+        let error = open_with_labels(&files, CifarLabels::Coarse).err().unwrap();
         assert_eq!(error.code, ErrorCode::Config);
         assert_eq!(error.at.key.as_deref(), Some("data.labels"));
     }

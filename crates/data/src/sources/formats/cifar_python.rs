@@ -15,23 +15,24 @@ use crate::sources::listing::check_cancelled;
 use crate::sources::memory::MAX_BYTES;
 use crate::{Dataset, MemorySource, Split};
 
-/// The files with pickled batches in a folder.
+/// The pickled batch files in a folder, and the file with the class names.
 pub(crate) struct CifarPythonFiles {
     batches: CifarFiles,
     meta: Option<PathBuf>,
 }
 
 impl CifarPythonFiles {
-    /// Finds the files of the Python version; `None` if there are none. The names of CIFAR-100's
-    /// files are so common that they count only beside a `meta` file.
+    /// Finds the files of the Python version. Returns `None` if there are none. The files of
+    /// CIFAR-100 are accepted only beside a `meta` file, because their names (`train`, `test`) are
+    /// common.
     pub fn find(files: &[PathBuf]) -> Option<Self> {
-        let named = |name: &str| files.iter().find(|file| file.file_name() == Some(name.as_ref()));
+        let find = |name: &str| files.iter().find(|file| file.file_name() == Some(name.as_ref()));
         if let Some(batches) =
             CifarFiles::find_with_names(files, Cifar::Ten, "data_batch_", "test_batch", "")
         {
-            return Some(CifarPythonFiles { batches, meta: named("batches.meta").cloned() });
+            return Some(CifarPythonFiles { batches, meta: find("batches.meta").cloned() });
         }
-        let meta = Some(named("meta")?.clone());
+        let meta = Some(find("meta")?.clone());
         let batches = CifarFiles::find_with_names(files, Cifar::Hundred, "train", "test", "")?;
         Some(CifarPythonFiles { batches, meta })
     }
@@ -54,7 +55,7 @@ impl CifarPythonFiles {
             (Cifar::Hundred, CifarLabels::Coarse) => ("coarse_labels", "coarse_label_names"),
         };
         let classes = match &self.meta {
-            Some(meta) => names(meta, names_key)?,
+            Some(meta) => read_names(meta, names_key)?,
             None => kind.class_names(labels),
         };
         let read = |split, files: &[PathBuf]| {
@@ -74,9 +75,9 @@ impl CifarPythonFiles {
     }
 }
 
-/// Reads the class names of a `meta` file. Their number and length are limited, because a pickle
+/// Reads the class names of a `meta` file. Limits their number and length, because a short pickle
 /// can repeat one string a million times.
-fn names(file: &Path, key: &str) -> Result<Vec<String>> {
+fn read_names(file: &Path, key: &str) -> Result<Vec<String>> {
     let pickle = open(file, 0)?;
     let list = pickle.root().get(key).and_then(Value::as_items);
     let name = |name: Value| name.as_str().filter(|name| name.len() <= 200).map(String::from);
@@ -126,12 +127,12 @@ fn read_batch(
     Ok(())
 }
 
-/// Reads a pickle, if it fits in memory together with `before` bytes.
-fn open(file: &Path, before: u64) -> Result<Pickle> {
-    let failed = |cause| Error::read(file, &cause);
-    let opened = File::open(file).map_err(failed)?;
-    let length = opened.metadata().map_err(failed)?.len();
-    if length + before > MAX_BYTES {
+/// Reads a pickle of at most the memory limit minus `used_bytes`.
+fn open(file: &Path, used_bytes: u64) -> Result<Pickle> {
+    let read_error = |cause| Error::read(file, &cause);
+    let opened = File::open(file).map_err(read_error)?;
+    let length = opened.metadata().map_err(read_error)?.len();
+    if length + used_bytes > MAX_BYTES {
         return Err(malformed(file, "exceeds the limit of 4 GiB for data sets in memory".into()));
     }
     let limits = Limits { bytes: length as usize, ..Limits::default() };
@@ -153,7 +154,7 @@ mod tests {
     use crate::Image;
     use crate::sources::listing::Listing;
 
-    /// Written by `scripts/fixtures/pickles.py` like the published files.
+    /// Reads a file that `scripts/fixtures/pickles.py` wrote in the format of the published files.
     fn fixture(name: &str) -> Vec<u8> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../pickle/tests/fixtures");
         std::fs::read(format!("{folder}/{name}.pkl")).unwrap()
@@ -168,7 +169,7 @@ mod tests {
         CifarPythonFiles::find(&listing.files).unwrap().open("cifar", labels, &|| false)
     }
 
-    /// A `meta` file in the text protocol.
+    /// Returns a `meta` file in pickle protocol 0 (text).
     fn meta(lists: &[(&str, &[&str])]) -> Vec<u8> {
         let mut text = String::from("(d");
         for (key, names) in lists {
@@ -198,9 +199,9 @@ mod tests {
         assert_eq!([4, 5, 6, 7].map(|i| train.label(i)), [3, 1, 4, 1]);
         let mut image = Image::default();
         train.read_into(5, 3, &mut image).unwrap();
-        // Planes are consecutive; the fixture counts from 0 modulo 251.
+        // Byte i of the fixture's pixels is i modulo 251; image 5 is image 1 of the second batch.
         let value =
-            |channel: usize, place: usize| ((3072 + channel * PLANE_LEN + place) % 251) as u8;
+            |channel: usize, pixel: usize| ((3072 + channel * PLANE_LEN + pixel) % 251) as u8;
         assert_eq!(image.pixels[3..6], [value(0, 1), value(1, 1), value(2, 1)]);
         assert_eq!(image.pixels[3069..], [value(0, 1023), value(1, 1023), value(2, 1023)]);
     }
@@ -223,27 +224,27 @@ mod tests {
 
     #[test]
     fn refuses_malformed_batches() {
-        let refused = |files: &[(&str, &[u8])]| {
-            let error = open(files, CifarLabels::Fine).err().expect("refused");
+        let error_message = |files: &[(&str, &[u8])]| {
+            let error = open(files, CifarLabels::Fine).err().expect("an error");
             assert_eq!(error.code, ErrorCode::DataFormat, "{error}");
             assert!(error.at.file.is_some() && error.hint.is_some());
             error.message
         };
         let batch = fixture("cifar10");
         let call = b"cos\nsystem\n(S'true'\ntR.";
-        assert!(refused(&[("data_batch_1", call)]).contains("system"));
-        assert!(refused(&[("data_batch_1", &batch[..9000])]).contains("data_batch_1"));
-        assert!(refused(&[("data_batch_1", b"(d.")]).contains("'labels'"));
-        assert!(refused(&[("data_batch_1", b"(dS'labels'\n(lI1\nas.")]).contains("'data'"));
+        assert!(error_message(&[("data_batch_1", call)]).contains("system"));
+        assert!(error_message(&[("data_batch_1", &batch[..9000])]).contains("data_batch_1"));
+        assert!(error_message(&[("data_batch_1", b"(d.")]).contains("'labels'"));
+        assert!(error_message(&[("data_batch_1", b"(dS'labels'\n(lI1\nas.")]).contains("'data'"));
         let few = meta(&[("label_names", &["a", "b"])]);
-        let message = refused(&[("data_batch_1", &batch), ("batches.meta", &few)]);
+        let message = error_message(&[("data_batch_1", &batch), ("batches.meta", &few)]);
         assert!(message.contains("image 0"), "{message}");
-        refused(&[("data_batch_1", &batch), ("batches.meta", b"(d.")]);
+        error_message(&[("data_batch_1", &batch), ("batches.meta", b"(d.")]);
         // One long name repeated through the memo, and many short ones.
         let long =
             format!("(dS'label_names'\n(lS'{}'\np0\na{}s.", "x".repeat(9999), "g0\na".repeat(9999));
-        refused(&[("data_batch_1", &batch), ("batches.meta", long.as_bytes())]);
+        error_message(&[("data_batch_1", &batch), ("batches.meta", long.as_bytes())]);
         let many = meta(&[("label_names", &["x"; 101])]);
-        refused(&[("data_batch_1", &batch), ("batches.meta", &many)]);
+        error_message(&[("data_batch_1", &batch), ("batches.meta", &many)]);
     }
 }

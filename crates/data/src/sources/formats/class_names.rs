@@ -5,7 +5,7 @@ use std::path::Path;
 
 use residual_spec::{Error, ErrorCode, Result};
 
-use crate::sources::files::read_whole;
+use crate::sources::files::read_file;
 
 /// Maximum size of a names file.
 const MAX_BYTES: u64 = 16 << 20;
@@ -15,7 +15,7 @@ const MAX_BYTES: u64 = 16 << 20;
 /// # Errors
 /// `E_IO`; `E_DATA_FORMAT` for a file without names, with a duplicate name, or above 16 MiB.
 pub(crate) fn read_class_names(file: &Path) -> Result<Option<Vec<String>>> {
-    let bytes = match read_whole(file, MAX_BYTES) {
+    let bytes = match read_file(file, MAX_BYTES) {
         Ok(bytes) => bytes,
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(cause) => return Err(Error::read(file, &cause)),

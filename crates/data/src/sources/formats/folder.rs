@@ -12,12 +12,14 @@ use crate::decode::header_error;
 use crate::sources::dataset::check_classes;
 use crate::sources::disk::{DiskSource, ImageLocation};
 use crate::sources::listing::Listing;
-use crate::sources::scan_headers::{HeaderResult, HeaderStats, dataset, is_image, scan_headers};
+use crate::sources::scan_headers::{
+    HeaderResult, HeaderStats, build_dataset, is_image, scan_headers,
+};
 use crate::sources::skipped_files::SkippedFiles;
 use crate::{Dataset, Split};
 
 /// The number of files inspected for a hint about a folder without classes.
-const SOME: usize = 10;
+const MAX_INSPECTED: usize = 10;
 
 /// The folder of a class in one split, and its files.
 struct ClassFolder {
@@ -32,7 +34,11 @@ impl ClassFolder {
     }
 }
 
-/// Opens an image folder.
+/// Opens an image folder and parses the headers of its images.
+///
+/// # Errors
+/// `E_DATA_UNUSABLE`, also for a class without training images in another split; `E_IO`;
+/// `E_ABORTED`.
 pub(crate) fn open(
     source: &str,
     root: &Path,
@@ -42,7 +48,7 @@ pub(crate) fn open(
     let mut folders = Vec::new();
     for (split, listing) in find_splits(root, listing, cancelled)? {
         for path in listing.folders {
-            let files = files_below(&path, cancelled)?.into_iter();
+            let files = list_files(&path, cancelled)?.into_iter();
             let files = files.map(|file| ImageLocation::File(file.into())).collect();
             folders.push(ClassFolder { split, path, files });
         }
@@ -50,59 +56,62 @@ pub(crate) fn open(
     let files: Vec<ImageLocation> =
         folders.iter().flat_map(|folder| &folder.files).cloned().collect();
     let headers = scan_headers(&files, cancelled)?;
-    assemble(source, root, &folders, headers)
+    build(source, root, &folders, headers)
 }
 
-/// Finds the splits of a root folder, each with its class folders.
+/// Returns the splits of a root folder, each with the listing of its class folders.
 fn find_splits(
     root: &Path,
     listing: Listing,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Vec<(Split, Listing)>> {
-    let named = |folder: &Path| Split::from_name(folder.file_name()?.to_str()?);
-    let splits: Option<Vec<Split>> = listing.folders.iter().map(|folder| named(folder)).collect();
+    let split_of = |folder: &PathBuf| Split::from_name(folder.file_name()?.to_str()?);
+    let splits: Option<Vec<Split>> = listing.folders.iter().map(split_of).collect();
     // A class may be named "train": the folders are splits only if all of them have split names and
     // the training folder contains folders.
     let Some(splits) = splits.filter(|splits| splits.contains(&Split::Train)) else {
         return Ok(vec![(Split::Train, listing)]);
     };
-    let mut found: Vec<(Split, Listing)> = Vec::new();
+    let mut listings: Vec<(Split, Listing)> = Vec::new();
     for (split, folder) in splits.into_iter().zip(&listing.folders) {
-        if found.iter().any(|(other, _)| *other == split) {
+        if listings.iter().any(|(other, _)| *other == split) {
             let message = format!("{} has two {} splits", root.display(), split.as_str());
             return Err(Error::new(ErrorCode::DataUnusable, message)
                 .key("data")
                 .file(folder)
                 .hint("Keep one of the two folders."));
         }
-        found.push((split, Listing::read(folder, cancelled)?));
+        listings.push((split, Listing::read(folder, cancelled)?));
     }
-    let train_has_folders =
-        found.iter().any(|(split, inside)| *split == Split::Train && !inside.folders.is_empty());
-    Ok(if train_has_folders { found } else { vec![(Split::Train, listing)] })
+    let train_has_folders = listings
+        .iter()
+        .any(|(split, listing)| *split == Split::Train && !listing.folders.is_empty());
+    Ok(if train_has_folders { listings } else { vec![(Split::Train, listing)] })
 }
 
-/// All files below a class folder, sorted. A folder that several links lead to is visited once.
-fn files_below(class: &Path, cancelled: &dyn Fn() -> bool) -> Result<Vec<PathBuf>> {
+/// Lists all files below a class folder, sorted. Visits a folder once, even if several symbolic
+/// links point to it.
+fn list_files(class: &Path, cancelled: &dyn Fn() -> bool) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    let mut entered = HashSet::new();
-    let mut waiting = vec![class.to_path_buf()];
-    while let Some(folder) = waiting.pop() {
-        let real = folder.canonicalize().map_err(|cause| Error::read(&folder, &cause))?;
-        if entered.insert(real) {
+    let mut visited = HashSet::new();
+    let mut pending = vec![class.to_path_buf()];
+    while let Some(folder) = pending.pop() {
+        let canonical = folder.canonicalize().map_err(|cause| Error::read(&folder, &cause))?;
+        if visited.insert(canonical) {
             let listing = Listing::read(&folder, cancelled)?;
             files.extend(listing.files);
-            waiting.extend(listing.folders);
+            pending.extend(listing.folders);
         }
     }
     files.sort_unstable();
     Ok(files)
 }
 
-/// The readable images of a class folder: location, header, file size.
-type Readable<'a> = Vec<(&'a ImageLocation, Header, u64)>;
+/// The readable images of a class folder: location, header, file size in bytes.
+type ReadableImages<'a> = Vec<(&'a ImageLocation, Header, u64)>;
 
-fn assemble(
+/// Builds the data set from the class folders and the headers of all their files.
+fn build(
     source: &str,
     root: &Path,
     folders: &[ClassFolder],
@@ -110,7 +119,7 @@ fn assemble(
 ) -> Result<Dataset> {
     let mut skipped = SkippedFiles::files();
     let mut headers = headers.into_iter();
-    let mut readable: Vec<(&ClassFolder, Readable)> = Vec::with_capacity(folders.len());
+    let mut readable: Vec<(&ClassFolder, ReadableImages)> = Vec::with_capacity(folders.len());
     for folder in folders {
         let mut images = Vec::new();
         for (file, header) in folder.files.iter().zip(&mut headers) {
@@ -118,7 +127,7 @@ fn assemble(
                 Ok((header, bytes)) => images.push((file, header, bytes)),
                 // Notes, lists and thumbnails are common in image folders and need no warning.
                 Err(HeaderError::Unknown) if !has_image_extension(file.file()) => {}
-                Err(why) => skipped.add(file.with_name(header_error(&why))),
+                Err(error) => skipped.add(file.with_name(header_error(&error))),
             }
         }
         readable.push((folder, images));
@@ -135,7 +144,7 @@ fn assemble(
                 message: format!("the class folder {} has no images", folder.path.display()),
                 file: Some(folder.path.display().to_string()),
                 hint: Some(
-                    "The class was skipped; remove the folder, or put images into it.".into(),
+                    "The class was skipped: remove the folder, or put images into it.".into(),
                 ),
             });
         } else {
@@ -155,7 +164,7 @@ fn assemble(
     let mut sources: [DiskSource; 3] = Default::default();
     for split in Split::ALL {
         let images = &mut sources[split as usize];
-        for (folder, readable) in folders_of(split).filter(|(_, images)| !images.is_empty()) {
+        for (folder, readable) in folders_of(split).filter(|(_, readable)| !readable.is_empty()) {
             let name = folder.name();
             let Some(label) = classes.iter().position(|class| *class == name) else {
                 return Err(unknown_class(split, folder));
@@ -163,8 +172,8 @@ fn assemble(
             for &(location, ref header, bytes) in readable {
                 if split == Split::Train {
                     let file = location.file();
-                    let below = file.strip_prefix(&folder.path).unwrap_or(file);
-                    add_to_fingerprint(&mut hash, label, &name, below, bytes);
+                    let relative = file.strip_prefix(&folder.path).unwrap_or(file);
+                    add_to_fingerprint(&mut hash, label, &name, relative, bytes);
                 }
                 stats.add(split, header);
                 images.locations.push(location.clone());
@@ -181,12 +190,12 @@ fn assemble(
         }
     }
     let format = DataFormat::ImageFolder;
-    Ok(dataset(source, format, classes, sources, &stats, &hash, warnings))
+    Ok(build_dataset(source, format, classes, sources, &stats, &hash, warnings))
 }
 
 fn unknown_class(split: Split, folder: &ClassFolder) -> Error {
     let message = format!(
-        "the {} split has the class '{}', which the train split lacks",
+        "the {} split has the class '{}', which the train split does not have",
         split.as_str(),
         folder.name()
     );
@@ -196,33 +205,33 @@ fn unknown_class(split: Split, folder: &ClassFolder) -> Error {
         .hint("Use the same class names in every split.")
 }
 
-/// Hashes the components of a path with `/` between them, so that every platform gives the same
-/// hash.
-fn add_to_fingerprint(hash: &mut Xxh3, label: usize, class: &str, below: &Path, bytes: u64) {
+/// Hashes an image: its label, size, class name and path relative to the class folder. Path
+/// components are separated by `/`, so that the hash is the same on every platform.
+fn add_to_fingerprint(hash: &mut Xxh3, label: usize, class: &str, relative: &Path, bytes: u64) {
     hash.update(&(label as u64).to_le_bytes());
     hash.update(&bytes.to_le_bytes());
     hash.update(class.as_bytes());
-    for name in below {
+    for name in relative {
         hash.update(b"/");
         hash.update(name.as_encoded_bytes());
     }
     hash.update(b"\0");
 }
 
-/// A hint for a folder with too few classes, for example the folder that was probably meant.
+/// Returns a hint for a folder with too few classes, for example to use its only subfolder instead.
 fn suggest_fix(root: &Path, folders: &[ClassFolder]) -> Option<String> {
     let mut inner = folders.iter().map(|folder| folder.path.as_path());
-    if let (Some(only), None) = (inner.next(), inner.next()) {
-        let listing = Listing::read(only, &|| false).ok()?;
-        let data = has_data_files(&listing.files);
-        if data || listing.folders.len() > 1 {
-            return Some(format!("Did you mean {}?", only.display()));
+    if let (Some(subfolder), None) = (inner.next(), inner.next()) {
+        let listing = Listing::read(subfolder, &|| false).ok()?;
+        let has_data_files = has_data_files(&listing.files);
+        if has_data_files || listing.folders.len() > 1 {
+            return Some(format!("Did you mean {}?", subfolder.display()));
         }
     }
     let files = Listing::read(root, &|| false).ok()?.files;
     files
         .iter()
-        .take(SOME)
+        .take(MAX_INSPECTED)
         .any(|file| is_image(file))
         .then(|| "The folder contains images directly; move each class into its own folder.".into())
 }
@@ -245,13 +254,13 @@ mod tests {
     use super::*;
     use crate::Image;
 
-    fn image(name: &str) -> Vec<u8> {
+    fn read_fixture(name: &str) -> Vec<u8> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images");
         std::fs::read(format!("{folder}/{name}")).unwrap()
     }
 
-    /// Creates a folder with files; a name that ends with `/` is an empty folder.
-    fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    /// Creates a folder with files. A name that ends with `/` is an empty folder.
+    fn create_folder(files: &[(&str, &[u8])]) -> TempDir {
         let root = tempfile::tempdir().unwrap();
         for (name, bytes) in files {
             let path = root.path().join(name);
@@ -270,9 +279,9 @@ mod tests {
         crate::open(&DataConfig { source, ..DataConfig::default() }, &|| false)
     }
 
-    fn refused(files: &[(&str, &[u8])]) -> Error {
-        let root = folder(files);
-        let error = open(root.path()).err().expect("refused");
+    fn open_error(files: &[(&str, &[u8])]) -> Error {
+        let root = create_folder(files);
+        let error = open(root.path()).err().expect("an error");
         assert_eq!(error.code, ErrorCode::DataUnusable, "{error}");
         assert_eq!(error.at.key.as_deref(), Some("data"));
         error
@@ -284,8 +293,8 @@ mod tests {
 
     #[test]
     fn classes_are_folders_in_byte_order() {
-        let (jpeg, png) = (image("baseline.jpg"), image("picture.png"));
-        let root = folder(&[
+        let (jpeg, png) = (read_fixture("baseline.jpg"), read_fixture("picture.png"));
+        let root = create_folder(&[
             ("bee/1.jpg", &jpeg),
             ("Zebra/1.JPEG", &jpeg),
             ("ant/2 of 2.png", &png),
@@ -307,9 +316,9 @@ mod tests {
 
     #[test]
     fn splits_are_folders_of_class_folders() {
-        let png = image("picture.png");
+        let png = read_fixture("picture.png");
         for val in ["val", "valid", "Validation"] {
-            let root = folder(&[
+            let root = create_folder(&[
                 ("train/ant/1.png", &png),
                 ("train/bee/1.png", &png),
                 (&format!("{val}/bee/2.png"), &png),
@@ -324,26 +333,31 @@ mod tests {
     }
 
     #[test]
-    fn a_class_may_be_called_train() {
-        let png = image("picture.png");
-        let set = open(folder(&[("train/1.png", &png), ("plane/1.png", &png)]).path()).unwrap();
+    fn a_class_may_be_named_train() {
+        let png = read_fixture("picture.png");
+        let set =
+            open(create_folder(&[("train/1.png", &png), ("plane/1.png", &png)]).path()).unwrap();
         assert_eq!(set.facts().classes, ["plane", "train"]);
-        let set = open(folder(&[("train/1.png", &png), ("test/1.png", &png)]).path()).unwrap();
+        let set =
+            open(create_folder(&[("train/1.png", &png), ("test/1.png", &png)]).path()).unwrap();
         assert_eq!(set.facts().classes, ["test", "train"]);
     }
 
     #[test]
     fn gray_images_of_several_sizes_have_no_common_size() {
-        let root = folder(&[("a/1.jpg", &image("gray.jpg")), ("b/1.png", &image("gray16.png"))]);
+        let root = create_folder(&[
+            ("a/1.jpg", &read_fixture("gray.jpg")),
+            ("b/1.png", &read_fixture("gray16.png")),
+        ]);
         assert_eq!(open(root.path()).unwrap().facts().channels, 1);
-        let (down, up) = (image("resized-down.png"), image("resized-up.png"));
-        let root = folder(&[("a/1.png", &down), ("b/1.png", &up)]);
+        let (down, up) = (read_fixture("resized-down.png"), read_fixture("resized-up.png"));
+        let root = create_folder(&[("a/1.png", &down), ("b/1.png", &up)]);
         assert_eq!(open(root.path()).unwrap().facts().image_size, None);
     }
 
     #[test]
-    fn files_that_are_no_images_are_reported() {
-        let png = image("picture.png");
+    fn files_that_are_not_images_are_reported() {
+        let png = read_fixture("picture.png");
         let mut files: Vec<(String, &[u8])> = vec![
             ("ant/good.png".into(), &png),
             ("bee/good.png".into(), &png),
@@ -353,8 +367,9 @@ mod tests {
             ("bee/short.png".into(), &png[..20]),
         ];
         files.extend((0..12).map(|i| (format!("ant/{i:02}.gif"), &b"GIF89a"[..])));
-        let files: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (n.as_str(), *b)).collect();
-        let root = folder(&files);
+        let files: Vec<(&str, &[u8])> =
+            files.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
+        let root = create_folder(&files);
         let set = open(root.path()).unwrap();
         assert_eq!(counts(&set), [2, 0, 0]);
         assert_eq!(set.warnings().len(), 11);
@@ -367,17 +382,17 @@ mod tests {
 
     #[test]
     fn the_short_side_is_the_median() {
-        // 29x37 twice, and one of another size.
-        let (up, jpeg) = (image("resized-up.png"), image("baseline.jpg"));
-        let root = folder(&[("a/1.png", &up), ("b/1.jpg", &jpeg), ("b/2.jpg", &jpeg)]);
+        // Two images of 37x29, and one of another size.
+        let (up, jpeg) = (read_fixture("resized-up.png"), read_fixture("baseline.jpg"));
+        let root = create_folder(&[("a/1.png", &up), ("b/1.jpg", &jpeg), ("b/2.jpg", &jpeg)]);
         let set = open(root.path()).unwrap();
         assert_eq!((set.facts().image_size, set.facts().median_short_side), (None, Some(29)));
     }
 
     #[test]
     fn an_empty_class_folder_is_skipped_with_a_warning() {
-        let png = image("picture.png");
-        let root = folder(&[("ant/1.png", &png), ("bee/1.png", &png), ("cat/", b"")]);
+        let png = read_fixture("picture.png");
+        let root = create_folder(&[("ant/1.png", &png), ("bee/1.png", &png), ("cat/", b"")]);
         let set = open(root.path()).unwrap();
         assert_eq!(set.facts().classes, ["ant", "bee"]);
         assert!(set.warnings()[0].message.contains("cat"), "{:?}", set.warnings());
@@ -385,13 +400,13 @@ mod tests {
 
     #[test]
     fn refuses_unusable_folders_with_a_hint() {
-        let png = image("picture.png");
-        assert!(refused(&[]).hint.unwrap().contains("separate folder"));
-        assert!(refused(&[("1.png", &png)]).hint.unwrap().contains("contains images directly"));
-        assert!(refused(&[("only/1.png", &png)]).message.contains("one class only"));
-        let nested = refused(&[("photos/ant/1.png", &png), ("photos/bee/1.png", &png)]);
+        let png = read_fixture("picture.png");
+        assert!(open_error(&[]).hint.unwrap().contains("separate folder"));
+        assert!(open_error(&[("1.png", &png)]).hint.unwrap().contains("contains images directly"));
+        assert!(open_error(&[("only/1.png", &png)]).message.contains("one class only"));
+        let nested = open_error(&[("photos/ant/1.png", &png), ("photos/bee/1.png", &png)]);
         assert!(nested.hint.unwrap().ends_with("photos?"));
-        let data = refused(&[("inside/data_batch_1.bin", b"")]);
+        let data = open_error(&[("inside/data_batch_1.bin", b"")]);
         assert!(data.hint.unwrap().ends_with("inside?"));
         let two = [
             ("train/ant/1.png", &png[..]),
@@ -399,24 +414,24 @@ mod tests {
             ("val/", b""),
             ("valid/", b""),
         ];
-        assert!(refused(&two).message.contains("two val splits"));
+        assert!(open_error(&two).message.contains("two val splits"));
         let unknown =
             [("train/ant/1.png", &png[..]), ("train/bee/1.png", &png), ("test/cat/1.png", &png)];
-        assert!(refused(&unknown).message.contains("'cat'"));
+        assert!(open_error(&unknown).message.contains("'cat'"));
     }
 
     #[test]
     fn the_fingerprint_depends_on_files_not_on_location() {
-        let (png, jpeg) = (image("picture.png"), image("baseline.jpg"));
-        let print = |files: &[(&str, &[u8])]| {
-            let root = folder(files);
+        let (png, jpeg) = (read_fixture("picture.png"), read_fixture("baseline.jpg"));
+        let fingerprint = |files: &[(&str, &[u8])]| {
+            let root = create_folder(files);
             open(root.path()).unwrap().facts().fingerprint.clone()
         };
-        let first = print(&[("a/1", &png), ("b/1", &png)]);
-        assert_eq!(first, print(&[("a/1", &png), ("b/1", &png)]));
-        assert_ne!(first, print(&[("a/1", &png), ("b/2", &png)]));
-        assert_ne!(first, print(&[("a/1", &png), ("b/1", &jpeg)]));
-        assert_ne!(first, print(&[("a/1", &png), ("c/1", &png)]));
+        let expected = fingerprint(&[("a/1", &png), ("b/1", &png)]);
+        assert_eq!(expected, fingerprint(&[("a/1", &png), ("b/1", &png)]));
+        assert_ne!(expected, fingerprint(&[("a/1", &png), ("b/2", &png)]));
+        assert_ne!(expected, fingerprint(&[("a/1", &png), ("b/1", &jpeg)]));
+        assert_ne!(expected, fingerprint(&[("a/1", &png), ("c/1", &png)]));
     }
 
     #[cfg(unix)]
@@ -424,13 +439,13 @@ mod tests {
     fn follows_links_without_cycles() {
         use std::os::unix::fs::symlink;
 
-        let png = image("picture.png");
-        let root = folder(&[("ant/1.png", &png), ("bee/1.png", &png)]);
-        let at = |name: &str| root.path().join(name);
-        symlink(root.path(), at("ant/circle")).unwrap();
-        symlink("itself", at("ant/itself")).unwrap();
-        symlink(at("bee"), at("cat")).unwrap();
-        symlink("nowhere", at("bee/gone.png")).unwrap();
+        let png = read_fixture("picture.png");
+        let root = create_folder(&[("ant/1.png", &png), ("bee/1.png", &png)]);
+        let path = |name: &str| root.path().join(name);
+        symlink(root.path(), path("ant/circle")).unwrap();
+        symlink("itself", path("ant/itself")).unwrap();
+        symlink(path("bee"), path("cat")).unwrap();
+        symlink("nowhere", path("bee/gone.png")).unwrap();
         let set = open(root.path()).unwrap();
         assert_eq!(set.facts().classes, ["ant", "bee", "cat"]);
     }
@@ -441,11 +456,11 @@ mod tests {
         use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt;
 
-        let png = image("picture.png");
-        let root = folder(&[("ant/1.png", &png)]);
-        let odd = root.path().join(OsStr::from_bytes(b"b\xffe"));
-        std::fs::create_dir(&odd).unwrap();
-        std::fs::write(odd.join(OsStr::from_bytes(b"\xfe.png")), &png).unwrap();
+        let png = read_fixture("picture.png");
+        let root = create_folder(&[("ant/1.png", &png)]);
+        let class = root.path().join(OsStr::from_bytes(b"b\xffe"));
+        std::fs::create_dir(&class).unwrap();
+        std::fs::write(class.join(OsStr::from_bytes(b"\xfe.png")), &png).unwrap();
         let set = open(root.path()).unwrap();
         assert_eq!(set.facts().classes, ["ant", "b\u{fffd}e"]);
         let train = set.source(Split::Train);
@@ -454,25 +469,25 @@ mod tests {
     }
 
     #[test]
-    fn names_an_image_that_breaks_later() {
-        let png = image("picture.png");
-        let root = folder(&[("ant/1.png", &png), ("bee/1.png", &png)]);
+    fn reports_an_image_that_is_damaged_after_opening() {
+        let png = read_fixture("picture.png");
+        let root = create_folder(&[("ant/1.png", &png), ("bee/1.png", &png)]);
         let set = open(root.path()).unwrap();
         let train = set.source(Split::Train);
         std::fs::remove_file(root.path().join("ant/1.png")).unwrap();
         std::fs::write(root.path().join("bee/1.png"), &png[..200]).unwrap();
-        let gone = train.read_into(0, 3, &mut Image::default()).unwrap_err();
-        assert_eq!(gone.code, ErrorCode::Io);
-        let broken = train.read_into(1, 3, &mut Image::default()).unwrap_err();
-        assert_eq!(broken.code, ErrorCode::Image);
-        assert!(broken.message.contains("1.png is damaged"), "{broken}");
-        assert!(broken.at.file.unwrap().ends_with("1.png"));
+        let missing = train.read_into(0, 3, &mut Image::default()).unwrap_err();
+        assert_eq!(missing.code, ErrorCode::Io);
+        let damaged = train.read_into(1, 3, &mut Image::default()).unwrap_err();
+        assert_eq!(damaged.code, ErrorCode::Image);
+        assert!(damaged.message.contains("1.png is damaged"), "{damaged}");
+        assert!(damaged.at.file.unwrap().ends_with("1.png"));
     }
 
     #[test]
-    fn scans_ten_thousand_files_quickly_and_cancels_at_once() {
-        let png = image("picture.png");
-        let root = folder(&[("ant/", b""), ("bee/", b"")]);
+    fn scans_ten_thousand_files_and_cancels_quickly() {
+        let png = read_fixture("picture.png");
+        let root = create_folder(&[("ant/", b""), ("bee/", b"")]);
         for i in 0..10_000 {
             let class = if i % 2 == 0 { "ant" } else { "bee" };
             std::fs::write(root.path().join(format!("{class}/{i}.png")), &png).unwrap();

@@ -1,5 +1,6 @@
-//! MNIST's IDX format, plain or gzipped: `train-images-idx3-ubyte[.gz]` and its siblings
-//! (<http://yann.lecun.com/exdb/mnist>, "the IDX file format").
+//! The IDX format of MNIST, plain or gzipped: `train-images-idx3-ubyte[.gz]`,
+//! `train-labels-idx1-ubyte[.gz]` and so on (<http://yann.lecun.com/exdb/mnist>, "the IDX file
+//! format").
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
@@ -14,9 +15,9 @@ use crate::sources::listing::check_cancelled;
 use crate::sources::memory::MAX_BYTES;
 use crate::{Dataset, MemorySource, Split};
 
-/// The maximum compression ratio of Deflate (RFC 1951: 258 bytes in 2 bits). A gzipped file that
-/// claims more is malformed.
-const MAX_DEFLATION: u64 = 1032;
+/// The maximum compression ratio of Deflate (RFC 1951: 258 bytes in 2 bits). A gzipped file with a
+/// higher ratio is malformed.
+const MAX_DEFLATE_RATIO: u64 = 1032;
 
 /// The image and label files of a folder, by split.
 #[derive(Debug, Default)]
@@ -26,15 +27,15 @@ pub(crate) struct IdxFiles {
 }
 
 impl IdxFiles {
-    /// Finds the IDX files of a folder; `None` if there are no images.
+    /// Finds the IDX files of a folder. Returns `None` if there are no image files.
     ///
     /// # Errors
-    /// `E_DATA_FORMAT` if two files belong to the same split.
+    /// `E_DATA_FORMAT` for two image or label files of the same split.
     pub fn find(files: &[PathBuf]) -> Result<Option<Self>> {
         let mut found = IdxFiles::default();
         for file in files {
             let Some((split, kind)) =
-                file.file_name().and_then(|n| n.to_str()).and_then(parse_name)
+                file.file_name().and_then(|name| name.to_str()).and_then(parse_name)
             else {
                 continue;
             };
@@ -44,12 +45,12 @@ impl IdxFiles {
             };
             match &mut slots[split as usize] {
                 slot @ None => *slot = Some(file.clone()),
-                // Both the plain and the gzipped file exist: use either.
+                // The plain and the gzipped file exist: use the plain file.
                 Some(other) if other.with_extension("") == *file => *other = file.clone(),
                 Some(other) if *other == file.with_extension("") => {}
                 Some(other) => {
                     let message = format!(
-                        "{} and {} both look like the {} split",
+                        "{} and {} are both named as files of the {} split",
                         other.display(),
                         file.display(),
                         split.as_str()
@@ -85,18 +86,18 @@ impl IdxFiles {
                 (Some(images), Some(labels)) => {
                     Some(read_split(split, &images, &labels, &mut size, cancelled)?)
                 }
-                (Some(found), None) => return Err(missing("labels", &found)),
-                (None, Some(found)) => return Err(missing("images", &found)),
+                (Some(images), None) => return Err(missing_file("labels", &images)),
+                (None, Some(labels)) => return Err(missing_file("images", &labels)),
             });
         }
         let max_label = sources.iter().flatten().flat_map(|source| source.labels()).max().copied();
-        let needed = max_label.unwrap_or(0) as usize + 1;
+        let num_classes = max_label.unwrap_or(0) as usize + 1;
         let list = folder.join("classes.txt");
         let classes = match read_class_names(&list)? {
-            Some(names) if names.len() < needed => {
-                let (count, max_label) = (names.len(), needed - 1);
+            Some(names) if names.len() < num_classes => {
+                let (count, max_label) = (names.len(), num_classes - 1);
                 let message = format!(
-                    "{} names {count} classes, but there are labels up to {max_label}",
+                    "{} has {count} class names, but there are labels up to {max_label}",
                     list.display()
                 );
                 return Err(Error::new(ErrorCode::DataFormat, message)
@@ -104,7 +105,7 @@ impl IdxFiles {
                     .hint("Write one name per line, in the order of labels from 0."));
             }
             Some(names) => names,
-            None => (0..needed).map(|class| class.to_string()).collect(),
+            None => (0..num_classes).map(|class| class.to_string()).collect(),
         };
         let [height, width] = size.unwrap_or([1, 1]);
         let mut sources = Split::ALL.into_iter().zip(sources).map(|(split, source)| {
@@ -120,7 +121,7 @@ enum Kind {
     Labels,
 }
 
-/// Parses split and content from a file name. Publishers differ in the dot or dash before `idx` and
+/// Parses split and content from a file name. Data sets differ in the dot or dash before `idx` and
 /// in the text around `train`, `t10k` or `test`.
 fn parse_name(name: &str) -> Option<(Split, Kind)> {
     let name = name.strip_suffix(".gz").unwrap_or(name).replace(".idx", "-idx");
@@ -140,15 +141,15 @@ fn parse_name(name: &str) -> Option<(Split, Kind)> {
     Some((split, kind))
 }
 
-fn missing(content: &str, found: &Path) -> Error {
-    let message = format!("there are no {content} beside {}", found.display());
-    Error::new(ErrorCode::DataFormat, message)
-        .key("data")
-        .file(found)
-        .hint("Images and labels come in pairs: train-images-idx3-ubyte, train-labels-idx1-ubyte.")
+fn missing_file(content: &str, existing: &Path) -> Error {
+    let message = format!("there is no file with the {content} of {}", existing.display());
+    Error::new(ErrorCode::DataFormat, message).key("data").file(existing).hint(
+        "Put both files into the folder: train-images-idx3-ubyte and train-labels-idx1-ubyte.",
+    )
 }
 
-/// Reads the images and labels of a split. All splits have the size of the first.
+/// Reads the images and labels of a split. `size` is the height and width of the splits read
+/// before.
 fn read_split(
     split: Split,
     images: &Path,
@@ -167,7 +168,9 @@ fn read_split(
     match *size {
         Some(other) if other != [height, width] => {
             let [h, w] = other;
-            return Err(damaged(images, format!("has images of {height}x{width}, others {h}x{w}")));
+            let problem =
+                format!("has images of {height}x{width} pixels, but another split has {h}x{w}");
+            return Err(damaged(images, problem));
         }
         _ => *size = Some([height, width]),
     }
@@ -177,75 +180,77 @@ fn read_split(
 
 /// Reads the dimensions of an IDX file with `D` dimensions, and its values.
 fn read<const D: usize>(file: &Path, cancelled: &dyn Fn() -> bool) -> Result<([u32; D], Vec<u8>)> {
-    let failed = |cause: std::io::Error| match cause.kind() {
+    let read_error = |cause: std::io::Error| match cause.kind() {
         ErrorKind::UnexpectedEof => damaged(file, "is truncated"),
         ErrorKind::InvalidInput | ErrorKind::InvalidData => {
             damaged(file, format!("is damaged: {cause}"))
         }
         _ => Error::read(file, &cause),
     };
-    let opened = File::open(file).map_err(failed)?;
-    let on_disk = opened.metadata().map_err(failed)?.len();
+    let opened = File::open(file).map_err(read_error)?;
+    let file_bytes = opened.metadata().map_err(read_error)?.len();
     let mut plain = BufReader::with_capacity(1 << 16, opened);
-    let zipped = std::io::BufRead::fill_buf(&mut plain).map_err(failed)?.starts_with(&[0x1f, 0x8b]);
+    let is_gzip =
+        std::io::BufRead::fill_buf(&mut plain).map_err(read_error)?.starts_with(&[0x1f, 0x8b]);
     let mut reader: Box<dyn Read> =
-        if zipped { Box::new(MultiGzDecoder::new(plain)) } else { Box::new(plain) };
+        if is_gzip { Box::new(MultiGzDecoder::new(plain)) } else { Box::new(plain) };
 
-    let mut word = || -> Result<[u8; 4]> {
+    let mut read_word = || -> Result<[u8; 4]> {
         let mut word = [0; 4];
-        reader.read_exact(&mut word).map_err(failed)?;
+        reader.read_exact(&mut word).map_err(read_error)?;
         Ok(word)
     };
-    let magic = word()?;
+    let magic = read_word()?;
     if magic != [0, 0, 8, D as u8] {
         let message = format!(
-            "does not begin as an IDX file of bytes in {D} dimensions does (00 00 08 {D:02x}), but with {magic:02x?}"
+            "starts with the bytes {magic:02x?}, but an IDX file of bytes in {D} dimensions starts \
+             with [00, 00, 08, {D:02x}]"
         );
         return Err(damaged(file, message));
     }
     let mut lengths = [0; D];
     for length in &mut lengths {
-        *length = u32::from_be_bytes(word()?);
+        *length = u32::from_be_bytes(read_word()?);
     }
-    let promised = lengths.iter().try_fold(1u64, |all, &n| all.checked_mul(n.into()));
-    let possible = if zipped { on_disk.saturating_mul(MAX_DEFLATION) } else { on_disk };
-    let promised = promised.filter(|&bytes| bytes <= possible).ok_or_else(|| {
+    let expected = lengths.iter().try_fold(1u64, |product, &n| product.checked_mul(n.into()));
+    let max = if is_gzip { file_bytes.saturating_mul(MAX_DEFLATE_RATIO) } else { file_bytes };
+    let expected = expected.filter(|&bytes| bytes <= max).ok_or_else(|| {
         damaged(
             file,
             format!(
-                "is truncated: its header claims {lengths:?} values, the file has {on_disk} bytes"
+                "is truncated: its header claims {lengths:?} values, but it has {file_bytes} bytes"
             ),
         )
     })?;
-    if promised > MAX_BYTES {
+    if expected > MAX_BYTES {
         return Err(damaged(
             file,
             format!(
                 "has {} GiB, more than the limit of 4 GiB for data sets in memory",
-                promised >> 30
+                expected >> 30
             ),
         )
-        .hint("Convert it to an image folder, whose images are read on demand."));
+        .hint("Convert the data set to an image folder, whose images are read on demand."));
     }
 
-    // Allocate as bytes arrive: the header may lie.
+    // Allocate memory while reading, because the size in the header may be wrong.
     let mut bytes = Vec::new();
-    while (bytes.len() as u64) < promised {
+    while (bytes.len() as u64) < expected {
         check_cancelled(cancelled)?;
-        let step = (promised - bytes.len() as u64).min(1 << 20);
-        let before = bytes.len();
-        (&mut reader).take(step).read_to_end(&mut bytes).map_err(failed)?;
-        if bytes.len() == before {
+        let chunk = (expected - bytes.len() as u64).min(1 << 20);
+        let length = bytes.len();
+        (&mut reader).take(chunk).read_to_end(&mut bytes).map_err(read_error)?;
+        if bytes.len() == length {
             let message =
-                format!("is truncated: its header claims {promised} values, {before} are present");
+                format!("is truncated: its header claims {expected} values, but it has {length}");
             return Err(damaged(file, message));
         }
     }
     // Reading to the end also verifies the gzip checksum.
-    if reader.read(&mut [0]).map_err(failed)? != 0 {
+    if reader.read(&mut [0]).map_err(read_error)? != 0 {
         return Err(damaged(
             file,
-            format!("has more than the {promised} values that its header claims"),
+            format!("has more than the {expected} values that its header claims"),
         ));
     }
     bytes.shrink_to_fit();
@@ -269,7 +274,7 @@ mod tests {
         bytes
     }
 
-    fn zipped(bytes: &[u8]) -> Vec<u8> {
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
         encoder.write_all(bytes).unwrap();
         encoder.finish().unwrap()
@@ -278,8 +283,8 @@ mod tests {
     const IMAGES: &str = "train-images-idx3-ubyte";
     const LABELS: &str = "train-labels-idx1-ubyte";
 
-    /// A folder with three images of 2x1, plus or replaced by these files.
-    fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
+    /// Creates a folder with three images of 2x1, and adds or replaces `files`.
+    fn create_folder(files: &[(&str, Vec<u8>)]) -> TempDir {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes);
         write(IMAGES, &idx(&[3, 2, 1], &[1, 2, 3, 4, 5, 6])).unwrap();
@@ -295,8 +300,8 @@ mod tests {
         IdxFiles::find(&listing.files)?.unwrap().open("digits", folder.path(), &|| false)
     }
 
-    fn refused(files: &[(&str, Vec<u8>)]) -> Error {
-        let error = open(&folder(files)).err().expect("refused");
+    fn open_error(files: &[(&str, Vec<u8>)]) -> Error {
+        let error = open(&create_folder(files)).err().expect("an error");
         assert_eq!(error.code, ErrorCode::DataFormat, "{error}");
         assert!(error.at.file.is_some() && error.hint.is_some(), "{error:?}");
         error
@@ -304,12 +309,12 @@ mod tests {
 
     #[test]
     fn plain_and_gzipped_files_are_equal() {
-        let plain = open(&folder(&[])).unwrap();
+        let plain = open(&create_folder(&[])).unwrap();
         let packed = tempfile::tempdir().unwrap();
         for (name, bytes) in
             [(IMAGES, idx(&[3, 2, 1], &[1, 2, 3, 4, 5, 6])), (LABELS, idx(&[3], &[0, 1, 1]))]
         {
-            std::fs::write(packed.path().join(format!("{name}.gz")), zipped(&bytes)).unwrap();
+            std::fs::write(packed.path().join(format!("{name}.gz")), gzip(&bytes)).unwrap();
         }
         let packed = open(&packed).unwrap();
         assert_eq!(plain.facts(), packed.facts());
@@ -322,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn parses_names_of_all_publishers() {
+    fn parses_the_file_names_of_all_data_sets() {
         for (name, split) in [
             ("train-images-idx3-ubyte.gz", Split::Train),
             ("t10k-images.idx3-ubyte", Split::Test),
@@ -330,7 +335,7 @@ mod tests {
             ("val-images-idx3-ubyte", Split::Val),
         ] {
             assert!(
-                matches!(parse_name(name), Some((found, Kind::Images)) if found == split),
+                matches!(parse_name(name), Some((parsed, Kind::Images)) if parsed == split),
                 "{name}"
             );
         }
@@ -339,55 +344,55 @@ mod tests {
 
     #[test]
     fn class_names_come_from_classes_txt() {
-        let set = open(&folder(&[("classes.txt", b"shirt\nbag\nshoe\n".to_vec())])).unwrap();
+        let set = open(&create_folder(&[("classes.txt", b"shirt\nbag\nshoe\n".to_vec())])).unwrap();
         assert_eq!(set.facts().classes, ["shirt", "bag", "shoe"]);
         assert!(set.facts().flip_preserves_label);
-        assert_eq!(set.warnings().len(), 1, "no shoe to train on");
-        refused(&[("classes.txt", b"shirt\n".to_vec())]);
+        assert_eq!(set.warnings().len(), 1, "shoe has no training images");
+        open_error(&[("classes.txt", b"shirt\n".to_vec())]);
     }
 
     #[test]
-    fn refuses_a_false_size_before_allocating() {
+    fn refuses_a_wrong_size_before_allocating() {
         for lengths in [[u32::MAX; 3], [3, 2, 2], [60_000, 28, 28]] {
-            refused(&[(IMAGES, idx(&lengths, &[0; 6]))]);
-            refused(&[(IMAGES, zipped(&idx(&lengths, &[0; 6])))]);
+            open_error(&[(IMAGES, idx(&lengths, &[0; 6]))]);
+            open_error(&[(IMAGES, gzip(&idx(&lengths, &[0; 6])))]);
         }
-        refused(&[(IMAGES, idx(&[3, 1, 1], &[0; 6]))]);
+        open_error(&[(IMAGES, idx(&[3, 1, 1], &[0; 6]))]);
     }
 
     #[test]
     fn refuses_gzip_content_beyond_the_header_size() {
-        let error = refused(&[(IMAGES, zipped(&idx(&[3, 2, 1], &vec![0; 50 << 20])))]);
+        let error = open_error(&[(IMAGES, gzip(&idx(&[3, 2, 1], &vec![0; 50 << 20])))]);
         assert!(error.message.contains("has more"), "{error}");
     }
 
     #[test]
     fn refuses_truncated_and_damaged_files() {
-        let whole = zipped(&idx(&[3, 2, 1], &[1, 2, 3, 4, 5, 6]));
-        for length in 0..whole.len() {
-            refused(&[(IMAGES, whole[..length].to_vec())]);
+        let gzipped = gzip(&idx(&[3, 2, 1], &[1, 2, 3, 4, 5, 6]));
+        for length in 0..gzipped.len() {
+            open_error(&[(IMAGES, gzipped[..length].to_vec())]);
         }
         let plain = idx(&[3], &[0, 1, 1]);
         for length in 0..plain.len() {
-            refused(&[(LABELS, plain[..length].to_vec())]);
+            open_error(&[(LABELS, plain[..length].to_vec())]);
         }
-        let mut flipped = whole;
-        let middle = flipped.len() - 8;
-        flipped[middle] ^= 0xff;
-        refused(&[(IMAGES, flipped)]);
+        let mut damaged = gzipped;
+        let checksum = damaged.len() - 8;
+        damaged[checksum] ^= 0xff;
+        open_error(&[(IMAGES, damaged)]);
     }
 
     #[test]
     fn refuses_inconsistent_files() {
-        refused(&[(LABELS, idx(&[2], &[0, 1]))]);
-        refused(&[(IMAGES, idx(&[3], &[1, 2, 3]))]);
-        refused(&[("t10k-images-idx3-ubyte", idx(&[1, 2, 1], &[1, 2]))]);
-        refused(&[
+        open_error(&[(LABELS, idx(&[2], &[0, 1]))]);
+        open_error(&[(IMAGES, idx(&[3], &[1, 2, 3]))]);
+        open_error(&[("t10k-images-idx3-ubyte", idx(&[1, 2, 1], &[1, 2]))]);
+        open_error(&[
             ("t10k-images-idx3-ubyte", idx(&[1, 1, 1], &[1])),
             ("t10k-labels-idx1-ubyte", idx(&[1], &[0])),
         ]);
-        refused(&[("my-train-images-idx3-ubyte", idx(&[1, 1, 1], &[1]))]);
-        refused(&[
+        open_error(&[("my-train-images-idx3-ubyte", idx(&[1, 1, 1], &[1]))]);
+        open_error(&[
             ("t10k-images-idx3-ubyte", idx(&[0, 0, 0], &[])),
             ("t10k-labels-idx1-ubyte", idx(&[0], &[])),
         ]);
@@ -395,7 +400,7 @@ mod tests {
 
     #[test]
     fn stops_when_cancelled() {
-        let folder = folder(&[]);
+        let folder = create_folder(&[]);
         let listing = crate::sources::listing::Listing::read(folder.path(), &|| false).unwrap();
         let files = IdxFiles::find(&listing.files).unwrap().unwrap();
         let error = files.open("digits", folder.path(), &|| true).err().unwrap();

@@ -1,4 +1,4 @@
-//! A list of images with labels and splits: the common part of manifests and WebDataset shards.
+//! A list of images with labels and splits, which manifests and WebDataset shards build.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::decode::header::HeaderError;
 use crate::decode::header_error;
 use crate::sources::dataset::check_classes;
 use crate::sources::disk::{DiskSource, ImageLocation};
-use crate::sources::scan_headers::{HeaderStats, dataset, scan_headers};
+use crate::sources::scan_headers::{HeaderStats, build_dataset, scan_headers};
 use crate::sources::skipped_files::SkippedFiles;
 use crate::{Dataset, Split};
 
@@ -24,28 +24,30 @@ struct ListEntry {
     line: u32,
 }
 
-/// A list under construction.
+/// A list of labeled images.
 pub(crate) struct ImageList {
     images: Vec<ListEntry>,
     locations: Vec<ImageLocation>,
     /// Hash of the labels and names of training images, independent of the location of the list.
-    names: Xxh3,
+    hash: Xxh3,
+    /// The distinct labels in the order of their first image.
     labels: Vec<String>,
-    known: HashMap<String, u32>,
+    /// Index into `labels` by label.
+    label_indices: HashMap<String, u32>,
 }
 
 impl ImageList {
     pub fn new() -> Self {
-        let (images, locations, labels, known) = Default::default();
-        ImageList { images, locations, names: Xxh3::new(), labels, known }
+        let (images, locations, labels, label_indices) = Default::default();
+        ImageList { images, locations, hash: Xxh3::new(), labels, label_indices }
     }
 
     pub fn is_empty(&self) -> bool {
         self.images.is_empty()
     }
 
-    /// Appends an image. `name` identifies it in the fingerprint, independent of the location of
-    /// the list.
+    /// Appends an image. `name` identifies the image in the fingerprint, independent of the
+    /// location of the list. `line` is the line in the manifest, 0 for shards.
     pub fn add(
         &mut self,
         split: Split,
@@ -54,28 +56,28 @@ impl ImageList {
         name: &[u8],
         line: u32,
     ) {
-        let label = match self.known.get(label) {
-            Some(&label) => label,
+        let label = match self.label_indices.get(label) {
+            Some(&index) => index,
             None => {
-                let number = self.labels.len() as u32;
+                let index = self.labels.len() as u32;
                 self.labels.push(label.into());
-                self.known.insert(label.into(), number);
-                number
+                self.label_indices.insert(label.into(), index);
+                index
             }
         };
         if split == Split::Train {
-            self.names.update(self.labels[label as usize].as_bytes());
-            self.names.update(b"\0");
-            self.names.update(name);
-            self.names.update(b"\0");
+            self.hash.update(self.labels[label as usize].as_bytes());
+            self.hash.update(b"\0");
+            self.hash.update(name);
+            self.hash.update(b"\0");
         }
         self.images.push(ListEntry { split, label, line });
         self.locations.push(location);
     }
 
     /// Parses the headers of all images and opens the data set. Classes are the labels with
-    /// training images, in byte order; integer labels are in numeric order, and `classes.txt` in
-    /// `folder` names them from label 0 on.
+    /// training images, in byte order. If all labels are integers, they are in numeric order, and
+    /// `classes.txt` in `folder`, if present, lists the class names from label 0 on.
     ///
     /// # Errors
     /// `E_DATA_NOT_FOUND` with file and line for a missing image; `E_DATA_FORMAT` for too few names
@@ -90,67 +92,63 @@ impl ImageList {
     ) -> Result<Dataset> {
         let headers = scan_headers(&self.locations, cancelled)?;
         let (mut skipped, mut stats, mut hash) =
-            (SkippedFiles::files(), HeaderStats::default(), self.names);
-        let mut kept = Vec::with_capacity(headers.len());
+            (SkippedFiles::files(), HeaderStats::default(), self.hash);
+        let mut readable = Vec::with_capacity(headers.len());
         let mut counts = vec![0; self.labels.len()];
-        for ((image, location), headers) in self.images.into_iter().zip(self.locations).zip(headers)
+        for ((image, location), header) in self.images.into_iter().zip(self.locations).zip(headers)
         {
-            match headers {
+            match header {
                 Ok((header, bytes)) => {
                     stats.add(image.split, &header);
                     if image.split == Split::Train {
                         hash.update(&bytes.to_le_bytes());
                         counts[image.label as usize] += 1;
                     }
-                    kept.push((image, location));
+                    readable.push((image, location));
                 }
                 Err(HeaderError::Io(cause)) => {
-                    return Err(missing(list, &image, &location, &cause));
+                    return Err(unreadable_image(list, &image, &location, &cause));
                 }
-                Err(why) => skipped.add(location.with_name(header_error(&why))),
+                Err(error) => skipped.add(location.with_name(header_error(&error))),
             }
         }
 
-        let (classes, class_of) = classes(&self.labels, &counts, folder)?;
-        let mut totals = vec![0; classes.len()];
+        let (classes, class_of) = order_classes(&self.labels, &counts, folder)?;
+        let mut class_counts = vec![0; classes.len()];
         let mut sources: [DiskSource; 3] = Default::default();
-        for (image, location) in kept {
+        for (image, location) in readable {
             let Some(class) = class_of[image.label as usize] else {
-                return Err(unknown_class(
-                    list,
-                    &image,
-                    &location,
-                    &self.labels[image.label as usize],
-                ));
+                let label = &self.labels[image.label as usize];
+                return Err(unknown_class(list, &image, &location, label));
             };
             if image.split == Split::Train {
-                totals[class as usize] += 1;
+                class_counts[class as usize] += 1;
             }
             let source = &mut sources[image.split as usize];
             source.locations.push(location);
             source.labels.push(class);
         }
-        check_classes(source, &classes, &totals).map_err(|error| {
+        check_classes(source, &classes, &class_counts).map_err(|error| {
             let hint = "Label training images with two classes or more.";
             error.file(list).hint(hint)
         })?;
-        Ok(dataset(source, format, classes, sources, &stats, &hash, skipped.warnings()))
+        Ok(build_dataset(source, format, classes, sources, &stats, &hash, skipped.warnings()))
     }
 }
 
-/// Returns the classes in order, and the class of each label; `None` for a label without training
-/// images.
-fn classes(
+/// Returns the class names in order, and the class of each label. The class of a label without
+/// training images is `None`.
+fn order_classes(
     labels: &[String],
     counts: &[usize],
     folder: &Path,
 ) -> Result<(Vec<String>, Vec<Option<u32>>)> {
-    let numbers: Option<Vec<u32>> = labels.iter().map(|label| number(label)).collect();
+    let numbers: Option<Vec<u32>> = labels.iter().map(|label| parse_integer(label)).collect();
     let list = folder.join("classes.txt");
     if let (Some(numbers), Some(names)) = (&numbers, read_class_names(&list)?) {
-        if let Some(most) = numbers.iter().find(|&&number| number as usize >= names.len()) {
+        if let Some(label) = numbers.iter().find(|&&number| number as usize >= names.len()) {
             let message = format!(
-                "{} names {} classes, but there is a label {most}",
+                "{} has {} class names, but there is a label {label}",
                 list.display(),
                 names.len()
             );
@@ -173,20 +171,20 @@ fn classes(
     Ok((order.into_iter().map(|label| labels[label].clone()).collect(), class_of))
 }
 
-/// Parses a label that is an integer in canonical form.
-fn number(label: &str) -> Option<u32> {
+/// Parses a label that is an integer without leading zeros or a sign.
+fn parse_integer(label: &str) -> Option<u32> {
     label.parse().ok().filter(|number: &u32| number.to_string() == label)
 }
 
-/// Points an error to the line of the manifest, or to the shard.
-fn at_line(error: Error, list: &Path, image: &ListEntry, location: &ImageLocation) -> Error {
+/// Adds the location to an error: the line of the manifest, or the shard.
+fn add_location(error: Error, list: &Path, image: &ListEntry, location: &ImageLocation) -> Error {
     match image.line {
         0 => error.key("data").file(location.file()),
         line => error.key("data").file(list).line(line),
     }
 }
 
-fn missing(
+fn unreadable_image(
     list: &Path,
     image: &ListEntry,
     location: &ImageLocation,
@@ -195,24 +193,25 @@ fn missing(
     let file = location.file().display();
     let error = match cause.kind() {
         std::io::ErrorKind::NotFound => {
-            let message = format!("{} names {file}, which does not exist", list.display());
-            Error::new(ErrorCode::DataNotFound, message)
-                .hint("Paths are relative to the folder of the list; correct or remove the line.")
+            let message = format!("{} lists {file}, which does not exist", list.display());
+            Error::new(ErrorCode::DataNotFound, message).hint(
+                "Correct or remove the line; paths are relative to the folder of the manifest.",
+            )
         }
         _ => {
-            let message = format!("{} names {file}, which cannot be read: {cause}", list.display());
+            let message = format!("{} lists {file}, which cannot be read: {cause}", list.display());
             Error::new(ErrorCode::Io, message).hint("Correct the line, or remove it.")
         }
     };
-    at_line(error, list, image, location)
+    add_location(error, list, image, location)
 }
 
 fn unknown_class(list: &Path, image: &ListEntry, location: &ImageLocation, label: &str) -> Error {
     let message = format!(
-        "the {} split has the class '{label}', which the train split lacks",
+        "the {} split has the class '{label}', which the train split does not have",
         image.split.as_str(),
     );
-    at_line(Error::new(ErrorCode::DataUnusable, message), list, image, location)
+    add_location(Error::new(ErrorCode::DataUnusable, message), list, image, location)
         .hint("Use the same class names in every split.")
 }
 
@@ -220,29 +219,32 @@ fn unknown_class(list: &Path, image: &ListEntry, location: &ImageLocation, label
 mod tests {
     use super::*;
 
-    fn of(labels: &[&str], counts: &[usize], names: Option<&str>) -> Result<Vec<String>> {
+    fn class_names(labels: &[&str], counts: &[usize], names: Option<&str>) -> Result<Vec<String>> {
         let folder = tempfile::tempdir().unwrap();
         if let Some(names) = names {
             std::fs::write(folder.path().join("classes.txt"), names).unwrap();
         }
         let labels: Vec<String> = labels.iter().map(|label| label.to_string()).collect();
-        Ok(classes(&labels, counts, folder.path())?.0)
+        Ok(order_classes(&labels, counts, folder.path())?.0)
     }
 
     #[test]
     fn names_are_in_byte_order_and_numbers_in_numeric_order() {
-        assert_eq!(of(&["bee", "Zebra", "ant"], &[1; 3], None).unwrap(), ["Zebra", "ant", "bee"]);
-        assert_eq!(of(&["10", "9", "2"], &[1; 3], None).unwrap(), ["2", "9", "10"]);
-        assert_eq!(of(&["10", "9", "02"], &[1; 3], None).unwrap(), ["02", "10", "9"]);
-        assert_eq!(of(&["b", "a"], &[1, 0], None).unwrap(), ["b"]);
+        assert_eq!(
+            class_names(&["bee", "Zebra", "ant"], &[1; 3], None).unwrap(),
+            ["Zebra", "ant", "bee"]
+        );
+        assert_eq!(class_names(&["10", "9", "2"], &[1; 3], None).unwrap(), ["2", "9", "10"]);
+        assert_eq!(class_names(&["10", "9", "02"], &[1; 3], None).unwrap(), ["02", "10", "9"]);
+        assert_eq!(class_names(&["b", "a"], &[1, 0], None).unwrap(), ["b"]);
     }
 
     #[test]
     fn classes_txt_names_numbered_classes() {
         let names = Some("ant\nbee\ncat\n");
-        assert_eq!(of(&["2", "0"], &[1; 2], names).unwrap(), ["ant", "bee", "cat"]);
-        assert_eq!(of(&["x", "0"], &[1; 2], names).unwrap(), ["0", "x"]);
-        let error = of(&["3", "0"], &[1; 2], names).unwrap_err();
+        assert_eq!(class_names(&["2", "0"], &[1; 2], names).unwrap(), ["ant", "bee", "cat"]);
+        assert_eq!(class_names(&["x", "0"], &[1; 2], names).unwrap(), ["0", "x"]);
+        let error = class_names(&["3", "0"], &[1; 2], names).unwrap_err();
         assert_eq!(error.code, ErrorCode::DataFormat);
         assert!(error.message.contains("a label 3"), "{error}");
     }

@@ -1,4 +1,4 @@
-//! Recognizes the data set formats that are a fixed set of files in a folder.
+//! Detects the data set formats that are files with fixed names in a folder.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use super::idx::IdxFiles;
 use super::webdataset::Shards;
 use crate::Dataset;
 
-/// The files of a format that were found in a folder.
+/// A detected format with its files.
 pub(crate) enum Layout {
     Idx(IdxFiles),
     CifarBinary(CifarFiles),
@@ -18,8 +18,8 @@ pub(crate) enum Layout {
     Webdataset(Shards),
 }
 
-/// Finds all formats of a folder's files: at most one in a well-formed folder, none in an image
-/// folder.
+/// Returns all formats whose files are in a folder: at most one in a well-formed folder, none in an
+/// image folder.
 pub(crate) fn find_layouts(files: &[PathBuf]) -> Result<Vec<Layout>> {
     let mut found = Vec::new();
     found.extend(IdxFiles::find(files)?.map(Layout::Idx));
@@ -60,10 +60,10 @@ impl Layout {
     }
 }
 
-/// Checks that no coarse labels are requested.
+/// Checks the label set requested for a data set other than CIFAR-100.
 ///
 /// # Errors
-/// `E_CONFIG` if they are: only CIFAR-100 has them.
+/// `E_CONFIG` for coarse labels, which only CIFAR-100 has.
 pub(crate) fn check_fine_labels(source: &str, labels: CifarLabels) -> Result<()> {
     match labels {
         CifarLabels::Fine => Ok(()),
@@ -71,7 +71,7 @@ pub(crate) fn check_fine_labels(source: &str, labels: CifarLabels) -> Result<()>
     }
 }
 
-/// Whether a folder's files are a data set of a fixed set of files.
+/// Returns whether a folder's files include the files of one of the formats above.
 pub(crate) fn has_data_files(files: &[PathBuf]) -> bool {
     !matches!(find_layouts(files).as_deref(), Ok([]))
 }

@@ -1,4 +1,4 @@
-//! Manifests: files that list images with labels, as CSV (RFC 4180) or JSON Lines.
+//! Manifests: CSV (RFC 4180) or JSON Lines files that list images with labels.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -13,13 +13,13 @@ use crate::sources::disk::ImageLocation;
 use crate::sources::listing::check_cancelled;
 use crate::{Dataset, Split};
 
-/// Maximum size of a manifest. ImageNet's has 80 MB.
+/// Maximum size of a manifest in bytes. A manifest of ImageNet has 80 MB.
 const MAX_BYTES: u64 = 1 << 29;
-/// Maximum length of a line of JSON.
-const MAX_LINE: u64 = 1 << 16;
+/// Maximum length of a line of JSON in bytes.
+const MAX_LINE_BYTES: u64 = 1 << 16;
 const COLUMNS: [&str; 3] = ["path", "label", "split"];
 
-/// The format of a manifest, by file extension.
+/// The format of a manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ManifestFormat {
     Csv,
@@ -27,6 +27,7 @@ pub(crate) enum ManifestFormat {
 }
 
 impl ManifestFormat {
+    /// Returns the format for the extension of a file; `None` for other files.
     pub fn from_path(file: &Path) -> Option<Self> {
         let extension = file.extension()?.to_str()?.to_ascii_lowercase();
         Some(match extension.as_str() {
@@ -48,9 +49,9 @@ pub(crate) fn open(
     format: ManifestFormat,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Dataset> {
-    let failed = |cause| Error::read(file, &cause).key("data");
-    let opened = File::open(file).map_err(failed)?;
-    if opened.metadata().map_err(failed)?.len() > MAX_BYTES {
+    let read_error = |cause| Error::read(file, &cause).key("data");
+    let opened = File::open(file).map_err(read_error)?;
+    if opened.metadata().map_err(read_error)?.len() > MAX_BYTES {
         let megabytes = MAX_BYTES >> 20;
         return Err(malformed(
             file,
@@ -96,10 +97,10 @@ fn check_fields(path: &str, label: &str, split: &str) -> Result<(PathBuf, Split)
         return Err(format!("has no label for '{path}'"));
     }
     if path.contains("://") {
-        return Err(format!("names '{path}', which is a URL, not a file"));
+        return Err(format!("lists '{path}', which is a URL, not a file"));
     }
     if path.contains('\0') {
-        return Err("names a path with a zero byte".into());
+        return Err("has a path with a NUL byte".into());
     }
     let split = match split {
         "" => Split::Train,
@@ -109,10 +110,11 @@ fn check_fields(path: &str, label: &str, split: &str) -> Result<(PathBuf, Split)
     Ok((path.into(), split))
 }
 
+/// Adds a line to the list: line number, path, label, split.
 type Add<'a> = dyn FnMut(u32, &str, &str, &str) -> Result<()> + 'a;
 
-/// Reads CSV. A first line with `path` and `label` names the columns; otherwise they are path,
-/// label and optionally split.
+/// Reads CSV. A first line with `path` and `label` is a header of column names. Without a header,
+/// the columns are path, label and optionally split.
 fn read_csv(file: &Path, reader: impl Read, add: &mut Add) -> Result<()> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
@@ -123,8 +125,8 @@ fn read_csv(file: &Path, reader: impl Read, add: &mut Add) -> Result<()> {
     let mut is_first = true;
     let mut record = StringRecord::new();
     loop {
-        let more = reader.read_record(&mut record).map_err(|error| csv_error(file, error))?;
-        if !more {
+        let has_record = reader.read_record(&mut record).map_err(|error| csv_error(file, error))?;
+        if !has_record {
             return Ok(());
         }
         let line = record.position().map_or(0, |position| position.line() as u32);
@@ -153,7 +155,7 @@ fn csv_error(file: &Path, error: csv::Error) -> Error {
         csv::ErrorKind::Io(cause) => Error::read(file, &cause).key("data"),
         csv::ErrorKind::Utf8 { pos, .. } => {
             let line = pos.map_or(line, |position| position.line() as u32);
-            malformed(file, line, "is not in UTF-8".into()).hint("Save it as CSV in UTF-8.")
+            malformed(file, line, "is not valid UTF-8".into()).hint("Save the file as UTF-8.")
         }
         other => malformed(file, line, format!("is not valid CSV: {other:?}")),
     }
@@ -165,12 +167,12 @@ fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Resu
     let mut bytes = Vec::new();
     for line in 1.. {
         bytes.clear();
-        let read = (&mut reader).take(MAX_LINE + 1).read_until(b'\n', &mut bytes);
-        if read.map_err(|cause| Error::read(file, &cause).key("data"))? == 0 {
+        let result = (&mut reader).take(MAX_LINE_BYTES + 1).read_until(b'\n', &mut bytes);
+        if result.map_err(|cause| Error::read(file, &cause).key("data"))? == 0 {
             break;
         }
-        if bytes.len() as u64 > MAX_LINE {
-            return Err(malformed(file, line, format!("is longer than {MAX_LINE} bytes")));
+        if bytes.len() as u64 > MAX_LINE_BYTES {
+            return Err(malformed(file, line, format!("is longer than {MAX_LINE_BYTES} bytes")));
         }
         let text = match line {
             1 => bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes),
@@ -196,18 +198,18 @@ fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Resu
 }
 
 fn malformed(file: &Path, line: u32, problem: String) -> Error {
-    let place = match line {
+    let location = match line {
         0 => file.display().to_string(),
         _ => format!("{}, line {line},", file.display()),
     };
     let hint = match ManifestFormat::from_path(file) {
         Some(ManifestFormat::JsonLines) => {
-            r#"Write one object a line: {"path": "a.jpg", "label": "cat", "split": "train"}."#
+            r#"Write one object per line: {"path": "a.jpg", "label": "cat", "split": "train"}."#
         }
-        _ => "Write a line for each image: path,label or path,label,split (train, val, test).",
+        _ => "Write one line per image: path,label or path,label,split (train, val or test).",
     };
     let error =
-        Error::new(ErrorCode::DataFormat, format!("{place} {problem}")).key("data").file(file);
+        Error::new(ErrorCode::DataFormat, format!("{location} {problem}")).key("data").file(file);
     match line {
         0 => error.hint(hint),
         _ => error.line(line).hint(hint),
@@ -221,8 +223,8 @@ mod tests {
 
     use super::*;
 
-    /// A folder with two images, `a.jpg` and `two words/b, c.png`, and a manifest.
-    fn folder(name: &str, manifest: &[u8]) -> TempDir {
+    /// Creates a folder with two images, `a.jpg` and `two words/b, c.png`, and a manifest.
+    fn create_folder(name: &str, manifest: &[u8]) -> TempDir {
         let folder = tempfile::tempdir().unwrap();
         let images = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images");
         std::fs::create_dir(folder.path().join("two words")).unwrap();
@@ -234,7 +236,7 @@ mod tests {
     }
 
     fn open(name: &str, manifest: &[u8]) -> Result<Dataset> {
-        open_in(&folder(name, manifest), name)
+        open_in(&create_folder(name, manifest), name)
     }
 
     fn open_in(folder: &TempDir, name: &str) -> Result<Dataset> {
@@ -242,8 +244,8 @@ mod tests {
         crate::open(&DataConfig { source, ..DataConfig::default() }, &|| false)
     }
 
-    fn refused(name: &str, manifest: &[u8]) -> (ErrorCode, Option<u32>, String) {
-        let error = open(name, manifest).err().expect("refused");
+    fn open_error(name: &str, manifest: &[u8]) -> (ErrorCode, Option<u32>, String) {
+        let error = open(name, manifest).err().expect("an error");
         assert!(error.at.file.as_deref().unwrap().ends_with(name), "{error:?}");
         assert!(error.hint.is_some() && error.at.key.as_deref() == Some("data"), "{error:?}");
         (error.code, error.at.line, error.message)
@@ -257,7 +259,7 @@ mod tests {
     fn csv_allows_quotes_spaces_crlf_and_a_bom() {
         let text = "\u{feff}a.jpg,cat\r\n\"two words/b, c.png\",\"big \"\"dog\"\"\" ,train\r\n\r\n\
                     ./a.jpg,cat,Valid\r\na.jpg,cat,test";
-        let folder = folder("labels.csv", text.as_bytes());
+        let folder = create_folder("labels.csv", text.as_bytes());
         let set = open_in(&folder, "labels.csv").unwrap();
         assert_eq!(set.facts().classes, ["big \"dog\"", "cat"]);
         assert_eq!(counts(&set), [2, 1, 1]);
@@ -271,7 +273,7 @@ mod tests {
     #[test]
     fn csv_header_names_columns_in_any_order() {
         let text = b"split,id,label,path\n,7,cat,a.jpg\ntrain,8,dog,two words/b\\, c.png\n";
-        let (code, line, _) = refused("labels.csv", text);
+        let (code, line, _) = open_error("labels.csv", text);
         assert_eq!((code, line), (ErrorCode::DataNotFound, Some(3)));
         let text = b"split,id,label,path\n,7,cat,a.jpg\ntest,8,cat,a.jpg\ntrain,9,dog,a.jpg";
         assert_eq!(counts(&open("labels.CSV", text).unwrap()), [2, 0, 1]);
@@ -288,7 +290,7 @@ mod tests {
 
     #[test]
     fn reports_malformed_lines_by_number() {
-        let format = ErrorCode::DataFormat;
+        let expected_code = ErrorCode::DataFormat;
         for (text, line, problem) in [
             ("a.jpg,cat\na.jpg", Some(2), "no path and label"),
             ("a.jpg,cat\na.jpg,", Some(2), "no label"),
@@ -299,8 +301,8 @@ mod tests {
             ("", None, "no images"),
             ("path,label\n", None, "no images"),
         ] {
-            let (code, at, message) = refused("labels.csv", text.as_bytes());
-            assert_eq!((code, at), (format, line), "{text}: {message}");
+            let (code, at_line, message) = open_error("labels.csv", text.as_bytes());
+            assert_eq!((code, at_line), (expected_code, line), "{text}: {message}");
             assert!(message.contains(problem), "{text}: {message}");
         }
         for (text, line, problem) in [
@@ -310,32 +312,32 @@ mod tests {
             ("[1]", 1, "not a JSON object"),
             (r#"{"label": "x"}"#, 1, "no image"),
         ] {
-            let (code, at, message) = refused("labels.jsonl", text.as_bytes());
-            assert_eq!((code, at), (format, Some(line)), "{text}: {message}");
+            let (code, at_line, message) = open_error("labels.jsonl", text.as_bytes());
+            assert_eq!((code, at_line), (expected_code, Some(line)), "{text}: {message}");
             assert!(message.contains(problem), "{text}: {message}");
         }
         let deep = "[".repeat(60_000);
-        assert_eq!(refused("labels.jsonl", deep.as_bytes()).1, Some(1));
+        assert_eq!(open_error("labels.jsonl", deep.as_bytes()).1, Some(1));
         let long = format!("{{\"path\": \"{}\"}}", "x".repeat(1 << 17));
-        assert_eq!(refused("labels.jsonl", long.as_bytes()).1, Some(1));
-        assert_eq!(refused("labels.csv", b"a.jpg,cat\na.jpg,d\xffg\n").1, Some(2));
+        assert_eq!(open_error("labels.jsonl", long.as_bytes()).1, Some(1));
+        assert_eq!(open_error("labels.csv", b"a.jpg,cat\na.jpg,d\xffg\n").1, Some(2));
     }
 
     #[test]
     fn reports_missing_images_and_unknown_classes_by_line() {
-        let (code, line, message) = refused("labels.csv", b"a.jpg,cat\nb.jpg,dog\n");
+        let (code, line, message) = open_error("labels.csv", b"a.jpg,cat\nb.jpg,dog\n");
         assert_eq!((code, line), (ErrorCode::DataNotFound, Some(2)));
         assert!(message.contains("b.jpg"), "{message}");
-        let (code, line, _) = refused("labels.csv", b"a.jpg,cat\na.jpg,dog\na.jpg,cow,val\n");
+        let (code, line, _) = open_error("labels.csv", b"a.jpg,cat\na.jpg,dog\na.jpg,cow,val\n");
         assert_eq!((code, line), (ErrorCode::DataUnusable, Some(3)));
-        let (code, line, _) = refused("labels.csv", b"a.jpg,cat\na.jpg,cat\n");
+        let (code, line, _) = open_error("labels.csv", b"a.jpg,cat\na.jpg,cat\n");
         assert_eq!((code, line), (ErrorCode::DataUnusable, None));
-        let (code, line, _) = refused("labels.csv", b"a.jpg,cat\ntwo words,dog\n");
+        let (code, line, _) = open_error("labels.csv", b"a.jpg,cat\ntwo words,dog\n");
         assert_eq!((code, line), (ErrorCode::Io, Some(2)));
     }
 
     #[test]
-    fn a_file_that_is_no_image_is_skipped_with_a_warning() {
+    fn a_file_that_is_not_an_image_is_skipped_with_a_warning() {
         let set = open("labels.csv", b"a.jpg,cat\na.jpg,dog\nlabels.csv,dog\n").unwrap();
         assert_eq!(counts(&set), [2, 0, 0]);
         assert_eq!(set.warnings().len(), 1);
@@ -344,10 +346,11 @@ mod tests {
 
     #[test]
     fn the_fingerprint_depends_on_the_list_not_on_its_folder() {
-        let print = |text: &[u8]| open("labels.csv", text).unwrap().facts().fingerprint.clone();
-        let first = print(b"a.jpg,cat\na.jpg,dog\n");
-        assert_eq!(first, print(b"path,label\na.jpg,cat\na.jpg,dog\n"));
-        assert_ne!(first, print(b"a.jpg,dog\na.jpg,cat\n"));
-        assert_ne!(first, print(b"a.jpg,cat\na.jpg,dog\na.jpg,dog\n"));
+        let fingerprint =
+            |text: &[u8]| open("labels.csv", text).unwrap().facts().fingerprint.clone();
+        let expected = fingerprint(b"a.jpg,cat\na.jpg,dog\n");
+        assert_eq!(expected, fingerprint(b"path,label\na.jpg,cat\na.jpg,dog\n"));
+        assert_ne!(expected, fingerprint(b"a.jpg,dog\na.jpg,cat\n"));
+        assert_ne!(expected, fingerprint(b"a.jpg,cat\na.jpg,dog\na.jpg,dog\n"));
     }
 }

@@ -1,4 +1,4 @@
-//! One file for each data set format, and what several of them share.
+//! Readers of the data set formats, one file each, and their shared parts.
 
 pub(crate) mod arrays;
 pub(crate) mod cifar;

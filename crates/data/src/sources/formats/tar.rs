@@ -4,8 +4,8 @@
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
 const BLOCK: u64 = 512;
-/// Maximum size of a long name or a pax header.
-const MAX_EXTENSION: u64 = 1 << 16;
+/// Maximum size of a long name or a pax header in bytes.
+const MAX_EXTENSION_BYTES: u64 = 1 << 16;
 
 /// A regular file in an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,14 +17,14 @@ pub(crate) struct Member {
     pub bytes: u64,
 }
 
-/// The next entry of an archive.
+/// An entry of an archive, or its end.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
     File(Member),
     Folder,
-    /// Another type of entry: its description and its name.
+    /// Description and name of another type of entry.
     Other(&'static str, String),
-    /// The end, and whether the archive has an end marker.
+    /// The end of the archive.
     End {
         has_end_marker: bool,
     },
@@ -37,7 +37,7 @@ pub(crate) struct Tar<R> {
     position: u64,
 }
 
-/// Why an archive cannot be read. The text completes the sentence that begins with its name.
+/// An error of reading an archive. The text of `Malformed` follows the name of the archive.
 pub(crate) enum TarError {
     Io(std::io::Error),
     Malformed(String),
@@ -77,9 +77,9 @@ impl<R: Read + Seek> Tar<R> {
                 return Ok(Entry::End { has_end_marker: true });
             }
             verify_checksum(&header, self.position)?;
-            let kind = header[156];
+            let type_flag = header[156];
             // The `size` of a pax header applies to the next file, not to another extension header.
-            let is_extension = matches!(kind, b'x' | b'g' | b'L' | b'K');
+            let is_extension = matches!(type_flag, b'x' | b'g' | b'L' | b'K');
             let size = match long_size.filter(|_| !is_extension) {
                 Some(size) => size,
                 None => parse_number(&header[124..136]).ok_or_else(|| {
@@ -92,7 +92,7 @@ impl<R: Read + Seek> Tar<R> {
                 return malformed(format!("is truncated: '{name}' has {size} bytes"));
             };
             if is_extension {
-                if size > MAX_EXTENSION {
+                if size > MAX_EXTENSION_BYTES {
                     return malformed(format!(
                         "has a name of {size} bytes at byte {}",
                         self.position
@@ -100,8 +100,8 @@ impl<R: Read + Seek> Tar<R> {
                 }
                 let mut text = vec![0; size as usize];
                 self.file.read_exact(&mut text)?;
-                match kind {
-                    b'L' => long_name = Some(until_nul(&text)),
+                match type_flag {
+                    b'L' => long_name = Some(parse_text(&text)),
                     b'x' => parse_pax(&text, &mut long_name, &mut long_size)?,
                     // Global (g), or the target of a link (K).
                     _ => {}
@@ -115,7 +115,7 @@ impl<R: Read + Seek> Tar<R> {
                 continue;
             }
             let name = long_name.take().unwrap_or_else(|| short_name(&header));
-            let other = match kind {
+            let description = match type_flag {
                 b'0' | 0 | b'7' if name.ends_with('/') => return Ok(Entry::Folder),
                 b'0' | 0 | b'7' => {
                     return Ok(Entry::File(Member { name, offset, bytes: size }));
@@ -128,11 +128,11 @@ impl<R: Read + Seek> Tar<R> {
                 b'S' => "a sparse file",
                 _ => "of an unsupported type",
             };
-            return Ok(Entry::Other(other, name));
+            return Ok(Entry::Other(description, name));
         }
     }
 
-    /// Reads a member of at most `max` bytes. The position of `next` is unchanged.
+    /// Reads a member of at most `max` bytes. Does not change the entry that `next` returns.
     pub fn read(&mut self, member: &Member, max: u64) -> Result<Vec<u8>, TarError> {
         if member.bytes > max {
             let Member { name, bytes, .. } = member;
@@ -160,7 +160,7 @@ fn verify_checksum(header: &[u8; BLOCK as usize], position: u64) -> Result<(), T
     }
 }
 
-/// Parses an octal number, padded with spaces or NULs, or GNU's big-endian number.
+/// Parses an octal number padded with spaces or NULs, or a big-endian number (GNU extension).
 fn parse_number(field: &[u8]) -> Option<u64> {
     if let [first, rest @ ..] = field
         && first & 0x80 != 0
@@ -181,21 +181,24 @@ fn parse_number(field: &[u8]) -> Option<u64> {
     }
 }
 
-fn until_nul(bytes: &[u8]) -> String {
+/// Decodes a field up to the first NUL byte.
+fn parse_text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
 
+/// Returns the name in the header, with the prefix of the ustar format.
 fn short_name(header: &[u8; BLOCK as usize]) -> String {
-    let name = until_nul(&header[..100]);
+    let name = parse_text(&header[..100]);
     if &header[257..263] == b"ustar\0" && header[345] != 0 {
-        format!("{}/{name}", until_nul(&header[345..500]))
+        format!("{}/{name}", parse_text(&header[345..500]))
     } else {
         name
     }
 }
 
-/// Parses pax records `length key=value\n`; the length includes itself.
+/// Parses pax records `length key=value\n`. The length is that of the record, including its own
+/// digits.
 fn parse_pax(
     mut text: &[u8],
     name: &mut Option<String>,
@@ -213,7 +216,7 @@ fn parse_pax(
             return malformed("has a damaged pax header");
         };
         match key {
-            b"path" => *name = Some(until_nul(value)),
+            b"path" => *name = Some(parse_text(value)),
             b"size" => {
                 let value = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
                 let Some(value) = value else { return malformed("has a damaged pax header") };
@@ -232,36 +235,36 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// A member as `tar` writes it, with a header that claims `size`.
-    pub fn entry_of(kind: u8, name: &str, bytes: &[u8], size: u64) -> Vec<u8> {
+    /// Returns an entry as `tar` writes it, with `size` in the header.
+    pub fn entry_with_size(type_flag: u8, name: &str, bytes: &[u8], size: u64) -> Vec<u8> {
         let mut header = [0u8; 512];
         header[..name.len()].copy_from_slice(name.as_bytes());
         header[124..136].copy_from_slice(format!("{size:011o}\0").as_bytes());
-        header[156] = kind;
+        header[156] = type_flag;
         header[257..263].copy_from_slice(b"ustar\0");
-        sum(&mut header);
-        let mut all = header.to_vec();
-        all.extend_from_slice(bytes);
-        all.resize(all.len().next_multiple_of(512), 0);
-        all
+        write_checksum(&mut header);
+        let mut entry = header.to_vec();
+        entry.extend_from_slice(bytes);
+        entry.resize(entry.len().next_multiple_of(512), 0);
+        entry
     }
 
-    fn sum(header: &mut [u8]) {
+    fn write_checksum(header: &mut [u8]) {
         header[148..156].fill(b' ');
         let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
         header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
     }
 
-    pub fn entry(kind: u8, name: &str, bytes: &[u8]) -> Vec<u8> {
-        entry_of(kind, name, bytes, bytes.len() as u64)
+    pub fn entry(type_flag: u8, name: &str, bytes: &[u8]) -> Vec<u8> {
+        entry_with_size(type_flag, name, bytes, bytes.len() as u64)
     }
 
-    /// An archive of files.
+    /// Returns an archive of files.
     pub fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut all: Vec<u8> =
+        let mut archive: Vec<u8> =
             files.iter().flat_map(|(name, bytes)| entry(b'0', name, bytes)).collect();
-        all.resize(all.len() + 1024, 0);
-        all
+        archive.resize(archive.len() + 1024, 0);
+        archive
     }
 
     fn entries(bytes: &[u8]) -> Result<Vec<Entry>, String> {
@@ -307,11 +310,11 @@ pub(crate) mod tests {
         let gnu = [entry(b'L', "././@LongLink", long.as_bytes()), entry(b'0', "cut", b"1")];
         assert_eq!(entries(&gnu.concat()).unwrap()[0], file(&long, 1536, 1));
         let record = format!("{} path={long}\n9 size=1\n", 300 + 10);
-        let pax = [entry(b'x', "pax", record.as_bytes()), entry_of(b'0', "cut", b"1", 0)];
+        let pax = [entry(b'x', "pax", record.as_bytes()), entry_with_size(b'0', "cut", b"1", 0)];
         assert_eq!(entries(&pax.concat()).unwrap()[0], file(&long, 1536, 1));
         let mut split = entry(b'0', "name", b"1");
         split[345..351].copy_from_slice(b"folder");
-        sum(&mut split[..512]);
+        write_checksum(&mut split[..512]);
         assert_eq!(entries(&split).unwrap()[0], file("folder/name", 512, 1));
     }
 
@@ -332,23 +335,25 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn refuses_a_false_size_before_allocating() {
-        let refused = |bytes: Vec<u8>| entries(&bytes).unwrap_err();
-        assert!(refused(entry_of(b'0', "a", b"", 1 << 32)).contains("'a' has 4294967296 bytes"));
-        assert!(refused(entry_of(b'L', "a", b"", 1 << 32)).contains("truncated"));
-        assert!(refused(entry(b'L', "a", &[b'x'; 70_000])).contains("a name of 70000"));
+    fn refuses_a_wrong_size_before_allocating() {
+        let error = |bytes: Vec<u8>| entries(&bytes).unwrap_err();
+        assert!(
+            error(entry_with_size(b'0', "a", b"", 1 << 32)).contains("'a' has 4294967296 bytes")
+        );
+        assert!(error(entry_with_size(b'L', "a", b"", 1 << 32)).contains("truncated"));
+        assert!(error(entry(b'L', "a", &[b'x'; 70_000])).contains("a name of 70000"));
         let mut huge = entry(b'0', "a", b"");
         huge[124..128].copy_from_slice(&[0x80, 0, 0, 0]);
         huge[128..136].fill(0xff);
-        sum(&mut huge[..512]);
-        assert!(refused(huge).contains("truncated"));
+        write_checksum(&mut huge[..512]);
+        assert!(error(huge).contains("truncated"));
         let pax = [entry(b'x', "p", b"29 size=18446744073709551615\n"), entry(b'0', "a", b"")];
-        assert!(refused(pax.concat()).contains("truncated"));
-        assert!(refused(entry(b'x', "p", b"99 path=a\n")).contains("pax"));
+        assert!(error(pax.concat()).contains("truncated"));
+        assert!(error(entry(b'x', "p", b"99 path=a\n")).contains("pax"));
     }
 
     #[test]
-    fn refuses_files_that_are_no_archive() {
+    fn refuses_files_that_are_not_archives() {
         assert_eq!(entries(&[1; 1024]).unwrap_err(), "is not a tar archive");
         assert_eq!(entries(b"short").unwrap_err(), "is truncated");
         let mut damaged = archive(&[("a", b"1"), ("b", b"2")]);

@@ -1,6 +1,6 @@
 //! WebDataset shards (<https://github.com/webdataset/webdataset>): uncompressed tar archives in
-//! which `key.jpg` is an image and `key.cls` or `key.json` its label. One pass over the headers
-//! finds the images, which are later read at their offsets.
+//! which `key.jpg` is an image and `key.cls` or `key.json` its label. One pass over the tar headers
+//! finds the offsets of the images, which are read on demand.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -18,9 +18,9 @@ use crate::sources::listing::check_cancelled;
 use crate::sources::skipped_files::SkippedFiles;
 use crate::{Dataset, Split};
 
-const IMAGES: [&str; 3] = ["jpg", "jpeg", "png"];
-/// Maximum size of a label file.
-const MAX_LABEL: u64 = 1 << 20;
+const IMAGE_EXTENSIONS: [&str; 3] = ["jpg", "jpeg", "png"];
+/// Maximum size of a label file in bytes.
+const MAX_LABEL_BYTES: u64 = 1 << 20;
 /// Maximum number of shards.
 const MAX_SHARDS: usize = 100_000;
 
@@ -29,18 +29,18 @@ const MAX_SHARDS: usize = 100_000;
 pub(crate) struct Shards(Vec<PathBuf>);
 
 impl Shards {
-    /// Finds the shards of a folder; `None` if there are none.
+    /// Finds the shards of a folder. Returns `None` if there are none.
     pub fn find(files: &[PathBuf]) -> Option<Self> {
         let shards: Vec<PathBuf> =
             files.iter().filter(|file| is_shard(file) || is_compressed(file)).cloned().collect();
         (!shards.is_empty()).then_some(Shards(shards))
     }
 
-    /// Parses the path of one archive, or a pattern such as `train-{000000..000146}.tar`; `None`
-    /// for other paths.
+    /// Parses the path of one archive, or a range such as `train-{000000..000146}.tar`. Returns
+    /// `None` for other paths.
     ///
     /// # Errors
-    /// `E_DATA_FORMAT` for a malformed pattern.
+    /// `E_DATA_FORMAT` for a malformed range.
     pub fn from_path(source: &str) -> Result<Option<Self>> {
         let path = Path::new(source);
         if !is_shard(path) && !is_compressed(path) {
@@ -80,8 +80,8 @@ impl Shards {
                 .key("data")
                 .file(compressed)
                 .hint(
-                    "Decompress it to a plain .tar, for example with `gunzip`, or unpack it into a \
-                     folder.",
+                    "Decompress the archive to a plain .tar, for example with `gunzip`, or unpack \
+                     it into a folder.",
                 ));
         }
         let (mut list, mut skipped) = (ImageList::new(), SkippedFiles::members());
@@ -91,14 +91,13 @@ impl Shards {
         let first = self.0.first().map_or(folder, |shard| shard);
         if list.is_empty() {
             let message =
-                format!("{source} has no labeled image: key.jpg beside key.cls or key.json");
-            return Err(Error::new(ErrorCode::DataUnusable, message)
-                .key("data")
-                .file(first)
-                .hint("If the archive holds class folders, unpack it and use the folder."));
+                format!("{source} has no labeled images: key.jpg with key.cls or key.json");
+            return Err(Error::new(ErrorCode::DataUnusable, message).key("data").file(first).hint(
+                "If the archive contains class folders, unpack it and set `data` to the folder.",
+            ));
         }
         let mut set = list.open(source, DataFormat::Webdataset, first, folder, cancelled)?;
-        set.warn(skipped.warnings());
+        set.add_warnings(skipped.warnings());
         Ok(set)
     }
 }
@@ -112,39 +111,42 @@ fn is_compressed(file: &Path) -> bool {
     [".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst"].iter().any(|end| name.ends_with(end))
 }
 
-/// Expands all ranges of a pattern, keeping leading zeros.
-fn expand(pattern: &str, into: &mut Vec<PathBuf>) -> Result<(), String> {
+/// Expands all ranges of a pattern into `shards`. Numbers are padded to the width of the first.
+fn expand(pattern: &str, shards: &mut Vec<PathBuf>) -> Result<(), String> {
     let Some((before, rest)) = pattern.split_once('{') else {
-        if into.len() == MAX_SHARDS {
-            return Err(format!("is more than {MAX_SHARDS} shards"));
+        if shards.len() == MAX_SHARDS {
+            return Err(format!("is a range of more than {MAX_SHARDS} shards"));
         }
-        into.push(pattern.into());
+        shards.push(pattern.into());
         return Ok(());
     };
     let range = rest.split_once('}').and_then(|(range, after)| {
         let (first, last) = range.split_once("..")?;
-        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        let are_numbers = digits(first) && digits(last);
-        are_numbers.then_some(())?;
+        let is_number =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_number(first) || !is_number(last) {
+            return None;
+        }
         Some((first.len(), first.parse::<u64>().ok()?, last.parse::<u64>().ok()?, after))
     });
     let Some((width, first, last, after)) = range.filter(|(_, first, last, _)| first <= last)
     else {
-        return Err("is not a pattern of shards".into());
+        return Err("is not a valid range of shards".into());
     };
     for number in first..=last {
-        expand(&format!("{before}{number:0width$}{after}"), into)?;
+        expand(&format!("{before}{number:0width$}{after}"), shards)?;
     }
     Ok(())
 }
 
-/// The split in a shard's name, as in `imagenet-val-0001.tar`.
+/// Returns the split in the name of a shard, as in `imagenet-val-0001.tar`; otherwise the training
+/// split.
 fn split_of(shard: &Path) -> Split {
     let stem = shard.file_stem().and_then(|stem| stem.to_str()).unwrap_or("");
     stem.split(['-', '_', '.']).find_map(Split::from_name).unwrap_or(Split::Train)
 }
 
-/// The members of a key.
+/// The image and the label of a key.
 #[derive(Default)]
 struct Sample {
     image: Option<Member>,
@@ -171,18 +173,21 @@ impl ShardSamples<'_> {
     fn add(&mut self, tar: &mut Tar<File>, member: Member) -> Result<()> {
         let shard = self.shard;
         let name = member.name.as_str();
-        if name.starts_with('/') || name.split(['/', '\\']).any(|step| step == "..") {
-            return Err(damaged(shard, format!("has a member outside the archive: '{name}'")));
+        if name.starts_with('/') || name.split(['/', '\\']).any(|component| component == "..") {
+            return Err(damaged(
+                shard,
+                format!("has a member with a path outside the archive: '{name}'"),
+            ));
         }
         let (folder, file) =
             name.rsplit_once('/').map_or(("", name), |(folder, file)| (folder, file));
-        // A key ends at the first dot; names that begin with a dot are hidden files.
+        // A key ends at the first dot. Skip hidden files, whose names start with a dot.
         let Some((stem, extension)) = file.split_once('.').filter(|(stem, _)| !stem.is_empty())
         else {
             return Ok(());
         };
         let extension = extension.to_ascii_lowercase();
-        let is_image = IMAGES.contains(&extension.as_str());
+        let is_image = IMAGE_EXTENSIONS.contains(&extension.as_str());
         if !is_image && extension != "cls" && extension != "json" {
             return Ok(());
         }
@@ -214,14 +219,14 @@ impl ShardSamples<'_> {
         Ok(())
     }
 
-    /// Reads a label file; `None` for JSON without a label.
+    /// Reads a label file. Returns `None` for JSON without a label.
     fn read_label(
         &self,
         tar: &mut Tar<File>,
         member: &Member,
         extension: &str,
     ) -> Result<Option<String>> {
-        let bytes = tar.read(member, MAX_LABEL).map_err(|error| self.read_error(error))?;
+        let bytes = tar.read(member, MAX_LABEL_BYTES).map_err(|error| self.read_error(error))?;
         let label = match extension {
             "cls" => parse_cls(&bytes).map(Some),
             _ => parse_json(&bytes),
@@ -229,7 +234,7 @@ impl ShardSamples<'_> {
         label.map_err(|problem| damaged(self.shard, format!("{problem} in '{}'", member.name)))
     }
 
-    /// Appends the complete samples to `list` and reports the others.
+    /// Appends the complete samples to `list` and the others to `skipped`.
     fn finish(mut self, list: &mut ImageList, skipped: &mut SkippedFiles) {
         let shard = self.shard;
         let (split, archive) = (split_of(shard), Arc::<Path>::from(shard));
@@ -237,11 +242,11 @@ impl ShardSamples<'_> {
         for key in self.order {
             match self.samples.remove(&key) {
                 Some(Sample { image: Some(image), label: Some(label) }) => {
-                    let unique = format!("{shard_name}/{}", image.name);
+                    let unique_name = format!("{shard_name}/{}", image.name);
                     let Member { name, offset, bytes } = image;
                     let (archive, name) = (archive.clone(), name.into());
                     let location = ImageLocation::Member { archive, name, offset, bytes };
-                    list.add(split, &label, location, unique.as_bytes(), 0);
+                    list.add(split, &label, location, unique_name.as_bytes(), 0);
                 }
                 Some(Sample { image: Some(image), label: None }) => {
                     let message = format!("'{}' in {} has no label", image.name, shard.display());
@@ -262,7 +267,7 @@ fn skipped_member(shard: &Path, message: String) -> Error {
     Error::new(ErrorCode::DataFormat, message).file(shard)
 }
 
-/// Reads the headers of a shard and appends its samples to `list`.
+/// Reads the tar headers of a shard and appends its samples to `list`.
 fn index_shard(
     shard: &Path,
     list: &mut ImageList,
@@ -274,7 +279,10 @@ fn index_shard(
             Error::new(ErrorCode::DataNotFound, format!("there is no shard {}", shard.display()))
                 .key("data")
                 .file(shard)
-                .hint("Use existing shards: a folder, a .tar file, or a range such as `train-{000000..000146}.tar`.")
+                .hint(
+                    "Use existing shards: a folder, a .tar file, or a range such as \
+                     `train-{000000..000146}.tar`.",
+                )
         }
         _ => Error::read(shard, &cause).key("data"),
     })?;
@@ -305,7 +313,7 @@ fn index_shard(
 
 /// Parses a `.cls` file: a class name or number.
 fn parse_cls(bytes: &[u8]) -> Result<String, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "is not valid UTF-8".to_string())?.trim();
+    let text = std::str::from_utf8(bytes).map_err(|_| "has invalid UTF-8".to_string())?.trim();
     if text.is_empty() || text.contains('\0') {
         Err("has no label".into())
     } else {
@@ -316,7 +324,7 @@ fn parse_cls(bytes: &[u8]) -> Result<String, String> {
 /// Returns the `label` of a JSON object, if it has one.
 fn parse_json(bytes: &[u8]) -> Result<Option<String>, String> {
     let value: Value =
-        serde_json::from_slice(bytes).map_err(|cause| format!("is not valid JSON ({cause})"))?;
+        serde_json::from_slice(bytes).map_err(|cause| format!("has invalid JSON ({cause})"))?;
     match &value["label"] {
         Value::Null => Ok(None),
         Value::String(label) if !label.trim().is_empty() => Ok(Some(label.trim().into())),
@@ -332,14 +340,14 @@ mod tests {
 
     use super::*;
     use crate::Image;
-    use crate::sources::formats::tar::tests::{archive, entry, entry_of};
+    use crate::sources::formats::tar::tests::{archive, entry, entry_with_size};
 
-    fn image(name: &str) -> Vec<u8> {
+    fn read_fixture(name: &str) -> Vec<u8> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images");
         std::fs::read(format!("{folder}/{name}")).unwrap()
     }
 
-    fn folder(shards: &[(&str, Vec<u8>)]) -> TempDir {
+    fn create_folder(shards: &[(&str, Vec<u8>)]) -> TempDir {
         let folder = tempfile::tempdir().unwrap();
         for (name, bytes) in shards {
             std::fs::write(folder.path().join(name), bytes).unwrap();
@@ -353,12 +361,12 @@ mod tests {
     }
 
     fn open(shards: &[(&str, Vec<u8>)]) -> Result<Dataset> {
-        open_path(folder(shards).path())
+        open_path(create_folder(shards).path())
     }
 
-    /// Two images, one of each of two classes.
-    fn two() -> Vec<u8> {
-        let (jpeg, png) = (image("baseline.jpg"), image("picture.png"));
+    /// Returns a shard with one image of each of two classes.
+    fn two_samples() -> Vec<u8> {
+        let (jpeg, png) = (read_fixture("baseline.jpg"), read_fixture("picture.png"));
         archive(&[
             ("a.jpg", &jpeg),
             ("a.cls", b"1\n"),
@@ -368,8 +376,8 @@ mod tests {
         ])
     }
 
-    fn refused(bytes: Vec<u8>) -> Error {
-        let error = open(&[("train-0.tar", bytes)]).err().expect("refused");
+    fn open_error(bytes: Vec<u8>) -> Error {
+        let error = open(&[("train-0.tar", bytes)]).err().expect("an error");
         assert!(error.at.file.as_deref().unwrap().ends_with("train-0.tar"), "{error:?}");
         assert!(error.hint.is_some());
         error
@@ -377,11 +385,11 @@ mod tests {
 
     #[test]
     fn reads_shards_with_splits_from_their_names() {
-        let root = folder(&[
-            ("train-000000.tar", two()),
-            ("train-000001.tar", two()),
-            ("photos_val_0.tar", two()),
-            ("test-0.tar", two()),
+        let root = create_folder(&[
+            ("train-000000.tar", two_samples()),
+            ("train-000001.tar", two_samples()),
+            ("photos_val_0.tar", two_samples()),
+            ("test-0.tar", two_samples()),
             ("classes.txt", b"ant\nbee\n".to_vec()),
         ]);
         let set = open_path(root.path()).unwrap();
@@ -398,13 +406,17 @@ mod tests {
         assert!(train.name(3).starts_with("deep/b.PNG in "), "{}", train.name(3));
         let (mut found, mut expected) = (Image::default(), Image::default());
         train.read_into(3, 3, &mut found).unwrap();
-        crate::decode(&image("picture.png"), 3, &mut expected).unwrap();
+        crate::decode(&read_fixture("picture.png"), 3, &mut expected).unwrap();
         assert_eq!(found, expected);
     }
 
     #[test]
-    fn opens_single_shards_and_patterns() {
-        let root = folder(&[("s-08.tar", two()), ("s-09.tar", two()), ("s-10.tar", two())]);
+    fn opens_single_shards_and_ranges() {
+        let root = create_folder(&[
+            ("s-08.tar", two_samples()),
+            ("s-09.tar", two_samples()),
+            ("s-10.tar", two_samples()),
+        ]);
         let count = |name: &str| open_path(&root.path().join(name)).map(|set| set.facts().train);
         assert_eq!(count("s-08.tar").unwrap(), 2);
         assert_eq!(count("s-{08..10}.tar").unwrap(), 6);
@@ -422,7 +434,7 @@ mod tests {
 
     #[test]
     fn labels_come_from_cls_and_json() {
-        let jpeg = image("baseline.jpg");
+        let jpeg = read_fixture("baseline.jpg");
         let set = open(&[(
             "0.tar",
             archive(&[
@@ -438,8 +450,8 @@ mod tests {
 
     #[test]
     fn skips_incomplete_samples_with_a_warning() {
-        let jpeg = image("baseline.jpg");
-        let odd = [
+        let jpeg = read_fixture("baseline.jpg");
+        let shard = [
             entry(b'2', "link.jpg", b""),
             entry(b'3', "device", b""),
             entry(b'0', "lonely.jpg", &jpeg),
@@ -448,9 +460,9 @@ mod tests {
             entry(b'0', "d.cls", b"1"),
             entry(b'0', "README", b"text"),
             entry(b'0', "._a.jpg", b"text"),
-            two(),
+            two_samples(),
         ];
-        let set = open(&[("0.tar", odd.concat())]).unwrap();
+        let set = open(&[("0.tar", shard.concat())]).unwrap();
         assert_eq!(set.facts().train, 2);
         let messages: Vec<&str> = set.warnings().iter().map(|warning| &*warning.message).collect();
         assert_eq!(messages.len(), 5, "{messages:?}");
@@ -461,25 +473,28 @@ mod tests {
 
     #[test]
     fn refuses_hostile_shards() {
-        let with = |more: Vec<u8>| [more, two()].concat();
-        let format = |bytes, text: &str| {
-            let error = refused(bytes);
+        let with = |first_entry: Vec<u8>| [first_entry, two_samples()].concat();
+        let assert_malformed = |bytes, text: &str| {
+            let error = open_error(bytes);
             assert_eq!(error.code, ErrorCode::DataFormat, "{error}");
             assert!(error.message.contains(text), "{error}");
         };
-        format(with(entry(b'0', "../a.jpg", b"")), "outside the archive");
-        format(with(entry(b'0', "x/..\\a.jpg", b"")), "outside the archive");
-        format(with(entry(b'0', "/etc/a.jpg", b"")), "outside the archive");
-        format(with(entry(b'0', "a.png", b"")), "two images for one key");
-        format(with(entry(b'0', "a.json", br#"{"label": 0}"#)), "and '0'");
-        format(with(entry(b'0', "c.cls", b"")), "no label in 'c.cls'");
-        format(with(entry(b'0', "c.cls", b"\xff")), "not valid UTF-8");
-        format(with(entry(b'0', "c.cls", &vec![b'1'; 2 << 20])), "more than the limit of 1048576");
-        format(with(entry(b'0', "c.json", b"{")), "not valid JSON");
-        format(with(entry(b'0', "c.json", "[".repeat(9999).as_bytes())), "not valid JSON");
-        format(with(entry_of(b'0', "c.jpg", b"", 1 << 32)), "truncated");
-        format(vec![1; 4096], "not a tar archive");
-        assert_eq!(refused(archive(&[("a/1.jpg", b"")])).code, ErrorCode::DataUnusable);
+        assert_malformed(with(entry(b'0', "../a.jpg", b"")), "outside the archive");
+        assert_malformed(with(entry(b'0', "x/..\\a.jpg", b"")), "outside the archive");
+        assert_malformed(with(entry(b'0', "/etc/a.jpg", b"")), "outside the archive");
+        assert_malformed(with(entry(b'0', "a.png", b"")), "two images for one key");
+        assert_malformed(with(entry(b'0', "a.json", br#"{"label": 0}"#)), "and '0'");
+        assert_malformed(with(entry(b'0', "c.cls", b"")), "no label in 'c.cls'");
+        assert_malformed(with(entry(b'0', "c.cls", b"\xff")), "invalid UTF-8");
+        assert_malformed(
+            with(entry(b'0', "c.cls", &vec![b'1'; 2 << 20])),
+            "more than the limit of 1048576",
+        );
+        assert_malformed(with(entry(b'0', "c.json", b"{")), "invalid JSON");
+        assert_malformed(with(entry(b'0', "c.json", "[".repeat(9999).as_bytes())), "invalid JSON");
+        assert_malformed(with(entry_with_size(b'0', "c.jpg", b"", 1 << 32)), "truncated");
+        assert_malformed(vec![1; 4096], "not a tar archive");
+        assert_eq!(open_error(archive(&[("a/1.jpg", b"")])).code, ErrorCode::DataUnusable);
     }
 
     #[test]
