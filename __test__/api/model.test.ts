@@ -172,7 +172,7 @@ test('accepts the same classes in another order and rejects other classes', asyn
   const others = imageFolder(folder(t), ['left', 'middle'])
   const error = await t.throwsAsync(evaluate(dir, { data: others }), { instanceOf: ResidualError })
   t.is(error?.code, 'E_MISMATCH')
-  t.regex(error?.message ?? '', /the data has no right/)
+  t.regex(error?.message ?? '', /missing classes: right/)
 })
 
 test('a closed model rejects calls, and close() is idempotent', async (t) => {

@@ -5,7 +5,7 @@ use std::path::Path;
 use napi::Env;
 use napi::bindgen_prelude::Object;
 use napi_derive::napi;
-use residual_spec::{ExportConfig, FromJson, KeyPath, LoadConfig};
+use residual_spec::{ExportConfig, FromJson, KeyPath, LoadConfig, resolve_export};
 use residual_weights::export_checkpoint;
 
 use crate::background_thread::run_in_background;
@@ -22,7 +22,7 @@ pub fn export_model(
 ) -> napi::Result<Object<'_>> {
     run_in_background(env, "the export", move || {
         let config = ExportConfig::from_json_at(&parse_json(&request)?, &KeyPath::Root)?;
-        export_checkpoint(Path::new(&model), Path::new(&path), (&config).into())
+        export_checkpoint(Path::new(&model), Path::new(&path), resolve_export(&config))
     })
 }
 

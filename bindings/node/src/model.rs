@@ -13,6 +13,7 @@ use residual_model::ImageInput;
 use residual_runtime::{PredictRequest, Session, Worker};
 use residual_spec::{
     EvaluateConfig, ExportConfig, FromJson, KeyPath, LoadConfig, PredictConfig, Result,
+    resolve_export,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -196,7 +197,7 @@ pub fn export_open_model(
 ) -> napi::Result<Object<'_>> {
     on_torch_thread(env, None, move |worker, _| {
         let config = ExportConfig::from_json_at(&parse_json(&request)?, &KeyPath::Root)?;
-        worker.session(handle)?.export(&PathBuf::from(&path), (&config).into()).map(Some)
+        worker.session(handle)?.export(&PathBuf::from(&path), resolve_export(&config)).map(Some)
     })
 }
 

@@ -1,4 +1,4 @@
-//! Joint execution of predict requests that were queued behind each other.
+//! Batched execution of predict requests.
 
 use std::sync::atomic::AtomicBool;
 
@@ -9,8 +9,8 @@ use crate::catch_panic;
 use crate::job_queue::PredictRequest;
 use crate::worker::{Worker, process_exiting};
 
-/// Computes requests with the same model and options, and responds to each. Returns the requests
-/// that were interrupted by urgent work.
+/// Computes requests with the same model and options in shared forward passes, and responds to each
+/// one. Returns the requests without a response if urgent work interrupted them.
 pub(crate) fn respond_to_requests(
     worker: &Worker,
     mut requests: Vec<PredictRequest>,
@@ -35,12 +35,13 @@ pub(crate) fn respond_to_requests(
             }
             None
         }
-        // The error of one request may have failed all of them.
+        // One invalid request fails the whole batch, so each request is computed separately.
         Err(_) => {
             while !requests.is_empty() {
-                if let Some(mut rest) = respond_to_requests(worker, vec![requests.remove(0)]) {
-                    rest.append(&mut requests);
-                    return Some(rest);
+                if let Some(mut interrupted) = respond_to_requests(worker, vec![requests.remove(0)])
+                {
+                    interrupted.append(&mut requests);
+                    return Some(interrupted);
                 }
             }
             None
@@ -48,11 +49,11 @@ pub(crate) fn respond_to_requests(
     }
 }
 
-/// Returns the result of each request; `None` if they were interrupted.
+/// Returns the predictions of each request; `None` if urgent work interrupted the computation.
 fn predict(worker: &Worker, requests: &[PredictRequest]) -> Result<Option<GroupPredictions>> {
-    let never = AtomicBool::new(false);
+    let not_cancelled = AtomicBool::new(false);
     let first = &requests[0];
     let inputs: Vec<_> = requests.iter().map(|request| request.inputs.as_slice()).collect();
     let session = worker.session(first.handle)?;
-    session.predict(&inputs, &first.options, &|| worker.is_cancelled(&never))
+    session.predict(&inputs, &first.options, &|| worker.is_cancelled(&not_cancelled))
 }

@@ -1,5 +1,5 @@
-//! The speed of a network on this machine: training steps and forward passes on synthetic images.
-//! Reading and augmenting images is excluded; `plan` includes it.
+//! Throughput of a network on this machine: training steps and forward passes of synthetic images.
+//! Unlike `plan`, the measurement excludes reading and augmenting images.
 
 use std::time::Instant;
 
@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use crate::thread_count::ThreadCount;
 
-/// Measures training steps and forward passes alternately, so that a machine that slows down
-/// affects both. `is_cancelled` is called before each step; `None` means that it returned true.
+/// Measures training steps and forward passes alternately, so that a change of the clock speed
+/// affects both. `is_cancelled` is called before each step. Returns `None` if it returned true.
 ///
 /// # Errors
 /// `E_CONFIG` and `E_UNKNOWN_KEY` for invalid options; `E_DEVICE`; `E_MEMORY`.
@@ -29,7 +29,7 @@ pub fn bench(options: &Value, is_cancelled: &dyn Fn() -> bool) -> Result<Option<
     let mut step = TrainStep::new(&config, model, &[])?;
     let batch = synthetic_batch(&config, &network);
 
-    // The first step takes longer: memory is allocated, kernels are chosen.
+    // Warm up: the first step also allocates memory and selects kernels.
     if is_cancelled() {
         return Ok(None);
     }
@@ -64,8 +64,8 @@ pub fn bench(options: &Value, is_cancelled: &dyn Fn() -> bool) -> Result<Option<
     }))
 }
 
-/// Repeats `work` on `images` images for some seconds and returns images per second; `None` if it
-/// was cancelled.
+/// Repeats `work`, which processes `images` images, for at least `seconds`, and returns images per
+/// second; `None` if the measurement was cancelled.
 fn measure(
     seconds: f64,
     images: usize,
@@ -73,16 +73,16 @@ fn measure(
     work: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Option<f64>> {
     let started = Instant::now();
-    let mut done = 0;
+    let mut num_images = 0;
     loop {
         if is_cancelled() {
             return Ok(None);
         }
         work()?;
-        done += images;
+        num_images += images;
         let elapsed = started.elapsed().as_secs_f64();
         if elapsed >= seconds {
-            return Ok(Some(done as f64 / elapsed));
+            return Ok(Some(num_images as f64 / elapsed));
         }
     }
 }

@@ -5,16 +5,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use residual_spec::{Error, ErrorCode, Result};
 
-/// Runs `work` and turns a panic into `E_INTERNAL`. A panic is a bug of this program and must not
-/// end the user's process.
+/// Runs `work` and converts a panic to `E_INTERNAL`. A panic is a bug of residual and must not end
+/// the user's process.
 pub fn catch_panic<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(internal(panic.as_ref())))
 }
 
-/// Turns `E_ABORTED` into `None`.
+/// Converts `E_ABORTED` to `None`.
 pub(crate) fn none_if_cancelled<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
-        Ok(done) => Ok(Some(done)),
+        Ok(value) => Ok(Some(value)),
         Err(error) if error.code == ErrorCode::Aborted => Ok(None),
         Err(error) => Err(error),
     }
@@ -27,7 +27,7 @@ fn internal(panic: &(dyn Any + Send)) -> Error {
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no message");
     Error::new(ErrorCode::Internal, format!("internal error (a bug in residual): {message}"))
-        .hint("Please report it, with the configuration that led to it.")
+        .hint("Please report this error with the configuration of the run.")
 }
 
 #[cfg(test)]
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn turns_a_panic_into_an_error_with_its_message() {
+    fn converts_a_panic_to_an_error_with_its_message() {
         let error = catch_panic::<()>(|| panic!("index {} of {}", 3, 2)).unwrap_err();
         assert_eq!(error.code, ErrorCode::Internal);
         assert!(error.message.ends_with("index 3 of 2"));

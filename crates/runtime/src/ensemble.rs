@@ -1,4 +1,4 @@
-//! Evaluation of an ensemble: the mean of the models' probabilities (He et al. 2015, table 5).
+//! Evaluation of an ensemble by the mean of its models' probabilities (He et al. 2015, table 5).
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use residual_spec::{EnsembleEvaluation, Error, ErrorCode, EvaluateConfig, Result
 
 use crate::Session;
 
-/// Evaluates models one by one and as an ensemble, on the same images. Returns `None` if
+/// Evaluates each model and the ensemble of all models on the same images. Returns `None` if
 /// `is_cancelled` returned true.
 ///
 /// # Errors

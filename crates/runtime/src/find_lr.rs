@@ -15,19 +15,19 @@ use crate::catch_panic::none_if_cancelled;
 use crate::step_batches::{StepBatches, StepGradients};
 use crate::thread_count::ThreadCount;
 
-/// Share of all steps that the loss is smoothed over. It hides the noise of single batches and
-/// hardly moves the minimum of the curve.
-const SMOOTHING_SHARE: f64 = 0.05;
-/// The loss has diverged once it is this many times its minimum, as in fastai.
+/// Length of the moving average of the loss as a fraction of all steps. It removes the noise of
+/// single batches and hardly shifts the minimum of the curve.
+const SMOOTHING_FRACTION: f64 = 0.05;
+/// Ratio of the smoothed loss to its minimum above which the loss has diverged, as in fastai.
 const DIVERGENCE_FACTOR: f64 = 4.0;
-/// The loss has decreased if its minimum is below this share of its initial value.
-const MIN_DECREASE: f64 = 0.98;
+/// Ratio of the minimum of the loss to its initial value below which the loss has decreased.
+const MAX_MINIMUM_RATIO: f64 = 0.98;
 
-/// Trains a new network with increasing learning rates. Nothing is written, and the weights are
-/// discarded. `is_cancelled` is called before each batch; `None` means that it returned true.
+/// Trains a new network with increasing learning rates. No files are written, and the weights are
+/// discarded. `is_cancelled` is called before each batch. Returns `None` if it returned true.
 ///
 /// # Errors
-/// As [`residual_train::train`] for an invalid configuration or data; `E_CONFIG` for invalid
+/// Errors of [`residual_train::train`] for an invalid configuration or data; `E_CONFIG` for invalid
 /// options.
 pub fn find_lr(
     config: &Value,
@@ -42,7 +42,7 @@ pub fn find_lr(
     measure(prepared, &range, is_cancelled)
 }
 
-/// Returns the learning rate of a step; the rates increase exponentially.
+/// Returns the learning rate of a step. Learning rates increase exponentially.
 fn lr_at(step: u32, range: &FindLrOptions) -> f64 {
     let progress = f64::from(step) / f64::from(range.steps - 1);
     range.start_lr * (range.end_lr / range.start_lr).powf(progress)
@@ -84,35 +84,35 @@ fn measure(
     Ok(Some(curve.result(diverged)))
 }
 
-/// The losses by learning rate.
+/// Loss as a function of the learning rate.
 struct Curve {
     /// Decay of the moving average of the loss.
     smoothing: f64,
     points: Vec<LrPoint>,
     average: f64,
-    /// Lowest smoothed loss.
-    lowest: Option<f64>,
+    /// Minimum of the smoothed loss.
+    min_loss: Option<f64>,
 }
 
 impl Curve {
     fn new(steps: u32) -> Curve {
-        let smoothing = 1.0 - 1.0 / (SMOOTHING_SHARE * f64::from(steps)).max(1.0);
-        Curve { smoothing, points: Vec::new(), average: 0.0, lowest: None }
+        let smoothing = 1.0 - 1.0 / (SMOOTHING_FRACTION * f64::from(steps)).max(1.0);
+        Curve { smoothing, points: Vec::new(), average: 0.0, min_loss: None }
     }
 
-    /// Adds the loss before the update with this rate.
+    /// Adds the loss before the update with the learning rate `lr`.
     fn add(&mut self, lr: f64, loss: f64) {
         self.average = self.smoothing * self.average + (1.0 - self.smoothing) * loss;
         // Corrects the bias of the initial zero, as Adam does.
         let count = self.points.len() as i32 + 1;
         let smoothed = self.average / (1.0 - self.smoothing.powi(count));
-        self.lowest = Some(self.lowest.map_or(smoothed, |lowest| lowest.min(smoothed)));
+        self.min_loss = Some(self.min_loss.map_or(smoothed, |min| min.min(smoothed)));
         self.points.push(LrPoint { lr, loss, smoothed });
     }
 
     fn has_diverged(&self) -> bool {
-        match (self.points.last(), self.lowest) {
-            (Some(last), Some(lowest)) => last.smoothed > DIVERGENCE_FACTOR * lowest,
+        match (self.points.last(), self.min_loss) {
+            (Some(last), Some(min_loss)) => last.smoothed > DIVERGENCE_FACTOR * min_loss,
             (Some(_) | None, None) | (None, Some(_)) => false,
         }
     }
@@ -120,14 +120,16 @@ impl Curve {
     /// Returns the curve with its suggestions.
     fn result(self, diverged: bool) -> LrFinderResult {
         let points = self.points;
-        // The lowest rates change nothing: their mean loss is the initial loss.
-        let idle = (points.len() / 10).max(1).min(points.len());
-        let initial = points[..idle].iter().map(|point| point.loss).sum::<f64>() / idle as f64;
-        let lowest =
-            (idle..points.len()).min_by(|&a, &b| points[a].smoothed.total_cmp(&points[b].smoothed));
-        let decreases = lowest.is_some_and(|at| points[at].smoothed < MIN_DECREASE * initial);
-        let (Some(lowest), true) = (lowest, decreases) else {
-            let reason = "the loss did not decrease at any rate: try lower rates (`startLr`) or more \
+        // The lowest learning rates hardly change the weights, so their mean loss is the initial
+        // loss.
+        let start = (points.len() / 10).max(1).min(points.len());
+        let initial = points[..start].iter().map(|point| point.loss).sum::<f64>() / start as f64;
+        let min_index = (start..points.len())
+            .min_by(|&a, &b| points[a].smoothed.total_cmp(&points[b].smoothed));
+        let decreases =
+            min_index.is_some_and(|index| points[index].smoothed < MAX_MINIMUM_RATIO * initial);
+        let (Some(min_index), true) = (min_index, decreases) else {
+            let reason = "the loss did not decrease at any learning rate: lower `startLr`, increase \
                           `steps`, or check the data";
             return LrFinderResult {
                 points,
@@ -139,16 +141,15 @@ impl Curve {
         };
         let minimum = LrSuggestion {
             name: "minimum/10".into(),
-            lr: points[lowest].lr / 10.0,
-            reason:
-                "a tenth of the rate with the lowest loss: the loss still decreases there, far \
-                     from where it diverges"
-                    .into(),
+            lr: points[min_index].lr / 10.0,
+            reason: "a tenth of the learning rate with the lowest loss, where the loss still \
+                     decreases and is far from diverging"
+                .into(),
         };
-        let steepest = steepest(&points[idle..=lowest]).map(|lr| LrSuggestion {
+        let steepest = steepest(&points[start..=min_index]).map(|lr| LrSuggestion {
             name: "steepest".into(),
             lr,
-            reason: "the rate at which the loss decreases fastest".into(),
+            reason: "the learning rate at which the loss decreases fastest".into(),
         });
         LrFinderResult {
             diverged,
@@ -160,11 +161,13 @@ impl Curve {
     }
 }
 
-/// Returns the rate with the steepest descent of the smoothed loss over the logarithm of the rate.
+/// Returns the learning rate at which the smoothed loss decreases fastest with the logarithm of the
+/// learning rate.
 fn steepest(points: &[LrPoint]) -> Option<f64> {
-    let slope =
-        |pair: &[LrPoint]| (pair[2].smoothed - pair[0].smoothed) / (pair[2].lr / pair[0].lr).ln();
-    let slopes = points.windows(3).map(|three| (slope(three), three[1].lr));
+    let slope = |window: &[LrPoint]| {
+        (window[2].smoothed - window[0].smoothed) / (window[2].lr / window[0].lr).ln()
+    };
+    let slopes = points.windows(3).map(|window| (slope(window), window[1].lr));
     slopes.min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, lr)| lr)
 }
 
@@ -172,14 +175,15 @@ fn steepest(points: &[LrPoint]) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// A loss that is flat up to a rate of 1e-3, then decreases, and diverges above 2.
+    /// Returns a curve that is flat up to a learning rate of 1e-3, then decreases, and diverges
+    /// above 2.
     fn curve() -> Curve {
         let mut curve = Curve::new(400);
         let range = FindLrOptions { start_lr: 1e-6, end_lr: 100.0, steps: 400 };
         for step in 0..400 {
             let lr = lr_at(step, &range);
-            let fall = 1.0 / (1.0 + (lr / 0.02).powi(2));
-            curve.add(lr, 0.2 + 2.0 * fall + if lr > 2.0 { lr * lr } else { 0.0 });
+            let decay = 1.0 / (1.0 + (lr / 0.02).powi(2));
+            curve.add(lr, 0.2 + 2.0 * decay + if lr > 2.0 { lr * lr } else { 0.0 });
             if curve.has_diverged() {
                 break;
             }
@@ -188,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn suggests_a_rate_below_that_of_the_lowest_loss() {
+    fn suggests_a_tenth_of_the_learning_rate_with_the_lowest_loss() {
         let curve = curve();
         assert!(curve.has_diverged());
         let result = curve.result(true);
@@ -216,7 +220,7 @@ mod tests {
         for (step, rate) in [(0, 1e-7), (4, 1e-3), (8, 10.0)] {
             assert!((lr_at(step, &range) / rate - 1.0).abs() < 1e-12);
         }
-        let refused = FindLrConfig { steps: Some(3), ..FindLrConfig::default() };
-        assert_eq!(resolve_find_lr(&refused).err().unwrap().at.key.as_deref(), Some("steps"));
+        let invalid = FindLrConfig { steps: Some(3), ..FindLrConfig::default() };
+        assert_eq!(resolve_find_lr(&invalid).err().unwrap().at.key.as_deref(), Some("steps"));
     }
 }

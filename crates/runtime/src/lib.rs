@@ -1,4 +1,4 @@
-//! The one thread that calls libtorch: its job queue, inference sessions, and measurements.
+//! The libtorch thread with its job queue, inference sessions, and measurements.
 
 mod batch_requests;
 mod bench;

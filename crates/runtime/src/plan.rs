@@ -1,4 +1,4 @@
-//! A dry run: everything is resolved, nothing is written. Memory is estimated and time is measured.
+//! Dry run: resolves the configuration and estimates memory and time, without writing files.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,17 +16,17 @@ use crate::catch_panic::none_if_cancelled;
 use crate::step_batches::{StepBatches, StepGradients};
 use crate::thread_count::ThreadCount;
 
-/// Longest measurement and largest number of training steps. At least two steps are made.
+/// Maximum time and number of measured training steps. At least two steps are computed.
 const MAX_TRAIN_TIME: Duration = Duration::from_secs(3);
 const MAX_STEPS: usize = 30;
-/// Longest measurement of evaluation, which is a smaller part of a run.
+/// Maximum time of the measurement of evaluation, which is a smaller part of a run.
 const MAX_EVAL_TIME: Duration = Duration::from_millis(500);
 
-/// Prepares a run and estimates its memory and time. `is_cancelled` is called before each batch;
-/// `None` means that it returned true.
+/// Prepares a run and estimates its memory and time. `is_cancelled` is called before each batch.
+/// Returns `None` if it returned true.
 ///
 /// # Errors
-/// As [`residual_train::train`] for an invalid configuration, data or run folder.
+/// Errors of [`residual_train::train`] for an invalid configuration, data or run folder.
 pub fn plan(
     config: &Value,
     arrays: Option<Arrays>,
@@ -44,9 +44,9 @@ pub fn plan(
     let mut memory =
         memory::estimate(&prepared.config, prepared.network(), prepared.dataset.facts());
     let warnings = [prepared.warnings(), prepared.dataset.warnings()].concat();
-    let len = |subset: &Option<Subset>| subset.as_ref().map_or(0, Subset::len) as u32;
-    let (train_images, val_images) = (splits.train.len() as u32, len(&splits.val));
-    let test_images = len(&splits.test);
+    let num_images = |subset: &Option<Subset>| subset.as_ref().map_or(0, Subset::len) as u32;
+    let (train_images, val_images) = (splits.train.len() as u32, num_images(&splits.val));
+    let test_images = num_images(&splits.test);
 
     let mut time = None;
     if options.measure {
@@ -77,9 +77,9 @@ pub fn plan(
 
 /// Measured times in seconds.
 struct Timing {
-    /// From one update to the next, in ascending order, including the wait for images.
+    /// Durations of the steps, including the wait for images, in ascending order.
     steps: Vec<f64>,
-    /// Evaluation of one image.
+    /// Duration of the evaluation of one image.
     evaluation: f64,
 }
 
@@ -131,8 +131,8 @@ impl Timing {
             steps * step_seconds + epochs * evaluation
         });
         let total_seconds = match (remaining, config.budget.seconds) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
+            (Some(remaining), Some(budget)) => Some(remaining.min(budget)),
+            (remaining, budget) => remaining.or(budget),
         };
         Some(TimeEstimate {
             steps: self.steps.len() as u32,
@@ -146,7 +146,8 @@ impl Timing {
     }
 }
 
-/// Returns the seconds from each update to the next; `None` if the measurement was cancelled.
+/// Returns the durations of the steps in seconds, each from one update to the next; `None` if the
+/// measurement was cancelled.
 fn measure_steps(
     mut batches: StepBatches,
     step: &mut TrainStep,
@@ -154,25 +155,26 @@ fn measure_steps(
 ) -> Result<Option<Vec<f64>>> {
     let mut steps = Vec::new();
     let started = Instant::now();
-    let mut last = None;
+    let mut last_update = None;
     loop {
         match batches.forward_backward(step, is_cancelled)? {
             StepGradients::Complete => {}
             StepGradients::NotFinite | StepGradients::NoImages => return Ok(Some(steps)),
             StepGradients::Cancelled => return Ok(None),
         }
-        // A step that is not finite takes as long as any other.
+        // Steps whose gradients are not finite are measured, too: they take as long as the others.
         step.optimizer_step(SAFE_LR)?;
         let now = Instant::now();
-        steps.extend(last.replace(now).map(|last| (now - last).as_secs_f64()));
-        let is_enough = steps.len() >= MAX_STEPS || started.elapsed() >= MAX_TRAIN_TIME;
-        if is_enough && !steps.is_empty() {
+        steps.extend(last_update.replace(now).map(|last| (now - last).as_secs_f64()));
+        let has_enough = steps.len() >= MAX_STEPS || started.elapsed() >= MAX_TRAIN_TIME;
+        if has_enough && !steps.is_empty() {
             return Ok(Some(steps));
         }
     }
 }
 
-/// Returns the seconds for one image; `None` if the measurement was cancelled.
+/// Returns the duration of the evaluation of one image in seconds; `None` if the measurement was
+/// cancelled.
 fn measure_evaluation(
     prepared: &Prepared,
     step: &TrainStep,

@@ -1,4 +1,4 @@
-//! Inference sessions: a trained model that is open for prediction, evaluation and export.
+//! Inference sessions: open models for prediction, evaluation and export.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -7,44 +7,44 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use residual_arch::Network;
-use residual_data::{Arrays, Dataset, Loader, LoaderOptions, Pipeline, PixelMean, Subset};
+use residual_data::{Arrays, Dataset, Loader, LoaderOptions, Pipeline, PixelMean, Splits, Subset};
 use residual_model::{
     ComputeOptions, Ensemble, EvaluationMetrics, GroupPredictions, ImageInput, Model,
     ResponseStats, evaluate, from_tch, predict, prediction_batch_size,
 };
 use residual_spec::{
     Auto, Data, DataConfig, DataFormat, DatasetInfo, Device, Error, ErrorCode, EvaluateConfig,
-    Evaluation, LayerResponse, LoadConfig, ModelInfo, NameOr, Precision, PredictConfig,
-    PredictOptions, ResolvedConfig, Result, Split, TestTimeAugment, Thumbnail, check_thumbnails,
-    resolve_predict, resolve_test_time_augment,
+    EvaluateOptions, Evaluation, ExportOptions, LayerResponse, LoadConfig, ModelInfo, NameOr,
+    Precision, PredictConfig, PredictOptions, ResolvedConfig, Result, Split, TestTimeAugment,
+    Thumbnail, resolve_evaluate, resolve_predict,
 };
 use residual_weights::{
-    Checkpoint, CheckpointChoice, Export, ExportOptions, ExternalWeights, PIXEL_MEAN, Tensor,
-    find_checkpoint, is_checkpoint,
+    Checkpoint, CheckpointChoice, Export, ExternalWeights, PIXEL_MEAN, Tensor, find_checkpoint,
+    is_checkpoint,
 };
 
 use residual_train::{encode_thumbnail, parse_position, pixel_mean, read_thumbnail};
 
 use crate::catch_panic::none_if_cancelled;
 
-/// A trained network with its classes and its preparation of images.
+/// A trained network with its classes and its preprocessing.
 pub struct Session {
     model: Model,
     config: ResolvedConfig,
     data: DatasetInfo,
     pipeline: Arc<Pipeline>,
     info: ModelInfo,
-    /// Position of the run, for exports.
+    /// Position of the training run, which exports record.
     progress: serde_json::Value,
     pixel_mean: Option<Arc<PixelMean>>,
-    /// Whether the class names are placeholders, which those of a data set may replace.
+    /// Whether the class names are assumed, so that the names of a data set may replace them.
     has_default_classes: bool,
 }
 
 impl Session {
     /// Opens a run folder (its best checkpoint), a checkpoint, or a file of weights (.safetensors,
-    /// .pth, .pt, .th), for which `options` adds what the file does not contain. A checkpoint is
-    /// used in the precision that it was trained in, if this machine supports it.
+    /// .pth, .pt, .th). `options` override the assumptions about a file of weights. A checkpoint
+    /// computes in the precision of its training, except fp16 without a CUDA device.
     ///
     /// # Errors
     /// `E_CHECKPOINT`, `E_MISMATCH`, and `E_CONFIG` if `options` contradicts the file.
@@ -59,7 +59,7 @@ impl Session {
         let machine = crate::machine_info();
         let mut compute = ComputeOptions::from_config(&source.config);
         if compute.device == Device::Cuda && !machine.cuda {
-            // A model that was trained on CUDA falls back to the CPU, unless CUDA is configured.
+            // A model that was trained on CUDA falls back to the CPU, unless `options` select CUDA.
             if options.device == Some(Device::Cuda) {
                 return Err(Error::new(ErrorCode::Device, "no CUDA device is available")
                     .key("device")
@@ -67,7 +67,7 @@ impl Session {
             }
             compute.device = Device::Cpu;
             if options.precision.is_none() && compute.precision == Precision::Fp16 {
-                compute.precision = Precision::Fp32; // CPUs are faster in fp32
+                compute.precision = Precision::Fp32; // faster on CPUs than fp16
             }
         }
         let mut model = Model::from_reader(source.network, compute, source.read)
@@ -156,9 +156,9 @@ impl Session {
     /// # Errors
     /// Errors of [`Export::write`].
     pub fn export(&self, path: &Path, options: ExportOptions) -> Result<()> {
-        let named = |(name, tensor): (&str, &_)| Ok((name.to_string(), from_tch(tensor)?));
+        let to_entry = |(name, tensor): (&str, &_)| Ok((name.to_string(), from_tch(tensor)?));
         let mut tensors: BTreeMap<String, Tensor> =
-            self.model.tensors().map(named).collect::<Result<_>>()?;
+            self.model.tensors().map(to_entry).collect::<Result<_>>()?;
         if let Some(mean) = &self.pixel_mean {
             tensors.insert(PIXEL_MEAN.into(), pixel_mean::to_tensor(mean, &self.config));
         }
@@ -173,45 +173,43 @@ impl Session {
         .write(path)
     }
 
-    /// Evaluates on a split of a data set or of `arrays`. Arrays without class names have those of
-    /// the model. Returns `None` if `is_cancelled` returned true.
+    /// Evaluates on a split of a data set or of `arrays`. Arrays without class names get the class
+    /// names of the model. Returns `None` if `is_cancelled` returned true.
     ///
     /// # Errors
-    /// `E_CONFIG` for crops or scales that the network does not support, `E_MISMATCH` if the
-    /// classes differ from the model's (their order may differ), `E_USAGE` if there is no such
-    /// split, and errors of opening the data set.
+    /// `E_CONFIG` for options out of range, `E_MISMATCH` if the classes differ from the model's
+    /// (their order may differ), `E_USAGE` if the split does not exist or no data is given for
+    /// weights without metadata, and errors of opening the data set.
     pub fn evaluate(
         &self,
-        request: &EvaluateConfig,
+        config: &EvaluateConfig,
         arrays: Option<Arrays>,
         is_cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<Evaluation>> {
-        self.evaluate_into(request, arrays, None, is_cancelled)
+        self.evaluate_into(config, arrays, None, is_cancelled)
     }
 
-    /// As [`Session::evaluate`], and adds the outputs to an ensemble.
+    /// Evaluates as [`Session::evaluate`] does, and adds the outputs to an ensemble.
     pub(crate) fn evaluate_into(
         &self,
-        request: &EvaluateConfig,
+        config: &EvaluateConfig,
         arrays: Option<Arrays>,
         ensemble: Option<Rc<RefCell<Ensemble>>>,
         is_cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<Evaluation>> {
-        check_examples(request)?;
-        let views =
-            resolve_test_time_augment(request.crops, request.scales.as_ref(), &self.config)?;
-        let Some((subset, classes)) = self.subset(request, arrays, is_cancelled)? else {
+        let options = resolve_evaluate(config, &self.config)?;
+        let Some((subset, classes)) = self.subset(&options, arrays, is_cancelled)? else {
             return Ok(None);
         };
         let metrics = EvaluationMetrics::new(self.data.classes.len())
-            .with_top_losses(request.top_losses.unwrap_or(0) as usize)
-            .with_samples(subset.evenly_spaced(request.samples.unwrap_or(0) as usize))
+            .with_top_losses(options.top_losses as usize)
+            .with_samples(subset.evenly_spaced(options.samples as usize))
             .with_ensemble(ensemble);
-        let loader = self.loader(&subset, request, views);
+        let loader = self.loader(&subset, options.batch_size, options.views);
         let proceed = || Ok(!is_cancelled());
-        let evaluated = evaluate(&self.model, &classes, metrics, loader, None, proceed, |_| {})?;
-        let Some(mut evaluation) = evaluated else { return Ok(None) };
-        if let Some(size) = request.thumbnails {
+        let evaluation = evaluate(&self.model, &classes, metrics, loader, None, proceed, |_| {})?;
+        let Some(mut evaluation) = evaluation else { return Ok(None) };
+        if let Some(size) = options.thumbnails {
             for example in evaluation.samples.iter_mut().chain(&mut evaluation.top_losses) {
                 let channels = self.model.network().channels;
                 example.thumbnail = Some(read_thumbnail(&subset, example.index, channels, size)?);
@@ -220,34 +218,25 @@ impl Session {
         Ok(Some(evaluation))
     }
 
-    /// Returns the batch size of an evaluation: that of training, divided by the number of crops of
-    /// each image, because several batches are in memory at once.
-    fn eval_batch_size(&self, request: &EvaluateConfig, views: &TestTimeAugment) -> usize {
-        let trained = self.config.batch_size;
-        let default = match views {
-            TestTimeAugment::Center => trained,
-            TestTimeAugment::Flip => trained / 2,
-            TestTimeAugment::Ten => trained / 10,
-            TestTimeAugment::MultiScale(_) => 1,
-        };
-        request.batch_size.unwrap_or(default).max(1) as usize
-    }
-
     /// Returns the standard deviations of the outputs of all 3x3 convolutions on a split of a data
-    /// set, in forward order; `None` if `is_cancelled` returned true.
+    /// set, in forward order; `None` if `is_cancelled` returned true. Test-time augmentation and
+    /// examples are ignored.
     ///
     /// # Errors
     /// Errors of [`Session::evaluate`].
     pub fn layer_responses(
         &self,
-        request: &EvaluateConfig,
+        config: &EvaluateConfig,
         arrays: Option<Arrays>,
         is_cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<Vec<LayerResponse>>> {
-        let Some((subset, _)) = self.subset(request, arrays, is_cancelled)? else {
+        let config =
+            EvaluateConfig { crops: None, scales: None, thumbnails: None, ..config.clone() };
+        let options = resolve_evaluate(&config, &self.config)?;
+        let Some((subset, _)) = self.subset(&options, arrays, is_cancelled)? else {
             return Ok(None);
         };
-        let mut loader = self.loader(&subset, request, TestTimeAugment::Center);
+        let mut loader = self.loader(&subset, options.batch_size, options.views);
         let mut totals: Vec<ResponseStats> = Vec::new();
         while let Some(loaded) = loader.next()? {
             if is_cancelled() {
@@ -260,25 +249,28 @@ impl Session {
                 if totals.is_empty() {
                     totals = responses;
                 } else {
-                    totals.iter_mut().zip(&responses).for_each(|(total, one)| total.add(one));
+                    for (total, response) in totals.iter_mut().zip(&responses) {
+                        total.add(response);
+                    }
                 }
             }
             loader.recycle(loaded.batch);
         }
-        let response = |total: ResponseStats| LayerResponse { std: total.std(), name: total.name };
-        Ok(Some(totals.into_iter().map(response).collect()))
+        let to_response =
+            |total: ResponseStats| LayerResponse { std: total.std(), name: total.name };
+        Ok(Some(totals.into_iter().map(to_response).collect()))
     }
 
-    /// Returns the requested images with the labels of the model, and the class names to report;
-    /// `None` if `is_cancelled` returned true.
+    /// Returns the images to evaluate, with labels in the class order of the model, and the class
+    /// names to report; `None` if `is_cancelled` returned true.
     fn subset(
         &self,
-        request: &EvaluateConfig,
+        options: &EvaluateOptions,
         mut arrays: Option<Arrays>,
         is_cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<(Subset, Vec<String>)>> {
-        let config = match (&request.data, &arrays) {
-            (Some(data), _) => data.to_config(),
+        let config = match (&options.data, &arrays) {
+            (Some(data), _) => data.clone(),
             (None, Some(_)) => DataConfig::default(),
             (None, None) if self.info.epoch == 0 && !self.info.assumed.is_empty() => {
                 let message = "these weights have no record of their training data";
@@ -293,25 +285,26 @@ impl Session {
         }
         let dataset = residual_data::open_with_arrays(&config, arrays, is_cancelled);
         let Some(dataset) = none_if_cancelled(dataset)? else { return Ok(None) };
-        let (source, theirs) = (&dataset.facts().source, &dataset.facts().classes);
-        let ours = &self.data.classes;
-        let has_other_classes = class_map(source, theirs, ours).is_err();
-        // Placeholder names are replaced by those of the data set, in its order.
-        let classes = if self.has_default_classes && has_other_classes && theirs.len() == ours.len()
+        let (source, data_classes) = (&dataset.facts().source, &dataset.facts().classes);
+        let model_classes = &self.data.classes;
+        let has_other_classes = class_map(source, data_classes, model_classes).is_err();
+        // The class names of the data set replace assumed class names, in the order of the data set.
+        let classes = if self.has_default_classes
+            && has_other_classes
+            && data_classes.len() == model_classes.len()
         {
-            theirs
+            data_classes
         } else {
-            ours
+            model_classes
         };
-        let map = class_map(source, theirs, classes)?;
-        Ok(Some((self.select_split(&dataset, request.split)?.remap_labels(map), classes.clone())))
+        let map = class_map(source, data_classes, classes)?;
+        let subset = self.select_split(&dataset, &options.splits)?;
+        Ok(Some((subset.remap_labels(map), classes.clone())))
     }
 
-    fn loader(&self, subset: &Subset, request: &EvaluateConfig, views: TestTimeAugment) -> Loader {
-        let options = LoaderOptions {
-            batch_size: self.eval_batch_size(request, &views),
-            ..LoaderOptions::eval(&self.config)
-        };
+    fn loader(&self, subset: &Subset, batch_size: u32, views: TestTimeAugment) -> Loader {
+        let options =
+            LoaderOptions { batch_size: batch_size as usize, ..LoaderOptions::eval(&self.config) };
         let pipeline = match views {
             TestTimeAugment::Center => Arc::clone(&self.pipeline),
             views => Arc::new(self.pipeline.with_views(views)),
@@ -324,7 +317,7 @@ impl Session {
         NameOr::Config(self.train_data_config())
     }
 
-    /// Returns the index of each class in another model.
+    /// Returns the index in `other` of each class of this model.
     ///
     /// # Errors
     /// `E_MISMATCH` if the models have different classes.
@@ -342,40 +335,46 @@ impl Session {
         }
     }
 
-    fn select_split(&self, dataset: &Dataset, split: Option<Split>) -> Result<Subset> {
-        // For the training data, the validation split is the one that training used.
+    /// Returns the first of `splits` that exists.
+    fn select_split(&self, dataset: &Dataset, splits: &[Split]) -> Result<Subset> {
         let facts = dataset.facts();
-        let is_same =
+        let has_same_images =
             facts.format != DataFormat::Arrays || facts.fingerprint == self.data.fingerprint;
-        let is_own = is_same && facts.source == self.config.data.source;
-        let data = if is_own {
+        let is_train_data = has_same_images && facts.source == self.config.data.source;
+        // Only the training data is split and limited as in the training run.
+        let data = if is_train_data {
             self.config.data.clone()
         } else {
             Data { validation: 0.0, limit: None, ..self.config.data.clone() }
         };
-        let splits = dataset.splits(&data);
-        let missing = |split: &str| {
-            Error::new(ErrorCode::Usage, format!("{} has no {split} split", dataset.facts().source))
+        let Splits { train, val, test } = dataset.splits(&data);
+        let selected = splits.iter().find_map(|split| match split {
+            Split::Train => Some(&train),
+            Split::Val => val.as_ref(),
+            Split::Test => test.as_ref(),
+        });
+        selected.cloned().ok_or_else(|| {
+            let names = splits.iter().map(|split| match split {
+                Split::Train => "training",
+                Split::Val => "validation",
+                Split::Test => "test",
+            });
+            let names = names.collect::<Vec<_>>().join(" or ");
+            Error::new(ErrorCode::Usage, format!("{} has no {names} split", facts.source))
                 .key("split")
-        };
-        match split {
-            Some(Split::Train) => Ok(splits.train),
-            Some(Split::Val) => splits.val.ok_or_else(|| missing("validation")),
-            Some(Split::Test) => splits.test.ok_or_else(|| missing("test")),
-            None => Ok(splits.test.or(splits.val).unwrap_or(splits.train)),
-        }
+        })
     }
 }
 
-/// Returns a tensor by name, once.
-type Read<'p> = Box<dyn FnMut(&str) -> Result<Option<Tensor>> + 'p>;
+/// Reads a tensor by name. Each tensor is read once.
+type ReadTensor<'p> = Box<dyn FnMut(&str) -> Result<Option<Tensor>> + 'p>;
 
 /// The contents of a checkpoint or a file of weights.
 struct ModelSource<'p> {
     config: ResolvedConfig,
     data: DatasetInfo,
     network: Network,
-    read: Read<'p>,
+    read: ReadTensor<'p>,
     pixel_mean: Option<Arc<PixelMean>>,
     progress: serde_json::Value,
     assumed: Vec<String>,
@@ -385,18 +384,18 @@ struct ModelSource<'p> {
 impl<'p> ModelSource<'p> {
     fn open_checkpoint(path: &'p Path, options: &LoadConfig) -> Result<ModelSource<'p>> {
         let LoadConfig { model, classes, image_size, transform, precision, device } = options;
-        let given = [
+        let file_keys = [
             ("model", model.is_some()),
             ("classes", classes.is_some()),
             ("imageSize", image_size.is_some()),
             ("transform", transform.is_some()),
         ];
-        if let Some((key, _)) = given.iter().find(|(_, is_given)| *is_given) {
-            let message = format!("a checkpoint of residual contains its own `{key}`");
+        if let Some((key, _)) = file_keys.iter().find(|(_, is_set)| *is_set) {
+            let message = format!("a residual checkpoint contains its own `{key}`");
             return Err(Error::new(ErrorCode::Config, message)
                 .key(key)
                 .file(path)
-                .hint("Remove it: it is for files that contain weights only."));
+                .hint("Remove the option: it is for files that contain weights only."));
         }
         let checkpoint = Checkpoint::open(path)?;
         let (mut config, data) = (checkpoint.config.clone(), checkpoint.data.clone());
@@ -444,62 +443,41 @@ impl<'p> ModelSource<'p> {
     }
 }
 
-/// Largest number of examples with thumbnails, which are held in memory.
-const MAX_THUMBNAILS: u32 = 1000;
-
-/// # Errors
-/// `E_CONFIG` if more thumbnails are requested than fit into memory.
-fn check_examples(request: &EvaluateConfig) -> Result<()> {
-    check_thumbnails(request.thumbnails)?;
-    if request.thumbnails.is_none() {
-        return Ok(());
-    }
-    for (key, count) in [("samples", request.samples), ("topLosses", request.top_losses)] {
-        if count.unwrap_or(0) > MAX_THUMBNAILS {
-            let message = format!("`{key}` with `thumbnails` must be at most {MAX_THUMBNAILS}");
-            return Err(Error::new(ErrorCode::Config, message).key(key).hint(
-                "Request fewer, or remove `thumbnails`: file names are returned for any number.",
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Returns the model's index of each class of a data set. The order of the names may differ.
+/// Returns the index in `model_classes` of each class of `source`, a data set or another model.
 ///
 /// # Errors
-/// `E_MISMATCH` if a name is missing on either side.
-fn class_map(source: &str, theirs: &[String], ours: &[String]) -> Result<Vec<u32>> {
+/// `E_MISMATCH` if the names differ in more than their order.
+fn class_map(source: &str, classes: &[String], model_classes: &[String]) -> Result<Vec<u32>> {
     let indices: BTreeMap<&str, u32> =
-        ours.iter().zip(0..).map(|(name, index)| (name.as_str(), index)).collect();
-    let unknown: Vec<&str> =
-        theirs.iter().map(String::as_str).filter(|name| !indices.contains_key(name)).collect();
-    let missing: Vec<&str> = ours
+        model_classes.iter().zip(0..).map(|(name, index)| (name.as_str(), index)).collect();
+    let unexpected: Vec<&str> =
+        classes.iter().map(String::as_str).filter(|name| !indices.contains_key(name)).collect();
+    let missing: Vec<&str> = model_classes
         .iter()
         .map(String::as_str)
-        .filter(|name| !theirs.iter().any(|theirs| theirs == name))
+        .filter(|name| !classes.iter().any(|class| class == name))
         .collect();
-    if unknown.is_empty() && missing.is_empty() && theirs.len() == ours.len() {
-        return Ok(theirs.iter().map(|name| indices[name.as_str()]).collect());
+    if unexpected.is_empty() && missing.is_empty() && classes.len() == model_classes.len() {
+        return Ok(classes.iter().map(|name| indices[name.as_str()]).collect());
     }
     let mut message = format!("{source} has other classes than the model");
-    if !unknown.is_empty() {
-        message += &format!("; the model does not know {}", shortened(&unknown));
+    if !unexpected.is_empty() {
+        message += &format!("; unexpected classes: {}", join_first(&unexpected));
     }
     if !missing.is_empty() {
-        message += &format!("; the data has no {}", shortened(&missing));
+        message += &format!("; missing classes: {}", join_first(&missing));
     }
     Err(Error::new(ErrorCode::Mismatch, message).key("data").hint(format!(
         "Evaluate on data with the classes that the model was trained on: {}.",
-        shortened(&ours.iter().map(String::as_str).collect::<Vec<_>>())
+        join_first(&model_classes.iter().map(String::as_str).collect::<Vec<_>>())
     )))
 }
 
-/// Returns the first few names.
-fn shortened(names: &[&str]) -> String {
+/// Joins names with commas; of more than four names, the first three and the total number.
+fn join_first(names: &[&str]) -> String {
     match names.len() {
         0..=4 => names.join(", "),
-        many => format!("{}, ... {many} in all", names[..3].join(", ")),
+        total => format!("{}, ... ({total} in total)", names[..3].join(", ")),
     }
 }
 
@@ -518,14 +496,14 @@ mod tests {
     }
 
     #[test]
-    fn names_the_classes_that_only_one_side_has() {
-        let ours = names(&["ant", "bee", "cat"]);
-        for (theirs, message) in [
-            (names(&["ant", "bee"]), "the data has no cat"),
-            (names(&["ant", "bee", "cat", "dog"]), "the model does not know dog"),
-            (names(&["ant", "bee", "dog"]), "not know dog; the data has no cat"),
+    fn names_unexpected_and_missing_classes() {
+        let model_classes = names(&["ant", "bee", "cat"]);
+        for (classes, message) in [
+            (names(&["ant", "bee"]), "model; missing classes: cat"),
+            (names(&["ant", "bee", "cat", "dog"]), "model; unexpected classes: dog"),
+            (names(&["ant", "bee", "dog"]), "unexpected classes: dog; missing classes: cat"),
         ] {
-            let error = class_map("x", &theirs, &ours).unwrap_err();
+            let error = class_map("x", &classes, &model_classes).unwrap_err();
             assert_eq!(error.code, ErrorCode::Mismatch);
             assert!(error.message.ends_with(message), "{error}");
             assert!(error.hint.unwrap().contains("ant, bee, cat"));

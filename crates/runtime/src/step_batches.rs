@@ -1,4 +1,4 @@
-//! The batches of training steps, for measurements whose weights are discarded.
+//! Training batches for measurements that discard the weights.
 
 use std::sync::Arc;
 
@@ -8,25 +8,27 @@ use residual_train::{BATCH_TIMEOUT, StepOutcome, TrainStep, epoch_order};
 
 /// The result of computing the gradients of a step.
 pub(crate) enum StepGradients {
-    /// All batches of the step were added, or all that the epoch still had.
+    /// The gradients of all batches of the step are accumulated. The last step of an epoch may have
+    /// fewer batches.
     Complete,
     /// The loss is not finite.
     NotFinite,
-    /// No image of a whole epoch could be read.
+    /// No image could be read in an epoch.
     NoImages,
     Cancelled,
 }
 
-/// Loads the batches of a run, from its first epoch on.
+/// Loads the batches of a run, starting with its first epoch.
 pub(crate) struct StepBatches<'a> {
     config: &'a ResolvedConfig,
     images: &'a Subset,
     pipeline: Arc<Pipeline>,
-    /// Whether the images are in device memory, so that batches only name images and crops.
+    /// Whether the images are in device memory, so that a batch contains only image indices and
+    /// crops.
     has_device_images: bool,
     epoch: u32,
     loader: Loader,
-    /// Steps in the current epoch.
+    /// Number of steps so far in the current epoch.
     steps: u32,
 }
 

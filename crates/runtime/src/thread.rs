@@ -1,5 +1,5 @@
-//! The one thread that calls libtorch, because each thread that did would start its own OpenMP
-//! team.
+//! The only thread that calls libtorch: every thread that calls it has its own team of OpenMP
+//! threads.
 //!
 //! Runs execute one after another. Short jobs (opening a model, predicting) execute before queued
 //! runs and between the steps of the current run, but never delay a run that is about to end.
@@ -34,13 +34,13 @@ pub(crate) struct Queues {
 }
 
 impl Queues {
-    /// Returns whether short jobs have to yield to the exit of the process or the end of a run.
+    /// Returns whether jobs have to wait because the process exits or the current run ends.
     pub fn has_urgent_work(&self) -> bool {
         self.is_closing || self.current.as_ref().is_some_and(|control| control.can_stop_now())
     }
 }
 
-/// The state that the thread and its handle share.
+/// State shared by the thread and its handle.
 #[derive(Default)]
 pub(crate) struct Shared {
     queues: Mutex<Queues>,
@@ -52,7 +52,7 @@ impl Shared {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns whether a job has to end early: `cancelled` is set, or there is urgent work.
+    /// Returns whether a job has to end early, because `cancelled` is set or there is urgent work.
     pub fn is_cancelled(&self, cancelled: &AtomicBool) -> bool {
         cancelled.load(Ordering::Relaxed) || self.lock().has_urgent_work()
     }
@@ -100,12 +100,15 @@ impl TorchThread {
                 execute(&thread_shared, Worker::new(Arc::clone(&thread_shared), cores()));
             })
             .map_err(|cause| {
-                Error::new(ErrorCode::Internal, format!("no thread could be started: {cause}"))
+                Error::new(
+                    ErrorCode::Internal,
+                    format!("the libtorch thread could not be started: {cause}"),
+                )
             })?;
         Ok(TorchThread { shared, handle: Mutex::new(Some(handle)) })
     }
 
-    /// Queues a run, which reports to `control`.
+    /// Queues a run, whose events and outcome go to `control`.
     pub fn run(&self, config: serde_json::Value, arrays: Option<Arrays>, control: Arc<Control>) {
         let mut queues = self.shared.lock();
         if queues.is_closing {
@@ -116,10 +119,11 @@ impl TorchThread {
         self.shared.available.notify_all();
     }
 
-    /// Queues a short job. `respond` is called with its result on the thread.
+    /// Queues a job. `respond` is called with its result on the thread.
     ///
-    /// `work` returns `None` if it ended early because of urgent work; it then starts again later.
-    /// Set `cancelled` to end it for good. At exit of the process, queued jobs are dropped.
+    /// `work` returns `None` if it ended early. A job that urgent work interrupted restarts later; a
+    /// job whose `cancelled` is set fails with `E_ABORTED`. Queued jobs are dropped when the process
+    /// exits.
     pub fn submit<T>(
         &self,
         cancelled: Arc<AtomicBool>,
@@ -146,13 +150,13 @@ impl TorchThread {
         self.shared.available.notify_all();
     }
 
-    /// Queues a predict request. At exit of the process, queued requests are dropped.
+    /// Queues a predict request. Queued requests are dropped when the process exits.
     pub fn predict(&self, request: PredictRequest) {
         self.shared.lock().jobs.push_request(request);
         self.shared.available.notify_all();
     }
 
-    /// Ends a run: at once if it is queued, else after its current step.
+    /// Ends a run: immediately if it is queued, otherwise after its current step.
     pub fn stop(&self, control: &Arc<Control>, signal: StopSignal) {
         control.stop(signal);
         let mut queues = self.shared.lock();
@@ -165,7 +169,7 @@ impl TorchThread {
         }
     }
 
-    /// Stops all runs, which save their state, and waits for the thread. May be called again.
+    /// Stops all runs, which save checkpoints, and joins the thread. Idempotent.
     pub fn close(&self) {
         {
             let mut queues = self.shared.lock();
@@ -181,7 +185,7 @@ impl TorchThread {
         }
         let handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(handle) = handle {
-            // A panic of the thread was reported there.
+            // The panic hook has reported a panic of the thread.
             let _ = handle.join();
         }
     }
@@ -199,9 +203,9 @@ mod tests {
     /// Queues work without waiting for it.
     fn submit(thread: &TorchThread, work: impl FnOnce(&mut Worker) + Send + 'static) {
         let mut work = Some(work);
-        let once =
+        let job =
             move |worker: &mut Worker, _: &AtomicBool| Ok(work.take().map(|work| work(worker)));
-        thread.submit(Arc::default(), once, |_| {});
+        thread.submit(Arc::default(), job, |_| {});
     }
 
     #[test]
@@ -224,11 +228,11 @@ mod tests {
         let thread = TorchThread::start().unwrap();
         let (sender, receiver) = mpsc::channel();
         submit(&thread, move |worker| {
-            let ours = cores() + 1; // as a run would have set it
-            tch::set_num_threads(ours as i32);
-            let between = sender.clone();
+            let run_threads = cores() + 1;
+            tch::set_num_threads(run_threads as i32);
+            let job_sender = sender.clone();
             let job = move |_: &mut Worker| {
-                between.send(tch::get_num_threads()).unwrap();
+                job_sender.send(tch::get_num_threads()).unwrap();
                 JobStatus::Done
             };
             worker.shared().lock().jobs.push_job(Box::new(job));
@@ -241,24 +245,24 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_delays_the_end_of_a_run_is_interrupted_and_starts_again() {
+    fn a_job_that_delays_the_end_of_a_run_is_interrupted_and_restarts() {
         let thread = TorchThread::start().unwrap();
         let (sender, receiver) = mpsc::channel();
         submit(&thread, move |worker| {
             let control = Arc::new(Control::new(|| {}));
             worker.shared().lock().current = Some(Arc::clone(&control));
-            let (done, never) = (sender.clone(), AtomicBool::new(false));
-            let mut turns = 0;
+            let (done, not_cancelled) = (sender.clone(), AtomicBool::new(false));
+            let mut attempts = 0;
             let job = move |worker: &mut Worker| {
-                turns += 1;
-                if turns == 1 {
+                attempts += 1;
+                if attempts == 1 {
                     // The owner stops the run while the job executes.
                     control.stop(StopSignal::Requested);
                 }
-                if worker.shared().is_cancelled(&never) {
+                if worker.shared().is_cancelled(&not_cancelled) {
                     JobStatus::Interrupted
                 } else {
-                    done.send(turns).unwrap();
+                    done.send(attempts).unwrap();
                     JobStatus::Done
                 }
             };
@@ -273,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cancelled_job_does_not_start_again() {
+    fn a_cancelled_job_does_not_restart() {
         let thread = TorchThread::start().unwrap();
         let (sender, receiver) = mpsc::channel();
         let cancelled = Arc::new(AtomicBool::new(false));

@@ -1,4 +1,4 @@
-//! The open models, and the jobs on them.
+//! The worker that executes jobs on the libtorch thread.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::thread::Shared;
 use crate::thread_count::ThreadCount;
 use crate::{Session, evaluate_ensemble};
 
-/// The open models of the libtorch thread, and the jobs on them.
+/// The open models of the libtorch thread, with the jobs that use them.
 ///
-/// Long jobs return `None` if they have to end early: `cancelled` was set, the process exits, or a
-/// run between whose steps they execute is to end.
+/// Jobs return `None` if they were interrupted: because `cancelled` is set, because the process
+/// exits, or because the current run is about to end.
 pub struct Worker {
     shared: Arc<Shared>,
     sessions: BTreeMap<u32, Session>,
@@ -42,8 +42,8 @@ impl Worker {
         &self.shared
     }
 
-    /// Executes the queued jobs on all cores, then restores the number of threads of the current
-    /// run. Leaves jobs in the queue while there is urgent work.
+    /// Executes the queued jobs with all cores, then restores the number of threads of the current
+    /// run. Stops early if there is urgent work; the remaining jobs stay in the queue.
     pub(crate) fn run_jobs(&mut self) {
         let shared = Arc::clone(&self.shared);
         loop {
@@ -73,7 +73,7 @@ impl Worker {
         }
     }
 
-    /// Keeps a session open and returns its handle.
+    /// Stores an open session and returns its handle.
     pub fn insert(&mut self, session: Session) -> u32 {
         self.last_handle += 1;
         self.sessions.insert(self.last_handle, session);

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use residual_runtime::{Control, Entry, Session};
-use residual_spec::{ErrorCode, LoadConfig, Result, RunEvent, TrainResult};
-use residual_weights::{Checkpoint, DType, ExportOptions, StateDict, Tensor};
+use residual_spec::{ErrorCode, ExportOptions, LoadConfig, Result, RunEvent, TrainResult};
+use residual_weights::{Checkpoint, DType, StateDict, Tensor};
 use serde_json::{Value, json};
 
 /// Writes gray 8 x 8 images with a different brightness for each class.

@@ -87,7 +87,7 @@ codes! {
         such as "runs/photos does not exist";
     /// A checkpoint belongs to another model, data set or configuration.
     Mismatch = "E_MISMATCH", exit 2,
-        such as "./photos has other classes than the model; the model does not know dog";
+        such as "./photos has other classes than the model; unexpected classes: dog";
     /// The loss or the gradients became NaN or infinite (for `fp16`, at the smallest loss scale).
     /// Nothing after the last finite step was saved.
     Diverged = "E_DIVERGED", exit 1,

@@ -1,4 +1,4 @@
-//! Exports a trained network: its weights as .safetensors, or the whole network as .onnx.
+//! Export of a trained network: its weights as .safetensors, or its graph and weights as .onnx.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use residual_arch::Network;
 use residual_spec::{
-    DatasetInfo, Error, ErrorCode, ExportConfig, LoadConfig, MachineInfo, ResolvedConfig, Result,
+    DatasetInfo, Error, ErrorCode, ExportOptions, LoadConfig, MachineInfo, ResolvedConfig, Result,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -19,32 +19,14 @@ use crate::{CheckpointContents, ExternalWeights, PIXEL_MEAN, onnx};
 /// Suffix of PyTorch's counter of updates of a batch norm's running statistics.
 const NUM_BATCHES_TRACKED: &str = ".num_batches_tracked";
 
-/// Optional parts of an ONNX graph: [`ExportConfig`], resolved.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ExportOptions {
-    /// Output probabilities instead of logits.
-    pub softmax: bool,
-    /// Input pixels from 0 to 1 instead of normalized pixels.
-    pub normalization: bool,
-}
-
-impl From<&ExportConfig> for ExportOptions {
-    fn from(config: &ExportConfig) -> ExportOptions {
-        ExportOptions {
-            softmax: config.softmax.unwrap_or(false),
-            normalization: config.normalization.unwrap_or(false),
-        }
-    }
-}
-
-/// A network with everything that an exported file contains.
+/// Contents of an exported file.
 pub struct Export<'a> {
     pub network: &'a Network,
     /// Tensors by torchvision's keys; keys that the network does not have are not exported.
     pub tensors: &'a BTreeMap<String, Tensor>,
     pub config: &'a ResolvedConfig,
     pub data: &'a DatasetInfo,
-    /// Position of the run.
+    /// Position of the run, as in a checkpoint.
     pub progress: &'a Value,
     pub options: ExportOptions,
 }
@@ -57,7 +39,7 @@ enum ExportFormat {
 }
 
 impl ExportFormat {
-    /// Returns the format that the extension of `path` stands for.
+    /// Returns the format of the extension of `path`.
     ///
     /// # Errors
     /// `E_USAGE` for another extension.
@@ -80,12 +62,13 @@ impl ExportFormat {
 /// weights. The moving average replaces the weights if the checkpoint has one.
 ///
 /// # Errors
-/// As [`find_checkpoint`], [`Checkpoint::read`] and [`Export::write`] have them.
+/// Errors of [`find_checkpoint`], [`Checkpoint::read`], [`ExternalWeights::read`] and
+/// [`Export::write`].
 pub fn export_checkpoint(from: &Path, to: &Path, options: ExportOptions) -> Result<()> {
     ExportFormat::from_path(to)?;
     let from = &find_checkpoint(from, CheckpointChoice::Best)?;
     if !is_checkpoint(from)? {
-        // Nothing is computed here, so the capabilities of the machine do not matter.
+        // An export computes nothing, so the capabilities of the machine have no effect.
         let machine = MachineInfo::with_cores(1);
         let ExternalWeights { network, tensors, config, data, progress, .. } =
             ExternalWeights::read(from, &LoadConfig::default(), &machine)?;
@@ -136,9 +119,9 @@ impl Export<'_> {
         }
     }
 
-    /// Writes the keys of torchvision's `state_dict` and no others, except a mean image that the
-    /// network needs, so that the file loads with `strict=True`. The metadata is that of a
-    /// checkpoint, so that residual can load the file too.
+    /// Writes exactly the keys of torchvision's `state_dict`, so that the file loads with
+    /// `strict=True`; a mean image is added if the network needs one. The file has the metadata of a
+    /// checkpoint, so that residual can load it, too.
     fn write_safetensors(&self, path: &Path) -> Result<()> {
         let num_batches = self.progress["step"].as_i64().unwrap_or(0).to_le_bytes();
         let mut tensors = BTreeMap::new();
@@ -150,7 +133,7 @@ impl Export<'_> {
             }
             tensors.insert(spec.name, tensor.info());
         }
-        // The network cannot be used without it; `strict=True` needs this key to be removed.
+        // The network needs the mean image, although `strict=True` does not accept this key.
         if self.config.transform.pixel_mean {
             tensors.insert(PIXEL_MEAN.into(), self.tensor(PIXEL_MEAN)?.info());
         }
@@ -179,7 +162,8 @@ impl Export<'_> {
         config
     }
 
-    /// Returns what other programs need to use the network, as metadata keys with JSON values.
+    /// Returns the preprocessing and the classes as metadata for other programs: keys with JSON
+    /// values.
     pub(crate) fn metadata(&self) -> Result<Vec<(&'static str, String)>> {
         let transform = &self.config.transform;
         // With a mean image, the channel means are not subtracted, so they must not be exported.
@@ -218,8 +202,8 @@ impl Export<'_> {
     /// Checks that every tensor of the network is present with its shape.
     fn check(&self) -> Result<()> {
         for expected in self.network.tensors() {
-            let found = self.tensor(&expected.name)?;
-            let shape: Vec<u64> = found.shape.iter().map(|&n| n as u64).collect();
+            let tensor = self.tensor(&expected.name)?;
+            let shape: Vec<u64> = tensor.shape.iter().map(|&n| n as u64).collect();
             if shape != expected.shape {
                 let message = format!(
                     "size mismatch: `{}` has shape {shape:?}, expected {:?}",
@@ -252,7 +236,7 @@ mod tests {
     use crate::{EMA_PREFIX, read_safetensors};
 
     /// Writes a checkpoint of a network to a temporary folder.
-    fn saved(arch: &str) -> (tempfile::TempDir, PathBuf, Checkpoint) {
+    fn write_checkpoint(arch: &str) -> (tempfile::TempDir, PathBuf, Checkpoint) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("best.safetensors");
         let checkpoint = checkpoint_of(arch, 32);
@@ -267,7 +251,7 @@ mod tests {
 
     #[test]
     fn exported_weights_are_a_checkpoint_without_optimizer_state() {
-        let (_folder, path, saved) = saved("resnet8");
+        let (_folder, path, saved) = write_checkpoint("resnet8");
         let exported = Checkpoint::read(&export(&path, "x.safetensors").unwrap()).unwrap();
         for (name, tensor) in &saved.tensors {
             if name.starts_with("optimizer.") {
@@ -285,7 +269,7 @@ mod tests {
 
     #[test]
     fn exports_the_moving_average_instead_of_the_weights() {
-        let (_folder, path, mut saved) = saved("resnet8");
+        let (_folder, path, mut saved) = write_checkpoint("resnet8");
         let mut ema = saved.tensors["fc.bias"].clone();
         ema.bytes.fill(7);
         saved.tensors.insert(format!("{EMA_PREFIX}fc.bias"), ema.clone());
@@ -297,7 +281,7 @@ mod tests {
 
     #[test]
     fn removes_absolute_paths() {
-        let (_folder, path, mut saved) = saved("resnet8");
+        let (_folder, path, mut saved) = write_checkpoint("resnet8");
         saved.config.data.source = "/home/ada/photos".into();
         saved.config.out = "/home/ada/runs/one".into();
         saved.config.resume = Some("/home/ada/runs/zero".into());
@@ -313,22 +297,22 @@ mod tests {
         let fixture: Value =
             serde_json::from_str(include_str!("../tests/fixtures/state_dicts.json")).unwrap();
         for (arch, entries) in fixture.as_object().unwrap() {
-            let (_folder, path, _) = saved(arch);
+            let (_folder, path, _) = write_checkpoint(arch);
             let exported = read_safetensors(&export(&path, "x.safetensors").unwrap()).unwrap();
             let expected: BTreeMap<&str, &Value> =
                 entries.as_object().unwrap().iter().map(|(k, v)| (k.as_str(), v)).collect();
             assert!(exported.keys().map(String::as_str).eq(expected.keys().copied()), "{arch}");
             for (name, tensor) in &exported {
                 assert_eq!(serde_json::json!(tensor.shape), *expected[name.as_str()], "{name}");
-                let counted = name.ends_with("num_batches_tracked");
-                assert_eq!(tensor.dtype, if counted { DType::I64 } else { DType::F32 });
+                let is_counter = name.ends_with("num_batches_tracked");
+                assert_eq!(tensor.dtype, if is_counter { DType::I64 } else { DType::F32 });
             }
         }
     }
 
     #[test]
     fn refuses_other_extensions_and_onnx_options_for_safetensors() {
-        let (_folder, path, _) = saved("resnet8");
+        let (_folder, path, _) = write_checkpoint("resnet8");
         for name in ["x.pt", "x", "x.onnx.txt"] {
             let error = export(&path, name).unwrap_err();
             assert_eq!(error.code, ErrorCode::Usage);
@@ -342,7 +326,7 @@ mod tests {
 
     #[test]
     fn names_a_missing_key_and_a_size_mismatch() {
-        let (_folder, path, mut saved) = saved("resnet8");
+        let (_folder, path, mut saved) = write_checkpoint("resnet8");
         let bias = saved.tensors.get_mut("fc.bias").unwrap();
         (bias.shape, bias.bytes) = (vec![1], vec![0; 4]);
         saved.write(&path).unwrap();

@@ -1,5 +1,5 @@
-//! Weights without a residual checkpoint's metadata: the network is inferred, and everything that
-//! cannot be inferred is assumed and reported.
+//! Weights without the metadata of a residual checkpoint. The network is inferred from the keys and
+//! shapes; classes, image size and normalization are assumed unless options set them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,14 +7,15 @@ use std::path::Path;
 use residual_arch::Network;
 use residual_data::cifar10_class_names;
 use residual_spec::{
-    Auto, DataConfig, DatasetInfo, Error, ErrorCode, InspectTarget, LoadConfig, MachineInfo,
-    ModelConfig, NameOr, Precision, ResolvedConfig, Result, Stem, TrainConfig, resolve,
+    Auto, DataConfig, DatasetInfo, Error, ErrorCode, InspectTarget, LoadConfig, LoadOptions,
+    MachineInfo, ModelConfig, NameOr, ResolvedConfig, Result, Stem, TrainConfig, resolve,
+    resolve_load,
 };
 use serde_json::{Value, json};
 
 use crate::{StateDict, Tensor, infer_arch};
 
-/// A network with external weights, ready for inference.
+/// A network with external weights and the configuration for inference.
 pub struct ExternalWeights {
     pub config: ResolvedConfig,
     pub data: DatasetInfo,
@@ -24,12 +25,12 @@ pub struct ExternalWeights {
     pub assumed: Vec<String>,
     /// Whether the class names are assumed.
     pub has_default_classes: bool,
-    /// Position of the run, as in a checkpoint: empty, since nothing is known of the training.
+    /// Position of the run, as in a checkpoint. Empty, since the file does not record the training.
     pub progress: Value,
 }
 
 impl ExternalWeights {
-    /// Reads a file of weights and infers its network.
+    /// Reads a file of weights and infers its network. `options` override the assumptions.
     ///
     /// # Errors
     /// `E_CHECKPOINT` for an unusable file, `E_MISMATCH` if the weights match no known network or
@@ -53,13 +54,10 @@ impl ExternalWeights {
 
         let has_default_classes = options.classes.is_none();
         let classes = class_names(options, &target, &mut assumed)?;
-        let size = options.image_size.unwrap_or(if stem == Stem::Cifar { 32 } else { 224 });
+        let LoadOptions { image_size: size, transform, precision } = resolve_load(options, stem);
         if options.image_size.is_none() {
             assumed.push(format!("images are {size} x {size} (`imageSize`)"));
         }
-        let mut transform = options.transform.clone().unwrap_or_default();
-        // External weights were trained on images decoded at full size.
-        transform.decode_short_side.get_or_insert(Auto::Value(0));
         if transform.mean.is_none() || transform.std.is_none() {
             assumed.push(
                 "images are normalized with ImageNet's mean and standard deviation \
@@ -86,7 +84,7 @@ impl ExternalWeights {
                 ..model
             })),
             transform: Some(transform),
-            precision: Some(Auto::Value(options.precision.unwrap_or(Precision::Fp32))),
+            precision: Some(Auto::Value(precision)),
             device: options.device.map(Auto::Value),
             ..TrainConfig::default()
         };
@@ -119,7 +117,7 @@ fn class_names(
                 format!("`classes` has {} names, but the network has {count} outputs", names.len());
             Err(Error::new(ErrorCode::Config, message)
                 .key("classes")
-                .hint("Give one class name for each output, in the order of the outputs."))
+                .hint("Set `classes` to one name for each output, in the order of the outputs."))
         }
         None if (target.model.stem, count, target.channels) == (Stem::Cifar, 10, 3) => {
             let assumption = "the classes are those of CIFAR-10, since there are ten (`classes`)";

@@ -31,7 +31,7 @@ pub use checkpoint::{
     Checkpoint, CheckpointContents, CheckpointHeader, CheckpointReader, EMA_PREFIX, PIXEL_MEAN,
     is_checkpoint,
 };
-pub use export::{Export, ExportOptions, export_checkpoint};
+pub use export::{Export, export_checkpoint};
 pub use external_weights::ExternalWeights;
 pub use find_checkpoint::{CheckpointChoice, find_checkpoint};
 pub use infer_arch::{infer_arch, infer_backbone_arch};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use residual_spec::{
-    Auto, DatasetInfo, Error, ErrorCode, Result, TrainConfig, WarningEvent,
+    Auto, DatasetInfo, Error, ErrorCode, PRETRAINED_ARCH, Result, TrainConfig, WarningEvent,
     check_pretrained_default,
 };
 
@@ -95,12 +95,12 @@ impl PublishedWeights {
             .map_err(|_| format!("there are no ImageNet weights for {}", arch.unwrap_or_default()))
     }
 
-    /// Returns the file of an architecture, by default ResNet-18.
+    /// Returns the file of an architecture, by default of [`PRETRAINED_ARCH`].
     ///
     /// # Errors
     /// `E_CONFIG` if torchvision publishes no weights for the architecture.
     pub fn for_arch(arch: Option<&str>) -> Result<PublishedWeights> {
-        let arch = arch.unwrap_or("resnet18");
+        let arch = arch.unwrap_or(PRETRAINED_ARCH);
         PUBLISHED.iter().find(|published| published.arch == arch).copied().ok_or_else(|| {
             let known: Vec<_> = PUBLISHED.iter().map(|published| published.arch).collect();
             let message = format!("there are no ImageNet weights for '{arch}'");

@@ -94,7 +94,8 @@ fn infers_akamasters_resnet20() {
 
 #[test]
 fn exported_pytorch_weights_are_a_checkpoint() {
-    use residual_weights::{Checkpoint, ExportOptions, export_checkpoint, is_checkpoint};
+    use residual_spec::ExportOptions;
+    use residual_weights::{Checkpoint, export_checkpoint, is_checkpoint};
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.safetensors");
     let options = ExportOptions::default();

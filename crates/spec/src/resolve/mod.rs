@@ -28,7 +28,7 @@ use data::{check_num_classes, resolve_data};
 use hardware::resolve_hardware;
 pub use loaded_config::check_loaded_config;
 use model::resolve_model;
-pub use model::{RANDOM_INIT, resolve_inspect};
+pub use model::{PRETRAINED_ARCH, RANDOM_INIT, resolve_inspect};
 use ranges::{check_min, invalid};
 pub use requests::*;
 use schedule::resolve_schedule;

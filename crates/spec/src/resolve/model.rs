@@ -7,6 +7,8 @@ use crate::*;
 
 /// Value of `model.weights` that selects random initialization.
 pub const RANDOM_INIT: &str = "none";
+/// Default architecture of training that starts from published weights.
+pub const PRETRAINED_ARCH: &str = "resnet18";
 
 /// Resolves the network for images that are `small` or not. An unknown architecture is not an error
 /// here; `residual_arch::build` reports it.

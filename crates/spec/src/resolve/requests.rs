@@ -132,9 +132,116 @@ pub fn resolve_predict(config: &PredictConfig, trained: &ResolvedConfig) -> Resu
     Ok(PredictOptions { top, views, thumbnails: *thumbnails })
 }
 
+/// Splits that `evaluate()` tries in this order by default.
+const EVALUATED_SPLITS: [Split; 3] = [Split::Test, Split::Val, Split::Train];
+/// Maximum number of images in a result with thumbnails, which are held in memory.
+const MAX_THUMBNAILS: u32 = 1000;
+
+/// Options of `evaluate()`: [`EvaluateConfig`], resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvaluateOptions {
+    /// Data set; `None` selects the training data of the model.
+    pub data: Option<DataConfig>,
+    /// Splits in order of preference. The first one that exists is evaluated.
+    pub splits: Vec<Split>,
+    /// Images per batch.
+    pub batch_size: u32,
+    pub views: TestTimeAugment,
+    /// Number of images with the highest losses in the result.
+    pub top_losses: u32,
+    /// Number of evenly spaced images in the result.
+    pub samples: u32,
+    /// Side of the thumbnails of these images in pixels; `None` returns no thumbnails.
+    pub thumbnails: Option<u32>,
+}
+
+/// Resolves the options of `evaluate()` for a model with this training configuration.
+///
+/// # Errors
+/// `E_CONFIG` for a value that is out of range or contradicts another.
+pub fn resolve_evaluate(
+    config: &EvaluateConfig,
+    trained: &ResolvedConfig,
+) -> Result<EvaluateOptions> {
+    let EvaluateConfig { data, split, batch_size, crops, scales, top_losses, samples, thumbnails } =
+        config;
+    let (top_losses, samples) = (top_losses.unwrap_or(0), samples.unwrap_or(0));
+    check_thumbnails(*thumbnails)?;
+    if thumbnails.is_some() {
+        for (key, count) in [("samples", samples), ("topLosses", top_losses)] {
+            if count > MAX_THUMBNAILS {
+                let message = format!("`{key}` with `thumbnails` must be at most {MAX_THUMBNAILS}");
+                return Err(Error::new(ErrorCode::Config, message).key(key).hint(
+                    "Request fewer, or remove `thumbnails`: file names are returned for any number.",
+                ));
+            }
+        }
+    }
+    let views = resolve_test_time_augment(*crops, scales.as_ref(), trained)?;
+    let batch_size = batch_size.unwrap_or_else(|| eval_batch_size(trained.batch_size, &views));
+    Ok(EvaluateOptions {
+        data: data.as_ref().map(NameOr::<DataConfig>::to_config),
+        splits: split.map_or(EVALUATED_SPLITS.to_vec(), |split| vec![split]),
+        batch_size: batch_size.max(1),
+        views,
+        top_losses,
+        samples,
+        thumbnails: *thumbnails,
+    })
+}
+
+/// Returns the default batch size of an evaluation: the batch size of training divided by the number
+/// of views of each image, because several batches are in memory at once.
+fn eval_batch_size(trained: u32, views: &TestTimeAugment) -> u32 {
+    match views {
+        TestTimeAugment::Center => trained,
+        TestTimeAugment::Flip => trained / 2,
+        TestTimeAugment::Ten => trained / 10,
+        TestTimeAugment::MultiScale(_) => 1,
+    }
+}
+
+/// Options of `export()`: [`ExportConfig`], resolved. The default value adds nothing to the network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ExportOptions {
+    /// Output probabilities instead of logits.
+    pub softmax: bool,
+    /// Input pixels from 0 to 1 instead of normalized pixels.
+    pub normalization: bool,
+}
+
+pub fn resolve_export(config: &ExportConfig) -> ExportOptions {
+    let ExportConfig { softmax, normalization } = config;
+    ExportOptions {
+        softmax: softmax.unwrap_or(false),
+        normalization: normalization.unwrap_or(false),
+    }
+}
+
+/// Options for loading weights without metadata: [`LoadConfig`], resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadOptions {
+    /// Height and width of the network's input in pixels.
+    pub image_size: u32,
+    pub transform: TransformConfig,
+    pub precision: Precision,
+}
+
+/// Resolves the options for loading weights of a network with this stem.
+pub fn resolve_load(config: &LoadConfig, stem: Stem) -> LoadOptions {
+    let mut transform = config.transform.clone().unwrap_or_default();
+    // External weights were trained on images decoded at full size.
+    transform.decode_short_side.get_or_insert(Auto::Value(0));
+    LoadOptions {
+        image_size: config.image_size.unwrap_or(if stem == Stem::Cifar { 32 } else { 224 }),
+        transform,
+        precision: config.precision.unwrap_or(Precision::Fp32),
+    }
+}
+
 /// # Errors
 /// `E_CONFIG` for a size out of range.
-pub fn check_thumbnails(size: Option<u32>) -> Result<()> {
+fn check_thumbnails(size: Option<u32>) -> Result<()> {
     match size {
         Some(size) if !(8..=256).contains(&size) => {
             Err(invalid("thumbnails", "from 8 to 256 pixels", json!(size))
@@ -220,6 +327,45 @@ mod tests {
             ("resnet20", 32)
         );
         assert_eq!((options.config.batch_size, options.config.threads), (128, 3));
+    }
+
+    /// Returns the configuration of a training run with batches of 32 images.
+    fn trained() -> ResolvedConfig {
+        let facts = DatasetInfo::unknown(vec!["ant".into(), "bee".into()], 3, Some([32, 32]));
+        let config = TrainConfig { batch_size: Some(Auto::Value(32)), ..TrainConfig::default() };
+        resolve(&config, &facts, &MachineInfo::with_cores(1)).unwrap()
+    }
+
+    #[test]
+    fn evaluation_defaults_to_the_test_split_and_the_batch_size_of_training() {
+        let options = resolve_evaluate(&EvaluateConfig::default(), &trained()).unwrap();
+        assert_eq!(options.splits, [Split::Test, Split::Val, Split::Train]);
+        assert_eq!((options.data, options.batch_size), (None, 32));
+        assert_eq!((options.samples, options.top_losses, options.thumbnails), (0, 0, None));
+        for (crops, batch_size) in
+            [(TestCrops::Flip, 16), (TestCrops::Ten, 3), (TestCrops::MultiScale, 1)]
+        {
+            let config = EvaluateConfig { crops: Some(crops), ..EvaluateConfig::default() };
+            assert_eq!(resolve_evaluate(&config, &trained()).unwrap().batch_size, batch_size);
+        }
+    }
+
+    #[test]
+    fn thumbnails_limit_the_number_of_reported_images() {
+        let config = EvaluateConfig { samples: Some(1001), ..EvaluateConfig::default() };
+        assert!(resolve_evaluate(&config, &trained()).is_ok());
+        let config = EvaluateConfig { thumbnails: Some(64), ..config };
+        let error = resolve_evaluate(&config, &trained()).unwrap_err();
+        assert_eq!(error.at.key.as_deref(), Some("samples"));
+    }
+
+    #[test]
+    fn loaded_weights_default_to_the_image_size_of_their_stem() {
+        for (stem, size) in [(Stem::Cifar, 32), (Stem::Imagenet, 224)] {
+            let options = resolve_load(&LoadConfig::default(), stem);
+            assert_eq!((options.image_size, options.precision), (size, Precision::Fp32));
+            assert_eq!(options.transform.decode_short_side, Some(Auto::Value(0)));
+        }
     }
 
     #[test]

@@ -70,8 +70,8 @@ mod tests {
 
     use super::*;
     use crate::checkpoint::Checkpoint;
-    use crate::export::ExportOptions;
     use crate::testing::checkpoint_of;
+    use residual_spec::ExportOptions;
 
     /// Exports a network and decodes the file.
     fn exported(arch: &str, size: u32, options: ExportOptions) -> proto::Model {
