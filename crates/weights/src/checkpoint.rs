@@ -28,7 +28,7 @@ const PROGRESS_KEY: &str = "residual.progress";
 pub const EMA_PREFIX: &str = "ema.";
 
 /// Key of the mean image that is subtracted from the network's input: `[channels, size, size]`,
-/// values in 0..1.
+/// values from 0 to 1.
 pub const PIXEL_MEAN: &str = "transform.pixel_mean";
 
 /// A checkpoint in memory.
@@ -57,7 +57,7 @@ pub struct CheckpointContents<'a> {
 
 /// An open checkpoint whose tensors are read one at a time, which keeps peak memory low.
 pub struct CheckpointReader<'p> {
-    opened: SafetensorsFile<'p>,
+    file: SafetensorsFile<'p>,
     pub config: ResolvedConfig,
     pub data: DatasetInfo,
     pub progress: Value,
@@ -112,8 +112,8 @@ impl Checkpoint {
             .write(path)
     }
 
-    /// Reads a checkpoint for inference: with the moving average (`ema.*`) in place of the weights
-    /// if there is one.
+    /// Reads a checkpoint for inference. Moving averages (`ema.*`) replace the weights if the
+    /// checkpoint has them.
     ///
     /// # Errors
     /// As [`Checkpoint::read_for_resume`].
@@ -133,15 +133,15 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Opens a checkpoint for inference. Tensors are read one at a time, with the values that
-    /// [`Checkpoint::read`] returns.
+    /// Opens a checkpoint for inference. Tensors have the values of [`Checkpoint::read`] and are read
+    /// one at a time.
     ///
     /// # Errors
     /// As [`Checkpoint::read_for_resume`].
     pub fn open(path: &Path) -> Result<CheckpointReader<'_>> {
-        let opened = safetensors_file::open(path)?;
-        let (config, data, progress) = read_run_metadata(path, &opened)?;
-        Ok(CheckpointReader { opened, config, data, progress })
+        let file = safetensors_file::open(path)?;
+        let (config, data, progress) = read_run_metadata(path, &file)?;
+        Ok(CheckpointReader { file, config, data, progress })
     }
 
     /// Reads a checkpoint without changes, to resume its run.
@@ -150,9 +150,9 @@ impl Checkpoint {
     /// `E_CHECKPOINT` if the file is missing, truncated, not a residual checkpoint, of a newer
     /// version, or has an invalid configuration; `E_IO`.
     pub fn read_for_resume(path: &Path) -> Result<Checkpoint> {
-        let opened = safetensors_file::open(path)?;
-        let (config, data, progress) = read_run_metadata(path, &opened)?;
-        Ok(Checkpoint { tensors: opened.read_safetensors()?, config, data, progress })
+        let file = safetensors_file::open(path)?;
+        let (config, data, progress) = read_run_metadata(path, &file)?;
+        Ok(Checkpoint { tensors: file.read_tensors()?, config, data, progress })
     }
 
     /// Reads everything but tensor data, in time that does not depend on the size of the network.
@@ -160,20 +160,20 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::read`].
     pub fn read_header(path: &Path) -> Result<CheckpointHeader> {
-        let opened = safetensors_file::open(path)?;
-        let (config, data, progress) = read_run_metadata(path, &opened)?;
-        Ok(CheckpointHeader { tensors: opened.infos()?, config, data, progress })
+        let file = safetensors_file::open(path)?;
+        let (config, data, progress) = read_run_metadata(path, &file)?;
+        Ok(CheckpointHeader { tensors: file.tensor_infos()?, config, data, progress })
     }
 }
 
 impl CheckpointReader<'_> {
-    /// Reads a tensor, or its moving average if there is one; `None` if the key is missing.
+    /// Reads a tensor, or its moving average if the checkpoint has one; `None` if the key is missing.
     ///
     /// # Errors
     /// `E_CHECKPOINT` if the file was truncated after it was opened; `E_IO`.
     pub fn tensor(&self, name: &str) -> Result<Option<Tensor>> {
-        match self.opened.read_tensor(&format!("{EMA_PREFIX}{name}"))? {
-            None => self.opened.read_tensor(name),
+        match self.file.read_tensor(&format!("{EMA_PREFIX}{name}"))? {
+            None => self.file.read_tensor(name),
             ema => Ok(ema),
         }
     }
@@ -197,35 +197,36 @@ fn json(value: &impl Serialize) -> Result<String> {
 /// Reads the configuration, data description and position from the metadata of a file.
 fn read_run_metadata(
     path: &Path,
-    opened: &SafetensorsFile,
+    file: &SafetensorsFile,
 ) -> Result<(ResolvedConfig, DatasetInfo, Value)> {
-    let Some(version) = opened.metadata.get(VERSION_KEY) else {
+    let Some(version) = file.metadata.get(VERSION_KEY) else {
         return Err(broken(path, "contains tensors, but is not a residual checkpoint")
-            .hint("Give a checkpoint of a run folder, such as checkpoints/best.safetensors."));
+            .hint("Pass a checkpoint of a run folder, such as checkpoints/best.safetensors."));
     };
     match version.parse::<u32>() {
         Ok(1..=VERSION) => {}
         Ok(newer) if newer > VERSION => {
-            let what =
-                format!("has checkpoint version {newer}; this residual reads up to {VERSION}");
-            return Err(broken(path, what).hint("Update residual: npm install residual@latest."));
+            let problem = format!(
+                "has checkpoint version {newer}; this version of residual reads up to {VERSION}"
+            );
+            return Err(broken(path, problem).hint("Update residual: npm install residual@latest."));
         }
         _ => return Err(broken(path, format!("has an invalid checkpoint version: '{version}'"))),
     }
-    let config = parse_metadata(path, opened, CONFIG_KEY)?;
-    let data = parse_metadata(path, opened, DATA_KEY)?;
+    let config = parse_metadata(path, file, CONFIG_KEY)?;
+    let data = parse_metadata(path, file, DATA_KEY)?;
     check_loaded_config(&config, &data).map_err(|error| {
         broken(path, format!("has an invalid configuration: {}", error.message))
     })?;
-    Ok((config, data, parse_metadata(path, opened, PROGRESS_KEY)?))
+    Ok((config, data, parse_metadata(path, file, PROGRESS_KEY)?))
 }
 
 fn parse_metadata<T: DeserializeOwned>(
     path: &Path,
-    opened: &SafetensorsFile,
+    file: &SafetensorsFile,
     key: &str,
 ) -> Result<T> {
-    let text = opened.metadata.get(key);
+    let text = file.metadata.get(key);
     let text = text.ok_or_else(|| broken(path, format!("has no metadata key `{key}`")))?;
     serde_json::from_str(text)
         .map_err(|cause| broken(path, format!("has invalid metadata `{key}`: {cause}")))
@@ -238,14 +239,14 @@ mod tests {
     use crate::testing::checkpoint;
     use serde_json::json;
 
-    fn written(checkpoint: &Checkpoint) -> (tempfile::TempDir, std::path::PathBuf) {
+    fn write_temporary(checkpoint: &Checkpoint) -> (tempfile::TempDir, std::path::PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last.safetensors");
         checkpoint.write(&path).unwrap();
         (folder, path)
     }
 
-    /// Returns the error of reading a file without tensors and with this metadata.
+    /// Returns the error of reading a file that has this metadata and no tensors.
     fn read_error(metadata: BTreeMap<&str, String>) -> Error {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last.safetensors");
@@ -261,7 +262,7 @@ mod tests {
     fn a_checkpoint_round_trips_bit_exactly() {
         let mut saved = checkpoint();
         saved.progress = json!({ "step": u64::MAX, "sum": 0.1 + 0.2, "tiny": 5e-324 });
-        let (_folder, path) = written(&saved);
+        let (_folder, path) = write_temporary(&saved);
         assert_eq!(Checkpoint::read(&path).unwrap(), saved);
     }
 
@@ -270,33 +271,33 @@ mod tests {
         let mut saved = checkpoint();
         let average = Tensor { bytes: vec![7; 24], ..saved.tensors["fc.weight"].clone() };
         saved.tensors.insert(format!("{EMA_PREFIX}fc.weight"), average);
-        let (_folder, path) = written(&saved);
-        let (together, opened) =
+        let (_folder, path) = write_temporary(&saved);
+        let (checkpoint, reader) =
             (Checkpoint::read(&path).unwrap(), Checkpoint::open(&path).unwrap());
-        assert_eq!(opened.config, together.config);
+        assert_eq!(reader.config, checkpoint.config);
         // In any order, and repeatedly.
-        for (name, tensor) in together.tensors.iter().rev().chain(&together.tensors) {
-            assert_eq!(opened.tensor(name).unwrap().as_ref(), Some(tensor));
+        for (name, tensor) in checkpoint.tensors.iter().rev().chain(&checkpoint.tensors) {
+            assert_eq!(reader.tensor(name).unwrap().as_ref(), Some(tensor));
         }
-        assert_eq!(opened.tensor("fc.weight").unwrap().unwrap().bytes, [7; 24]);
-        assert_eq!(opened.tensor("fc.none").unwrap(), None);
+        assert_eq!(reader.tensor("fc.weight").unwrap().unwrap().bytes, [7; 24]);
+        assert_eq!(reader.tensor("fc.none").unwrap(), None);
         let length = path.metadata().unwrap().len();
         std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length - 24).unwrap();
-        let unreadable = together.tensors.keys().filter(|name| opened.tensor(name).is_err());
+        let unreadable = checkpoint.tensors.keys().filter(|name| reader.tensor(name).is_err());
         assert!(unreadable.count() > 0);
     }
 
     #[test]
     fn equal_checkpoints_have_equal_bytes() {
-        let (_one, first) = written(&checkpoint());
-        let (_two, second) = written(&checkpoint());
+        let (_one, first) = write_temporary(&checkpoint());
+        let (_two, second) = write_temporary(&checkpoint());
         assert_eq!(std::fs::read(first).unwrap(), std::fs::read(second).unwrap());
     }
 
     #[test]
     fn a_header_has_everything_but_tensor_data() {
         let saved = checkpoint();
-        let (_folder, path) = written(&saved);
+        let (_folder, path) = write_temporary(&saved);
         let header = Checkpoint::read_header(&path).unwrap();
         assert_eq!((&header.config, &header.data), (&saved.config, &saved.data));
         assert_eq!(header.progress, saved.progress);
@@ -312,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_version_asks_for_an_update() {
+    fn a_newer_version_has_a_hint_to_update() {
         let error = read_error(BTreeMap::from([(VERSION_KEY, "2".into())]));
         assert!(error.hint.unwrap().starts_with("Update residual"));
         for invalid in ["", "0", "-1", "x"] {
@@ -321,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_configuration_is_read_error() {
+    fn rejects_an_invalid_configuration() {
         type Corruption = fn(&mut Checkpoint);
         let corruptions: [(&str, Corruption); 9] = [
             ("data.imageSize", |c| c.config.data.image_size = 400_000),
@@ -337,7 +338,7 @@ mod tests {
         for (key, corrupt) in corruptions {
             let mut corrupted = checkpoint();
             corrupt(&mut corrupted);
-            let (_folder, path) = written(&corrupted);
+            let (_folder, path) = write_temporary(&corrupted);
             for error in
                 [Checkpoint::read(&path).unwrap_err(), Checkpoint::read_header(&path).unwrap_err()]
             {
@@ -353,7 +354,7 @@ mod tests {
         old.config.batch_size = 1;
         old.config.device = residual_spec::Device::Cuda;
         old.config.data.validation = 0.9;
-        let (_folder, path) = written(&old);
+        let (_folder, path) = write_temporary(&old);
         assert_eq!(Checkpoint::read(&path).unwrap(), old);
     }
 

@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_other_extensions_and_onnx_options_for_safetensors() {
+    fn rejects_other_extensions_and_onnx_options_for_safetensors() {
         let (_folder, path, _) = write_checkpoint("resnet8");
         for name in ["x.pt", "x", "x.onnx.txt"] {
             let error = export(&path, name).unwrap_err();

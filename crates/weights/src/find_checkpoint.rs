@@ -7,25 +7,25 @@ use std::path::{Path, PathBuf};
 
 use residual_spec::{Error, ErrorCode, Result, did_you_mean};
 
-/// Checkpoint to choose in a run folder.
+/// Checkpoint to select in a run folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckpointChoice {
     /// The best checkpoint, or the last one if there is no best yet.
     Best,
-    /// The last checkpoint only: resuming from another one would be a different run.
+    /// The last checkpoint, without a fallback: resuming from another checkpoint would change the run.
     Last,
 }
 
-/// Returns the checkpoint of a run folder or checkpoints folder; a path to a file is returned
-/// as it is. The file is not opened.
+/// Returns the path of the checkpoint in a run folder or checkpoints folder; the path of a file is
+/// returned unchanged. The file is not opened.
 ///
 /// # Errors
-/// `E_CHECKPOINT`, with the checkpoints or runs that exist.
+/// `E_CHECKPOINT`, with a list of the existing checkpoints or runs.
 pub fn find_checkpoint(model: &Path, choice: CheckpointChoice) -> Result<PathBuf> {
     let shown = model.display();
     let missing = |message: String| Error::new(ErrorCode::Checkpoint, message).file(model);
     match fs::metadata(model) {
-        Ok(found) if !found.is_dir() => return Ok(model.to_path_buf()),
+        Ok(metadata) if !metadata.is_dir() => return Ok(model.to_path_buf()),
         Ok(_) => {}
         Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Err(missing(format!("{shown} does not exist")).hint(suggestion(model)));
@@ -37,14 +37,14 @@ pub fn find_checkpoint(model: &Path, choice: CheckpointChoice) -> Result<PathBuf
         CheckpointChoice::Best => &["best.safetensors", "last.safetensors"],
         CheckpointChoice::Last => &["last.safetensors"],
     };
-    let inside = model.join("checkpoints");
-    let folder = if inside.is_dir() { inside.as_path() } else { model };
+    let checkpoints = model.join("checkpoints");
+    let folder = if checkpoints.is_dir() { checkpoints.as_path() } else { model };
     let mut candidates = file_names.iter().map(|name| folder.join(name));
     candidates.find(|path| path.is_file()).ok_or_else(|| {
         let existing = entry_names(folder, is_checkpoint);
         if existing.is_empty() {
             missing(format!("there is no checkpoint in {shown}"))
-                .hint("Give a run folder (it contains checkpoints/) or a .safetensors file.")
+                .hint("Pass a run folder (with a subfolder checkpoints/) or a .safetensors file.")
         } else {
             missing(format!("there is no {} in {}", file_names[0], folder.display()))
                 .hint(format!("Choose one of: {}.", join_some(&existing)))
@@ -59,12 +59,12 @@ fn suggestion(model: &Path) -> String {
         _ => Path::new("."),
     };
     if !parent.is_dir() {
-        return format!("Its folder {} does not exist either.", parent.display());
+        return format!("The folder {} does not exist either.", parent.display());
     }
     let existing =
         entry_names(parent, |path| is_checkpoint(path) || path.join("checkpoints").is_dir());
-    let word = model.file_name().map(OsStr::to_string_lossy).unwrap_or_default();
-    match did_you_mean(&word, existing.iter().map(String::as_str)) {
+    let name = model.file_name().map(OsStr::to_string_lossy).unwrap_or_default();
+    match did_you_mean(&name, existing.iter().map(String::as_str)) {
         Some(suggestion) => suggestion,
         None if existing.is_empty() => format!("{} contains no run.", parent.display()),
         None => format!("{} contains: {}.", parent.display(), join_some(&existing)),
@@ -92,7 +92,7 @@ fn join_some(names: &[String]) -> String {
     const MAX_LISTED: usize = 8;
     match names.len() {
         0..=MAX_LISTED => names.join(", "),
-        many => format!("{} and {} more", names[..MAX_LISTED].join(", "), many - MAX_LISTED),
+        total => format!("{} and {} more", names[..MAX_LISTED].join(", "), total - MAX_LISTED),
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
     fn a_folder_without_checkpoints_has_a_hint() {
         let (folder, run) = runs(&["notes.txt"]);
         for model in [run.as_path(), folder.path()] {
-            assert!(hint(model, CheckpointChoice::Best).starts_with("Give a run folder"));
+            assert!(hint(model, CheckpointChoice::Best).starts_with("Pass a run folder"));
         }
     }
 

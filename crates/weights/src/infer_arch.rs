@@ -11,11 +11,11 @@ use residual_spec::{
 use crate::Tensor;
 use crate::load_state_dict::{IncompatibleKeys, mismatch};
 
-/// Returns the network that has exactly these tensors, and its model configuration. Values in
-/// `options` are kept; missing ones are inferred.
+/// Returns the network that has exactly these tensors, and its model configuration. Values that
+/// `options` does not contain are inferred.
 ///
 /// A residual network with option A shortcuts and a plain network have the same tensors. The
-/// residual one is returned, unless `options` names the plain one.
+/// residual network is returned, unless `options` contains the name of the plain network.
 ///
 /// # Errors
 /// `E_MISMATCH` with the differences from the nearest network.
@@ -30,11 +30,11 @@ pub fn infer_arch(
     }
 }
 
-/// Infers the network of weights that get a new head: the head may be missing. The number of
-/// classes of the returned network is then arbitrary.
+/// Infers the network of weights whose head may be missing, for training with a new head. Without a
+/// head, the number of classes of the returned network is arbitrary.
 ///
 /// # Errors
-/// As [`infer_arch`].
+/// Errors of [`infer_arch`], except for a missing head.
 pub fn infer_backbone_arch(
     tensors: &BTreeMap<String, Tensor>,
     options: &ModelConfig,
@@ -48,8 +48,8 @@ fn search(
     io: &InputOutput,
 ) -> Result<(InspectTarget, Network)> {
     if let Some(name) = tensors.iter().find_map(|(name, tensor)| {
-        let pooled = name.ends_with(".downsample.1.weight") && tensor.shape.len() == 4;
-        (pooled || name == "conv1.0.weight").then_some(name)
+        let is_conv_after_pool = name.ends_with(".downsample.1.weight") && tensor.shape.len() == 4;
+        (is_conv_after_pool || name == "conv1.0.weight").then_some(name)
     }) {
         let message =
             format!("the weights are those of a ResNet-D (`{name}`), which is not supported");
@@ -90,7 +90,7 @@ fn search(
             if nearest.as_ref().is_none_or(|(_, best)| keys.len() < best.len()) {
                 nearest = Some((network, keys));
             }
-            // The blocks do not depend on the stem and the shortcut.
+            // Other stems and shortcuts have the same blocks.
             if blocks_differ {
                 break;
             }
@@ -107,12 +107,12 @@ fn build(target: &InspectTarget) -> Result<Network> {
     residual_arch::build(&target.model, target.channels, target.image_size, target.classes)
 }
 
-/// Returns the stems and shortcuts to try: the given ones, or else the default of the network and
-/// then all others.
+/// Returns the combinations of stem and shortcut to try: the values in `options`, or the defaults of
+/// the network followed by all values.
 fn variants(options: &ModelConfig) -> Vec<(Auto<Stem>, Auto<Shortcut>)> {
-    fn choices<T: Clone>(given: &Option<Auto<T>>, all: &[T]) -> Vec<Auto<T>> {
-        match given.as_ref().and_then(Auto::value) {
-            Some(given) => vec![Auto::Value(given.clone())],
+    fn choices<T: Clone>(option: &Option<Auto<T>>, all: &[T]) -> Vec<Auto<T>> {
+        match option.as_ref().and_then(Auto::value) {
+            Some(value) => vec![Auto::Value(value.clone())],
             None => [Auto::Auto].into_iter().chain(all.iter().cloned().map(Auto::Value)).collect(),
         }
     }
@@ -123,34 +123,34 @@ fn variants(options: &ModelConfig) -> Vec<(Auto<Stem>, Auto<Shortcut>)> {
     stems.into_iter().flat_map(pairs).collect()
 }
 
-/// Returns the distinct block names of keys: `layer1.0` for `layer1.0.conv1.weight`.
-fn block_names<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
-    let block = |name: &'a str| {
-        let stage = name.strip_prefix("layer")?.find('.')? + "layer".len();
-        Some(&name[..stage + 1 + name[stage + 1..].find('.')?])
+/// Returns the distinct block names in tensor keys, such as `layer1.0` in `layer1.0.conv1.weight`.
+fn block_names<'a>(keys: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    let block_name = |key: &'a str| {
+        let stage_end = key.strip_prefix("layer")?.find('.')? + "layer".len();
+        Some(&key[..stage_end + 1 + key[stage_end + 1..].find('.')?])
     };
-    names.filter_map(block).collect()
+    keys.filter_map(block_name).collect()
 }
 
-/// Returns the names of the networks to try, likely ones first.
+/// Returns the architectures to try, most likely first.
 fn candidates(tensors: &BTreeMap<String, Tensor>, options: &ModelConfig) -> Vec<String> {
     if let Some(arch) = options.arch.as_ref().and_then(Auto::value) {
         return vec![arch.clone()];
     }
     let blocks = (0..).take_while(|block| {
-        let first = format!("layer1.{block}.");
-        tensors.range(first.clone()..).next().is_some_and(|(name, _)| name.starts_with(&first))
+        let prefix = format!("layer1.{block}.");
+        tensors.range(prefix.clone()..).next().is_some_and(|(name, _)| name.starts_with(&prefix))
     });
-    let blocks = blocks.count();
+    let num_blocks = blocks.count();
     let width = tensors.get("layer1.0.conv1.weight").and_then(|tensor| tensor.shape.first());
-    let factor = width.map_or(0, |width| width / 16);
-    let others = [
-        format!("resnet{}", 6 * blocks + 2),
-        format!("preresnet{}", 6 * blocks + 2),
-        format!("wrn{}_{factor}", 6 * blocks + 4),
+    let width_factor = width.map_or(0, |width| width / 16);
+    let series_names = [
+        format!("resnet{}", 6 * num_blocks + 2),
+        format!("preresnet{}", 6 * num_blocks + 2),
+        format!("wrn{}_{width_factor}", 6 * num_blocks + 4),
     ];
     let mut names: Vec<String> = residual_arch::names().map(String::from).collect();
-    names.extend(others.into_iter().filter(|_| blocks > 0));
+    names.extend(series_names.into_iter().filter(|_| num_blocks > 0));
     // Every layer except a missing head has at least two tensors, so deeper networks cannot match.
     names.retain(|name| depth(name) <= tensors.len() / 2 + 1);
     names
@@ -163,7 +163,7 @@ fn depth(name: &str) -> usize {
     digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
-/// Number of classes of the networks that headless weights are compared with; it has no effect.
+/// Number of classes of candidate networks for weights without a head. The value has no effect.
 const ARBITRARY_CLASSES: u32 = 1000;
 
 /// Input channels of the first layer and number of classes of the head.
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_given_options_and_names_the_differences() {
+    fn uses_the_options_and_names_the_differences() {
         let target = resolve_inspect(&config("resnet20", Stem::Cifar, Shortcut::A)).unwrap();
         let mut weights = tensors(&build(&target).unwrap());
         let options =

@@ -1,13 +1,13 @@
 //! Checkpoints and weight files.
 //!
 //! A checkpoint is one safetensors file with the network's weights, the optimizer's state and, as
-//! metadata, the configuration and the position of the run. Weights have torchvision's names, so
-//! that Python's `safetensors` loads them as they are; `optimizer.*` and `ema.*` tensors are stored
-//! beside them.
+//! metadata, the configuration and the position of the run. Weights have torchvision's keys, so that
+//! Python loads them without renaming; optimizer state and moving averages have the prefixes
+//! `optimizer.` and `ema.`.
 //!
-//! Weights from elsewhere are files that `torch.save` wrote or safetensors files, under the key
-//! names of torchvision, timm and others ([`StateDict`]). [`infer_arch`] finds the network that
-//! they belong to, [`adapt_state_dict`] fits them to a given network.
+//! External weights are PyTorch files (`torch.save`) or safetensors files with the keys of
+//! torchvision, timm and others ([`StateDict`]). [`infer_arch`] infers their architecture,
+//! [`adapt_state_dict`] adapts them to a given network.
 
 mod checkpoint;
 mod export;

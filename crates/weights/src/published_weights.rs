@@ -65,8 +65,8 @@ pub fn set_weights_folder(folder: impl Into<PathBuf>) {
     *FOLDER.lock().unwrap_or_else(PoisonError::into_inner) = Some(folder.into());
 }
 
-/// Records why the download of a published file failed, for the next [`missing_warning`] of the
-/// file.
+/// Records why the download of a published file failed. The next [`missing_warning`] of the file
+/// includes the reason.
 ///
 /// [`missing_warning`]: PublishedWeights::missing_warning
 pub fn record_download_failure(file: impl Into<String>, reason: impl Into<String>) {
@@ -80,10 +80,10 @@ fn folder() -> PathBuf {
 }
 
 impl PublishedWeights {
-    /// Returns the initial weights of a run whose configuration leaves `model.weights` open.
+    /// Returns the initial weights of a run whose configuration does not set `model.weights`.
     ///
     /// # Errors
-    /// The reason why the run starts from scratch.
+    /// The reason for starting from scratch.
     pub fn default_for(
         config: &TrainConfig,
         facts: &DatasetInfo,

@@ -32,7 +32,7 @@ pub(crate) struct SafetensorsFile<'p> {
     path: &'p Path,
     file: File,
     /// Offset of the tensor data in the file.
-    start: u64,
+    data_offset: u64,
     tensors: Metadata,
     pub(crate) metadata: BTreeMap<String, String>,
 }
@@ -42,13 +42,13 @@ pub(crate) struct SafetensorsFile<'p> {
 /// # Errors
 /// `E_CHECKPOINT` if the file is missing, truncated or malformed; `E_IO`.
 pub fn read_safetensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
-    open(path)?.read_safetensors()
+    open(path)?.read_tensors()
 }
 
-/// Returns the `E_CHECKPOINT` error for a missing, truncated or malformed file. `what` completes
-/// the sentence that starts with the path.
-pub(crate) fn broken(path: &Path, what: impl fmt::Display) -> Error {
-    Error::new(ErrorCode::Checkpoint, format!("{} {what}", path.display()))
+/// Returns the `E_CHECKPOINT` error for a missing, truncated or malformed file. The message is the
+/// path followed by `problem`, such as "is truncated".
+pub(crate) fn broken(path: &Path, problem: impl fmt::Display) -> Error {
+    Error::new(ErrorCode::Checkpoint, format!("{} {problem}", path.display()))
         .file(path)
         .hint("Use another checkpoint of the run, or copy the file again from its source.")
 }
@@ -56,12 +56,12 @@ pub(crate) fn broken(path: &Path, what: impl fmt::Display) -> Error {
 /// Opens a file and checks its header.
 pub(crate) fn open(path: &Path) -> Result<SafetensorsFile<'_>> {
     let unreadable = |cause| Error::read(path, &cause);
-    let found = path.metadata().map_err(|cause| match cause.kind() {
+    let file_metadata = path.metadata().map_err(|cause| match cause.kind() {
         std::io::ErrorKind::NotFound => broken(path, "does not exist"),
         _ => unreadable(cause),
     })?;
     // Opening a pipe would block until another process writes to it.
-    if !found.is_file() {
+    if !file_metadata.is_file() {
         return Err(broken(path, "is not a regular file"));
     }
     let mut file = File::open(path).map_err(unreadable)?;
@@ -77,8 +77,8 @@ pub(crate) fn open(path: &Path) -> Result<SafetensorsFile<'_>> {
         return Err(broken(path, "is not a safetensors file"));
     }
     if length > size - 8 {
-        let what = format!("is truncated: it has {size} bytes, and its header {}", 8 + length);
-        return Err(broken(path, what));
+        let problem = format!("is truncated: it has {size} bytes, and its header {}", 8 + length);
+        return Err(broken(path, problem));
     }
 
     let mut header = vec![b'{'; length as usize];
@@ -96,18 +96,18 @@ pub(crate) fn open(path: &Path) -> Result<SafetensorsFile<'_>> {
 
     let (data, expected) = (size - 8 - length, tensors.data_len() as u64);
     if data < expected {
-        let what = format!("is truncated: it has {data} of {expected} bytes of tensor data");
-        return Err(broken(path, what));
+        let problem = format!("is truncated: it has {data} of {expected} bytes of tensor data");
+        return Err(broken(path, problem));
     }
     if data > expected {
         return Err(broken(path, format!("has {} bytes after the tensor data", data - expected)));
     }
-    Ok(SafetensorsFile { path, file, start: 8 + length, tensors, metadata })
+    Ok(SafetensorsFile { path, file, data_offset: 8 + length, tensors, metadata })
 }
 
 impl SafetensorsFile<'_> {
     /// Returns the type and shape of every tensor by name.
-    pub(crate) fn infos(&self) -> Result<BTreeMap<String, TensorInfo>> {
+    pub(crate) fn tensor_infos(&self) -> Result<BTreeMap<String, TensorInfo>> {
         let info = |(name, tensor): (String, &FileTensor)| {
             let dtype = self.dtype(&name, tensor)?;
             Ok((name, TensorInfo { dtype, shape: tensor.shape.clone() }))
@@ -116,12 +116,12 @@ impl SafetensorsFile<'_> {
     }
 
     /// Reads every tensor.
-    pub(crate) fn read_safetensors(self) -> Result<BTreeMap<String, Tensor>> {
-        let named = |name: String| {
+    pub(crate) fn read_tensors(self) -> Result<BTreeMap<String, Tensor>> {
+        let read_entry = |name: String| {
             let tensor = self.read_tensor(&name)?.expect("the name is from the header");
             Ok((name, tensor))
         };
-        self.tensors.offset_keys().into_iter().map(named).collect()
+        self.tensors.offset_keys().into_iter().map(read_entry).collect()
     }
 
     /// Reads one tensor; `None` if the file has no tensor of this name.
@@ -135,7 +135,7 @@ impl SafetensorsFile<'_> {
             Error::new(ErrorCode::Checkpoint, message).file(self.path)
         })?;
         let mut file = &self.file;
-        let read = file.seek(SeekFrom::Start(self.start + begin as u64)).and_then(|_| {
+        let read = file.seek(SeekFrom::Start(self.data_offset + begin as u64)).and_then(|_| {
             let length = (end - begin) as u64;
             file.take(length).read_to_end(&mut bytes)
         });
@@ -159,12 +159,12 @@ impl SafetensorsFile<'_> {
     }
 }
 
-/// Writes a file atomically; equal contents give equal bytes. `bytes` returns the data of a tensor
-/// and is called once for each, in the order of the file.
+/// Writes a file atomically; equal contents give equal bytes. `bytes` returns the data of a tensor.
+/// It is called once for each tensor, in the order of the file.
 ///
 /// # Errors
 /// `E_WRITE`; `E_INTERNAL` if the bytes of a tensor do not match its type and shape; any error of
-/// `bytes`. The file at `path` is then unchanged.
+/// `bytes`. After an error, the file at `path` is unchanged.
 pub(crate) fn write<'a>(
     path: &Path,
     metadata: &BTreeMap<&str, String>,
@@ -172,8 +172,8 @@ pub(crate) fn write<'a>(
     bytes: &dyn Fn(&str) -> Result<Cow<'a, [u8]>>,
 ) -> Result<()> {
     let mut tensors: Vec<_> = tensors.iter().collect();
-    // The widest type goes first: every tensor is then aligned without padding between tensors,
-    // which the format forbids.
+    // The widest type comes first, so that every tensor is aligned. The format forbids padding
+    // between tensors.
     tensors.sort_by_key(|(name, tensor)| (Reverse(tensor.dtype.size()), *name));
 
     let mut end = 0;
@@ -200,8 +200,8 @@ pub(crate) fn write<'a>(
         return Err(internal(format!("the header of {} bytes is too long", header.len())));
     }
 
-    let mut failed = None;
-    let written = write_atomically(path, |file| {
+    let mut tensor_error = None;
+    let result = write_atomically(path, |file| {
         file.write_all(&(header.len() as u64).to_le_bytes())?;
         file.write_all(&header)?;
         for (name, tensor) in tensors {
@@ -215,18 +215,18 @@ pub(crate) fn write<'a>(
             match bytes {
                 Ok(bytes) => file.write_all(&bytes)?,
                 Err(error) => {
-                    failed = Some(error);
+                    tensor_error = Some(error);
                     return Err(std::io::Error::other("reading a tensor failed"));
                 }
             }
         }
         Ok(())
     });
-    failed.map_or(written, Err)
+    tensor_error.map_or(result, Err)
 }
 
-/// A map that refuses duplicate keys. Serde's maps keep the last of two values; readers that keep
-/// the first would load other tensors from the same file.
+/// A map that rejects duplicate keys. Serde's maps take the last of two values; readers that take the
+/// first value would load other tensors from the same file.
 struct Unique<T>(BTreeMap<String, T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
@@ -301,7 +301,7 @@ mod tests {
         format!(r#""{name}":{{"dtype":"{dtype}","shape":{shape},"data_offsets":{offsets}}}"#)
     }
 
-    fn refused(header: &str, data: &[u8]) -> String {
+    fn error_message(header: &str, data: &[u8]) -> String {
         let error = read(header, data).expect_err(header);
         assert_eq!(error.code, ErrorCode::Checkpoint);
         assert!(error.at.file.is_some() && error.hint.is_some());
@@ -312,7 +312,7 @@ mod tests {
         (name.into(), Tensor { dtype, shape: shape.to_vec(), bytes: bytes.to_vec() })
     }
 
-    fn written(
+    fn write_tensors(
         path: &Path,
         metadata: &BTreeMap<&str, String>,
         tensors: &BTreeMap<String, Tensor>,
@@ -331,27 +331,27 @@ mod tests {
             tensor("b.count", DType::I64, &[], &count),
             tensor("c.empty", DType::F32, &[2, 0], &[]),
         ]);
-        written(&path, &BTreeMap::from([("format", "pt".into())]), &tensors).unwrap();
+        write_tensors(&path, &BTreeMap::from([("format", "pt".into())]), &tensors).unwrap();
 
         let bytes = fs::read(&path).unwrap();
-        let others = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-        let ours = read_safetensors(&path).unwrap();
-        assert_eq!(others.len(), 3);
+        let parsed = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let read = read_safetensors(&path).unwrap();
+        assert_eq!(parsed.len(), 3);
         for (name, tensor) in &tensors {
-            assert_eq!(others.tensor(name).unwrap().data(), tensor.bytes);
-            assert_eq!(others.tensor(name).unwrap().shape(), tensor.shape);
-            assert_eq!(ours[name], *tensor);
+            assert_eq!(parsed.tensor(name).unwrap().data(), tensor.bytes);
+            assert_eq!(parsed.tensor(name).unwrap().shape(), tensor.shape);
+            assert_eq!(read[name], *tensor);
         }
         let count = bytes.windows(8).position(|window| window == count).unwrap();
         assert_eq!(count % 8, 0, "an i64 at byte {count} cannot be mapped");
     }
 
     #[test]
-    fn refuses_to_write_bytes_that_do_not_match_the_shape() {
+    fn does_not_write_bytes_that_do_not_match_the_shape() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
         let tensors = BTreeMap::from([tensor("a", DType::F32, &[2], &[0; 4])]);
-        let error = written(&path, &BTreeMap::new(), &tensors).unwrap_err();
+        let error = write_tensors(&path, &BTreeMap::new(), &tensors).unwrap_err();
         assert_eq!(error.code, ErrorCode::Internal);
         assert!(!path.exists());
     }
@@ -363,54 +363,54 @@ mod tests {
         fs::write(&path, "as before").unwrap();
         let tensors =
             BTreeMap::from([("a".into(), TensorInfo { dtype: DType::U8, shape: vec![] })]);
-        let gone = |_: &str| Err(Error::new(ErrorCode::Memory, "no room"));
-        let error = write(&path, &BTreeMap::new(), &tensors, &gone).unwrap_err();
+        let fail = |_: &str| Err(Error::new(ErrorCode::Memory, "out of memory"));
+        let error = write(&path, &BTreeMap::new(), &tensors, &fail).unwrap_err();
         assert_eq!(error.code, ErrorCode::Memory);
         assert_eq!(fs::read_to_string(&path).unwrap(), "as before");
     }
 
     #[test]
-    fn refuses_missing_files_folders_and_other_formats() {
+    fn rejects_missing_files_folders_and_other_formats() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
-        let refused = || {
+        let error_message = || {
             let error = read_safetensors(&path).unwrap_err();
             assert_eq!(error.code, ErrorCode::Checkpoint);
             error.message
         };
-        assert!(refused().ends_with("does not exist"));
-        for scrap in
+        assert!(error_message().ends_with("does not exist"));
+        for contents in
             ["", "short", "PK\x03\x04 and the rest of a .pth file", "{\"json\": true, 1: 2}"]
         {
-            fs::write(&path, scrap).unwrap();
-            refused();
+            fs::write(&path, contents).unwrap();
+            error_message();
         }
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        assert!(refused().ends_with("is not a regular file"));
+        assert!(error_message().ends_with("is not a regular file"));
     }
 
     #[test]
     fn reports_how_much_of_a_truncated_file_is_missing() {
         let header = format!("{{{}}}", entry("a", "F32", "[2]", 0, 8));
         assert!(read(&header, &[0; 8]).is_ok());
-        assert!(refused(&header, &[0; 5]).ends_with("5 of 8 bytes of tensor data"));
-        assert!(refused(&header, &[0; 9]).ends_with("1 bytes after the tensor data"));
+        assert!(error_message(&header, &[0; 5]).ends_with("5 of 8 bytes of tensor data"));
+        assert!(error_message(&header, &[0; 9]).ends_with("1 bytes after the tensor data"));
     }
 
     #[test]
     fn allocates_nothing_beyond_the_file_size() {
         let huge = 1_u64 << 62;
         for shape in [format!("[{huge}]"), format!("[{huge},4,0]"), format!("[{huge},{huge}]")] {
-            refused(&format!("{{{}}}", entry("a", "U8", &shape, 0, huge)), b"");
-            refused(&format!("{{{}}}", entry("a", "F64", &shape, 0, 0)), b"");
+            error_message(&format!("{{{}}}", entry("a", "U8", &shape, 0, huge)), b"");
+            error_message(&format!("{{{}}}", entry("a", "F64", &shape, 0, 0)), b"");
         }
-        refused(&format!("{{{}}}", entry("a", "U8", &format!("[{huge}]"), 0, huge)), b"1234");
+        error_message(&format!("{{{}}}", entry("a", "U8", &format!("[{huge}]"), 0, huge)), b"1234");
     }
 
     #[cfg(unix)]
     #[test]
-    fn refuses_a_header_of_terabytes_in_a_sparse_file() {
+    fn rejects_a_header_of_terabytes_in_a_sparse_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
         let length = (1_u64 << 40).to_le_bytes();
@@ -420,40 +420,42 @@ mod tests {
     }
 
     #[test]
-    fn refuses_overlapping_tensors_and_gaps() {
+    fn rejects_overlapping_tensors_and_gaps() {
         let pair = |begin, end| {
             format!("{{{},{}}}", entry("a", "U8", "[4]", 0, 4), entry("b", "U8", "[4]", begin, end))
         };
         assert!(read(&pair(4, 8), &[0; 8]).is_ok());
         for (begin, end) in [(0, 4), (2, 6), (5, 9), (8, 4), (4, u64::MAX)] {
-            refused(&pair(begin, end), &[0; 8]);
+            error_message(&pair(begin, end), &[0; 8]);
         }
     }
 
     #[test]
-    fn refuses_duplicate_keys() {
+    fn rejects_duplicate_keys() {
         let (a, metadata) = (entry("a", "U8", "[0]", 0, 0), r#""__metadata__":{"k":"1"}"#);
         assert!(read(&format!("{{{metadata},{a}}}"), b"").is_ok());
-        assert!(refused(&format!("{{{a},{a}}}"), b"").contains("duplicate"));
-        assert!(refused(&format!("{{{metadata},{a},{metadata}}}"), b"").contains("duplicate"));
+        assert!(error_message(&format!("{{{a},{a}}}"), b"").contains("duplicate"));
+        assert!(
+            error_message(&format!("{{{metadata},{a},{metadata}}}"), b"").contains("duplicate")
+        );
         let inner = r#"{"__metadata__":{"k":"1","k":"2"}}"#;
-        assert!(refused(inner, b"").contains("duplicate"));
+        assert!(error_message(inner, b"").contains("duplicate"));
         let field = r#"{"a":{"dtype":"U8","dtype":"I8","shape":[0],"data_offsets":[0,0]}}"#;
-        assert!(refused(field, b"").contains("duplicate"));
+        assert!(error_message(field, b"").contains("duplicate"));
     }
 
     #[test]
-    fn refuses_long_names_without_repeating_them() {
+    fn rejects_long_names_without_repeating_them() {
         let header = |length| format!("{{{}}}", entry(&"n".repeat(length), "U8", "[0]", 0, 0));
         assert_eq!(read(&header(MAX_NAME_LEN), b"").unwrap().len(), 1);
         for length in [MAX_NAME_LEN + 1, 8 << 20] {
-            let message = refused(&header(length), b"");
+            let message = error_message(&header(length), b"");
             assert!(message.ends_with(&format!("name of {length} bytes")), "{length}");
         }
     }
 
     #[test]
-    fn refuses_malformed_headers() {
+    fn rejects_malformed_headers() {
         for header in [
             "{",
             "{}}",
@@ -465,14 +467,14 @@ mod tests {
             "{\"a\":[[[[[[",
             "{\"\u{0}",
         ] {
-            refused(header, b"");
+            error_message(header, b"");
         }
-        refused(&format!("{{\"a\":{}", "[".repeat(100_000)), b"");
+        error_message(&format!("{{\"a\":{}", "[".repeat(100_000)), b"");
     }
 
     #[test]
     fn names_an_unsupported_dtype() {
-        let message = refused(&format!("{{{}}}", entry("a", "F8_E4M3", "[1]", 0, 1)), b"1");
+        let message = error_message(&format!("{{{}}}", entry("a", "F8_E4M3", "[1]", 0, 1)), b"1");
         assert!(message.ends_with("`a` has the unsupported dtype F8_E4M3"), "{message}");
     }
 }

@@ -15,7 +15,7 @@ use crate::{Tensor, pytorch};
 /// Parameters and buffers of a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StateDict {
-    /// Key names that the file had.
+    /// Naming scheme of the keys in the file.
     pub key_map: KeyMap,
     /// Tensors by torchvision's keys.
     pub tensors: BTreeMap<String, Tensor>,
@@ -35,16 +35,17 @@ impl StateDict {
         let tensors = if is_pytorch_file(path)? {
             pytorch::read(path)?
         } else {
-            let (averages, mut tensors): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            let (ema_tensors, mut tensors): (BTreeMap<_, _>, BTreeMap<_, _>) =
                 safetensors_file::read_safetensors(path)?
                     .into_iter()
                     .filter(|(name, _)| {
                         !NON_NETWORK_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
                     })
                     .partition(|(name, _)| name.starts_with(EMA_PREFIX));
-            // As in `Checkpoint::read`, averaged weights replace the last ones.
-            let name = |name: String| name[EMA_PREFIX.len()..].to_string();
-            tensors.extend(averages.into_iter().map(|(full, tensor)| (name(full), tensor)));
+            // As in `Checkpoint::read`, moving averages replace the weights.
+            let strip_prefix = |name: String| name[EMA_PREFIX.len()..].to_string();
+            tensors
+                .extend(ema_tensors.into_iter().map(|(name, tensor)| (strip_prefix(name), tensor)));
             tensors
         };
         let (key_map, tensors) = to_torchvision(tensors);
@@ -56,11 +57,10 @@ impl StateDict {
     }
 }
 
-/// Returns whether the first bytes, or else the extension, are those of a `torch.save` file.
+/// Returns whether `torch.save` wrote a file, according to its first bytes or else its extension.
 pub(crate) fn is_pytorch_file(path: &Path) -> Result<bool> {
-    let found = path.metadata();
-    // The reader reports a missing file.
-    if !found.is_ok_and(|found| found.is_file()) {
+    // The safetensors reader reports a missing file.
+    if !path.metadata().is_ok_and(|metadata| metadata.is_file()) {
         return Ok(false);
     }
     let mut start = Vec::new();

@@ -1,4 +1,4 @@
-//! Tensors in host memory as files store them: a data type, a shape and bytes.
+//! Tensors in host memory: data type, shape and little-endian bytes, as in files.
 
 use safetensors::Dtype;
 
@@ -66,7 +66,7 @@ impl DType {
     }
 }
 
-/// A tensor that owns its elements: `bytes` holds them in row-major (C) order.
+/// A tensor whose elements are stored in `bytes` in row-major (C) order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tensor {
     pub dtype: DType,
@@ -83,20 +83,20 @@ impl Tensor {
     /// Converts the elements to float32, rounding float64; `None` for integer and boolean tensors.
     pub fn to_f32(&self) -> Option<Vec<f32>> {
         let bytes = &self.bytes;
-        let pair = |pair: &[u8]| u16::from_le_bytes([pair[0], pair[1]]);
+        let to_u16 = |chunk: &[u8]| u16::from_le_bytes([chunk[0], chunk[1]]);
         Some(match self.dtype {
-            DType::F32 => {
-                let four = |bytes: &[u8]| [bytes[0], bytes[1], bytes[2], bytes[3]];
-                bytes.chunks_exact(4).map(|chunk| f32::from_le_bytes(four(chunk))).collect()
-            }
+            DType::F32 => bytes
+                .chunks_exact(4)
+                .map(|chunk| f32::from_le_bytes(chunk.try_into().expect("four bytes")))
+                .collect(),
             DType::F64 => bytes
                 .chunks_exact(8)
-                .map(|eight| f64::from_le_bytes(eight.try_into().expect("eight bytes")) as f32)
+                .map(|chunk| f64::from_le_bytes(chunk.try_into().expect("eight bytes")) as f32)
                 .collect(),
-            DType::F16 => bytes.chunks_exact(2).map(|two| f16_to_f32(pair(two))).collect(),
+            DType::F16 => bytes.chunks_exact(2).map(|chunk| f16_to_f32(to_u16(chunk))).collect(),
             DType::Bf16 => bytes
                 .chunks_exact(2)
-                .map(|two| f32::from_bits(u32::from(pair(two)) << 16))
+                .map(|chunk| f32::from_bits(u32::from(to_u16(chunk)) << 16))
                 .collect(),
             DType::I64 | DType::I32 | DType::I16 | DType::I8 | DType::U8 | DType::Bool => {
                 return None;

@@ -1,5 +1,5 @@
-//! Corrupt checkpoints are refused or read, without a crash and with memory bounded by a small
-//! multiple of the file size.
+//! Corrupt checkpoints are rejected or read, without a crash and in memory bounded by a small multiple
+//! of the file size.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -12,7 +12,7 @@ use residual_spec::{DatasetInfo, ErrorCode, MachineInfo, TrainConfig, resolve};
 use residual_weights::{Checkpoint, DType, Tensor, read_safetensors};
 use serde_json::json;
 
-/// The system allocator, which counts the memory of each thread.
+/// The system allocator with a count of the memory of each thread.
 struct CountingAllocator;
 
 thread_local! {
@@ -40,7 +40,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// Returns the result of `work` and the peak of its memory in bytes.
+/// Returns the result of `work` and its peak memory in bytes.
 fn with_peak_memory<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = USED.get();
     PEAK.set(before);
@@ -83,11 +83,11 @@ enum Corruption {
         at: prop::sample::Index,
         bit: u8,
     },
-    Cut {
+    Truncate {
         at: prop::sample::Index,
     },
-    Grow {
-        by: Vec<u8>,
+    Append {
+        bytes: Vec<u8>,
     },
     Insert {
         at: prop::sample::Index,
@@ -102,36 +102,36 @@ enum Corruption {
     },
     /// Replaces a digit in the file by a number.
     Number {
-        which: prop::sample::Index,
+        index: prop::sample::Index,
         number: u64,
     },
 }
 
 fn corruption() -> impl Strategy<Value = Corruption> {
     let at = any::<prop::sample::Index>;
-    let some_bytes = || prop::collection::vec(any::<u8>(), 0..40);
+    let random_bytes = || prop::collection::vec(any::<u8>(), 0..40);
     prop_oneof![
         (at(), 0..8_u8).prop_map(|(at, bit)| Corruption::Flip { at, bit }),
-        at().prop_map(|at| Corruption::Cut { at }),
-        some_bytes().prop_map(|by| Corruption::Grow { by }),
-        (at(), some_bytes()).prop_map(|(at, bytes)| Corruption::Insert { at, bytes }),
+        at().prop_map(|at| Corruption::Truncate { at }),
+        random_bytes().prop_map(|bytes| Corruption::Append { bytes }),
+        (at(), random_bytes()).prop_map(|(at, bytes)| Corruption::Insert { at, bytes }),
         (at(), 1..400_usize).prop_map(|(at, length)| Corruption::Remove { at, length }),
         prop_oneof![any::<u64>(), 0..4000_u64]
             .prop_map(|length| Corruption::HeaderLength { length }),
         (at(), prop_oneof![any::<u64>(), 0..4000_u64])
-            .prop_map(|(which, number)| Corruption::Number { which, number }),
+            .prop_map(|(index, number)| Corruption::Number { index, number }),
     ]
 }
 
-fn corrupted(mut file: Vec<u8>, corruption: &Corruption) -> Vec<u8> {
+fn corrupt(mut file: Vec<u8>, corruption: &Corruption) -> Vec<u8> {
     match corruption {
         _ if file.is_empty() => {}
         Corruption::Flip { at, bit } => {
             let at = at.index(file.len());
             file[at] ^= 1 << bit;
         }
-        Corruption::Cut { at } => file.truncate(at.index(file.len())),
-        Corruption::Grow { by } => file.extend(by),
+        Corruption::Truncate { at } => file.truncate(at.index(file.len())),
+        Corruption::Append { bytes } => file.extend(bytes),
         Corruption::Insert { at, bytes } => {
             let at = at.index(file.len());
             file.splice(at..at, bytes.iter().copied());
@@ -144,10 +144,10 @@ fn corrupted(mut file: Vec<u8>, corruption: &Corruption) -> Vec<u8> {
             let end = file.len().min(8);
             file[..end].copy_from_slice(&length.to_le_bytes()[..end]);
         }
-        Corruption::Number { which, number } => {
+        Corruption::Number { index, number } => {
             let digits: Vec<_> = (0..file.len()).filter(|at| file[*at].is_ascii_digit()).collect();
             if !digits.is_empty() {
-                let at = *which.get(&digits);
+                let at = *index.get(&digits);
                 file.splice(at..=at, number.to_string().into_bytes());
                 fit_header_length(&mut file);
             }
@@ -171,17 +171,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn a_corrupt_checkpoint_is_refused_or_read_in_bounded_memory(
+    fn rejects_or_reads_corrupt_checkpoints_in_bounded_memory(
         corruptions in prop::collection::vec(corruption(), 1..4),
     ) {
-        let file = corruptions.iter().fold(VALID.clone(), corrupted);
+        let file = corruptions.iter().fold(VALID.clone(), corrupt);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last.safetensors");
         fs::write(&path, &file).unwrap();
 
-        let ((read, tensors), used) =
+        let ((read, tensors), peak) =
             with_peak_memory(|| (Checkpoint::read(&path), read_safetensors(&path)));
-        prop_assert!(used < 8 * file.len() + 65_536, "{used} bytes for a file of {}", file.len());
+        prop_assert!(peak < 8 * file.len() + 65_536, "{peak} bytes for a file of {}", file.len());
         match (read, tensors) {
             (Ok(checkpoint), Ok(tensors)) => {
                 prop_assert_eq!(&checkpoint.tensors, &tensors);
@@ -202,7 +202,7 @@ proptest! {
 }
 
 #[test]
-fn reading_holds_a_checkpoint_once_or_one_tensor_at_a_time() {
+fn peak_memory_is_one_checkpoint_or_one_tensor() {
     let size = 8 << 20;
     let tensor = Tensor { dtype: DType::U8, shape: vec![size / 2], bytes: vec![0; size / 2] };
     let folder = tempfile::tempdir().unwrap();
@@ -212,16 +212,16 @@ fn reading_holds_a_checkpoint_once_or_one_tensor_at_a_time() {
     checkpoint.tensors.insert("big".into(), tensor.clone());
     checkpoint.tensors.insert("large".into(), tensor);
 
-    let (_, used) = with_peak_memory(|| checkpoint.write(&path).unwrap());
-    assert!(used < size / 8, "writing {size} bytes used {used}");
-    let (_, used) = with_peak_memory(|| Checkpoint::read_header(&path).unwrap());
-    assert!(used < size / 8, "reading a header used {used}");
-    let (read, used) = with_peak_memory(|| Checkpoint::read(&path).unwrap());
-    assert!(used < size + size / 8, "reading {size} bytes used {used}");
+    let (_, peak) = with_peak_memory(|| checkpoint.write(&path).unwrap());
+    assert!(peak < size / 8, "writing {size} bytes used {peak}");
+    let (_, peak) = with_peak_memory(|| Checkpoint::read_header(&path).unwrap());
+    assert!(peak < size / 8, "reading a header used {peak}");
+    let (read, peak) = with_peak_memory(|| Checkpoint::read(&path).unwrap());
+    assert!(peak < size + size / 8, "reading {size} bytes used {peak}");
     assert_eq!(read, checkpoint);
-    let (_, used) = with_peak_memory(|| {
+    let (_, peak) = with_peak_memory(|| {
         let opened = Checkpoint::open(&path).unwrap();
         read.tensors.keys().for_each(|name| assert!(opened.tensor(name).unwrap().is_some()));
     });
-    assert!(used < size / 2 + size / 8, "reading tensors of {} bytes used {used}", size / 2);
+    assert!(peak < size / 2 + size / 8, "reading tensors of {} bytes used {peak}", size / 2);
 }

@@ -1,5 +1,5 @@
-//! Malicious and corrupt PyTorch files are refused or read, within time and memory bounded by the
-//! file size, and no code in them is executed.
+//! Malicious and corrupt PyTorch files are rejected or read, in time and memory bounded by the file
+//! size. Code in the files is not executed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,16 +21,17 @@ fn read(bytes: &[u8]) -> Result<StateDict, Error> {
     StateDict::read(&path)
 }
 
-fn refused(bytes: &[u8]) -> String {
+fn error_message(bytes: &[u8]) -> String {
     let started = Instant::now();
-    let error = read(bytes).expect_err("refused");
+    let error = read(bytes).expect_err("an error");
     assert!(started.elapsed() < Duration::from_secs(10), "{error}");
     assert_eq!(error.code, ErrorCode::Checkpoint, "{error}");
     assert!(error.at.file.is_some() && error.hint.is_some());
     error.message
 }
 
-/// Returns a zip archive as PyTorch writes it; the third field of an entry declares another size.
+/// Returns a zip archive as PyTorch writes it. The third field of an entry overrides the declared
+/// size.
 fn zip(entries: &[(&str, &[u8], Option<u32>)]) -> Vec<u8> {
     let (mut file, mut directory) = (Vec::new(), Vec::new());
     for (name, bytes, declared) in entries {
@@ -54,7 +55,7 @@ fn zip(entries: &[(&str, &[u8], Option<u32>)]) -> Vec<u8> {
 
 /// Returns a pickled `state_dict` of one tensor `w` with this layout in a storage of `count`
 /// floats.
-fn one_tensor(count: i64, offset: i64, shape: &[i64], stride: &[i64]) -> Vec<u8> {
+fn tensor_pickle(count: i64, offset: i64, shape: &[i64], stride: &[i64]) -> Vec<u8> {
     let tuple = |sizes: &[i64]| {
         let items: Vec<String> = sizes.iter().map(|size| format!("L{size}L\n")).collect();
         format!("({}t", items.concat())
@@ -68,30 +69,26 @@ fn one_tensor(count: i64, offset: i64, shape: &[i64], stride: &[i64]) -> Vec<u8>
     .into_bytes()
 }
 
-fn archive(pickle: &[u8], numbers: &[u8]) -> Vec<u8> {
-    zip(&[
-        ("x/data.pkl", pickle, None),
-        ("x/byteorder", b"little", None),
-        ("x/data/0", numbers, None),
-    ])
+fn archive(pickle: &[u8], data: &[u8]) -> Vec<u8> {
+    zip(&[("x/data.pkl", pickle, None), ("x/byteorder", b"little", None), ("x/data/0", data, None)])
 }
 
 #[test]
 fn test_archives_are_valid() {
-    let numbers: Vec<u8> = (0..6).flat_map(|n| (n as f32).to_le_bytes()).collect();
-    let read = read(&archive(&one_tensor(6, 0, &[2, 3], &[3, 1]), &numbers)).unwrap();
-    assert_eq!(read.tensors["w"].bytes, numbers);
+    let data: Vec<u8> = (0..6).flat_map(|n| (n as f32).to_le_bytes()).collect();
+    let read = read(&archive(&tensor_pickle(6, 0, &[2, 3], &[3, 1]), &data)).unwrap();
+    assert_eq!(read.tensors["w"].bytes, data);
 }
 
 #[test]
-fn refuses_calls_of_os_system_and_does_not_execute_them() {
+fn rejects_calls_of_os_system_and_does_not_execute_them() {
     let folder = tempfile::tempdir().unwrap();
-    let marker: PathBuf = folder.path().join("it-ran");
+    let marker: PathBuf = folder.path().join("executed");
     for name in ["cos\nsystem\n", "cposix\nsystem\n", "c__builtin__\neval\n"] {
         let call = format!("(dVw\n{name}(Vtouch {}\ntRs.", marker.display()).into_bytes();
         let legacy = [&fixture("legacy.pth")[..15 + 6], b"}.", &call].concat();
         for file in [zip(&[("x/data.pkl", &call, None)]), legacy, call.clone()] {
-            let message = refused(&file);
+            let message = error_message(&file);
             assert!(message.contains("which pickles are not allowed to call"), "{message}");
         }
     }
@@ -99,28 +96,28 @@ fn refuses_calls_of_os_system_and_does_not_execute_them() {
 }
 
 #[test]
-fn refuses_deep_nesting_exponential_growth_and_wrong_lengths() {
+fn rejects_deep_nesting_exponential_growth_and_wrong_lengths() {
     let deep = [b"(".repeat(3_000_000), b".".to_vec()].concat();
     let lists = [b"]".repeat(3_000_000), b"a".repeat(3_000_000), b".".to_vec()].concat();
-    // Every list refers twice to the one before, through the memo.
+    // Every list contains the previous list twice, through the memo.
     let mut doubling = b"]q\x00".to_vec();
     doubling.extend(b"c__builtin__\nlist\n((h\x00h\x00ltRq\x00".repeat(100_000));
     let long = b"\x80\x02X\xff\xff\xff\x7fabc.".to_vec();
     for pickle in [deep, lists, doubling, long] {
-        refused(&zip(&[("x/data.pkl", &pickle, None)]));
-        refused(&pickle);
+        error_message(&zip(&[("x/data.pkl", &pickle, None)]));
+        error_message(&pickle);
     }
 }
 
-/// A pickle can refer to one expensive value any number of times.
+/// A pickle can refer to one large value any number of times.
 #[test]
 fn repeated_references_to_large_values_are_parsed_in_seconds() {
     let repeated =
-        |times: usize, what: &dyn Fn(usize) -> String| -> String { (0..times).map(what).collect() };
+        |times: usize, text: &dyn Fn(usize) -> String| -> String { (0..times).map(text).collect() };
     let long = "k".repeat(8 << 20);
     let tensor = "ctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\nFloatStorage\nV0\nVcpu\n\
                   L1L\ntQL0L\n(L1L\nt(L1L\ntI00\n(dtR";
-    // Every dictionary is refused, or read as one tensor.
+    // Every dictionary is rejected, or read as one tensor.
     let one_dictionary_as_every_entry = format!(
         "(dVshared\n(d{}p0\ns{}.",
         repeated(30_000, &|n| format!("V{n}\nI0\ns")),
@@ -142,7 +139,7 @@ fn repeated_references_to_large_values_are_parsed_in_seconds() {
         one_long_list_of_arguments,
     ] {
         let started = Instant::now();
-        refused(&archive(pickle.as_bytes(), &[0; 4]));
+        error_message(&archive(pickle.as_bytes(), &[0; 4]));
         assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     }
     // The legacy format inspects every reference to a storage.
@@ -152,14 +149,14 @@ fn repeated_references_to_large_values_are_parsed_in_seconds() {
     );
     let legacy = [&fixture("legacy.pth")[..15 + 6], b"}.", key.as_bytes(), b"]."].concat();
     let started = Instant::now();
-    let message = refused(&legacy);
+    let message = error_message(&legacy);
     assert!(message.contains("has a storage key of 8388608 bytes"), "{message}");
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
 #[test]
-fn refuses_tensors_that_exceed_their_storage() {
-    let numbers = [0; 24];
+fn rejects_tensors_that_exceed_their_storage() {
+    let data = [0; 24];
     for (count, offset, shape, stride) in [
         (6, 0, &[7][..], &[1][..]),
         (6, 1, &[6], &[1]),
@@ -177,17 +174,17 @@ fn refuses_tensors_that_exceed_their_storage() {
         (1 << 62, 0, &[1 << 62], &[1]),
         (-6, 0, &[2], &[1]),
     ] {
-        refused(&archive(&one_tensor(count, offset, shape, stride), &numbers));
+        error_message(&archive(&tensor_pickle(count, offset, shape, stride), &data));
     }
 }
 
 #[test]
-fn refuses_inconsistent_archives() {
-    let (pickle, numbers) = (one_tensor(6, 0, &[6], &[1]), [0; 24]);
+fn rejects_inconsistent_archives() {
+    let (pickle, data) = (tensor_pickle(6, 0, &[6], &[1]), [0; 24]);
     let entry = ("x/data.pkl", &pickle[..], None);
     for (expected, file) in [
-        ("size", zip(&[entry, ("x/data/0", &numbers, Some(u32::MAX - 1))])),
-        ("24 bytes", archive(&one_tensor(5, 0, &[5], &[1]), &numbers)),
+        ("size", zip(&[entry, ("x/data/0", &data, Some(u32::MAX - 1))])),
+        ("24 bytes", archive(&tensor_pickle(5, 0, &[5], &[1]), &data)),
         ("no storage '0'", zip(&[entry])),
         ("same name", zip(&[entry, entry])),
         ("several data.pkl", zip(&[entry, ("y/data.pkl", &pickle, None)])),
@@ -198,13 +195,13 @@ fn refuses_inconsistent_archives() {
         ("no state_dict", zip(&[("x/data.pkl", b"]q\x00h\x00a.", None)])),
         ("no state_dict", zip(&[("x/data.pkl", b"}q\x00Vmodel\nh\x00s.", None)])),
     ] {
-        let message = refused(&file);
+        let message = error_message(&file);
         assert!(message.contains(expected), "{expected}: {message}");
     }
 }
 
 #[test]
-fn refuses_files_truncated_at_any_length() {
+fn rejects_files_truncated_at_any_length() {
     for name in ["zip.pth", "legacy.pth"] {
         let file = fixture(name);
         for length in (0..file.len()).step_by(file.len() / 97) {
@@ -220,7 +217,7 @@ enum Corruption {
     Flip(prop::sample::Index, u8),
     Set(prop::sample::Index, u8),
     Number(prop::sample::Index, u64),
-    Cut(prop::sample::Index),
+    Truncate(prop::sample::Index),
     Insert(prop::sample::Index, Vec<u8>),
 }
 
@@ -230,13 +227,13 @@ fn corruption() -> impl Strategy<Value = Corruption> {
         (at(), 0..8_u8).prop_map(|(at, bit)| Corruption::Flip(at, bit)),
         (at(), any::<u8>()).prop_map(|(at, byte)| Corruption::Set(at, byte)),
         (at(), any::<u64>()).prop_map(|(at, number)| Corruption::Number(at, number)),
-        at().prop_map(Corruption::Cut),
+        at().prop_map(Corruption::Truncate),
         (at(), prop::collection::vec(any::<u8>(), 1..20))
             .prop_map(|(at, bytes)| Corruption::Insert(at, bytes)),
     ]
 }
 
-fn corrupted(mut file: Vec<u8>, corruption: &Corruption) -> Vec<u8> {
+fn corrupt(mut file: Vec<u8>, corruption: &Corruption) -> Vec<u8> {
     if file.len() < 16 {
         return file;
     }
@@ -253,7 +250,7 @@ fn corrupted(mut file: Vec<u8>, corruption: &Corruption) -> Vec<u8> {
             let at = at.index(file.len() - 8);
             file[at..at + 8].copy_from_slice(&number.to_le_bytes());
         }
-        Corruption::Cut(at) => file.truncate(at.index(file.len())),
+        Corruption::Truncate(at) => file.truncate(at.index(file.len())),
         Corruption::Insert(at, bytes) => {
             let at = at.index(file.len());
             file.splice(at..at, bytes.iter().copied());
@@ -262,7 +259,7 @@ fn corrupted(mut file: Vec<u8>, corruption: &Corruption) -> Vec<u8> {
     file
 }
 
-/// Small files, in which most corruptions hit the structure rather than tensor data.
+/// Small files, in which most corruptions affect the structure rather than tensor data.
 static VALID: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     ["views-zip.pth", "views-legacy.pth", "dtypes-zip.pth", "dtypes-legacy.pth"].map(fixture).into()
 });
@@ -271,11 +268,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn a_corrupt_file_is_refused_or_read(
-        which in 0..4_usize,
+    fn rejects_or_reads_corrupt_files(
+        index in 0..4_usize,
         corruptions in prop::collection::vec(corruption(), 1..4),
     ) {
-        let file = corruptions.iter().fold(VALID[which].clone(), corrupted);
+        let file = corruptions.iter().fold(VALID[index].clone(), corrupt);
         match read(&file) {
             Err(error) => prop_assert_eq!(error.code, ErrorCode::Checkpoint, "{}", error),
             Ok(read) => {

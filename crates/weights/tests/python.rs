@@ -10,7 +10,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures")).join(name)
 }
 
-/// Returns the same tensors as Python's `safetensors` wrote them, without `num_batches_tracked`.
+/// Returns the tensors that Python's `safetensors` wrote, without `num_batches_tracked`.
 fn expected(name: &str) -> BTreeMap<String, Tensor> {
     let mut tensors = read_safetensors(&fixture(name)).unwrap();
     tensors.retain(|name, _| !name.ends_with("num_batches_tracked"));
@@ -62,7 +62,7 @@ fn reads_views_in_row_major_order() {
 }
 
 #[test]
-fn refuses_files_with_code_with_a_hint() {
+fn rejects_files_with_code_with_a_hint() {
     for (file, expected, hint) in [
         ("torchscript.pt", "is a TorchScript archive", "torch.jit.load"),
         ("module.pth", "uses __main__.Net, which pickles are not allowed to call", "state_dict()"),

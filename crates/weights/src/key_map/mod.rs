@@ -12,7 +12,7 @@ use std::fmt;
 
 use crate::Tensor;
 
-/// Key names of a state_dict, detected from the keys.
+/// Naming scheme of the keys of a state_dict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyMap {
     /// `conv1`, `layer1.0.bn1`, `layer2.0.downsample.0`, `fc`.
@@ -46,13 +46,13 @@ const PREFIXES: [&str; 6] = ["module.", "_orig_mod.", "model.", "net.", "network
 
 /// Renames tensors to torchvision's keys and returns the detected key map.
 ///
-/// Removes a prefix that all keys share, and `num_batches_tracked`.
+/// Removes wrapper prefixes that all keys share, and `num_batches_tracked`.
 pub(crate) fn to_torchvision(
     tensors: BTreeMap<String, Tensor>,
 ) -> (KeyMap, BTreeMap<String, Tensor>) {
     let mut tensors: Vec<_> = tensors
         .into_iter()
-        // The count is used by a batch norm without momentum only, which no network here has.
+        // Only batch norm with `momentum=None` uses the counter; no supported network has one.
         .filter(|(name, _)| !name.ends_with("num_batches_tracked"))
         .collect();
     let prefix_len = shared_prefix_len(&tensors);
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
     use crate::DType;
 
-    fn renamed(names: &[&str]) -> (KeyMap, Vec<String>) {
+    fn rename_keys(names: &[&str]) -> (KeyMap, Vec<String>) {
         let tensor = Tensor { dtype: DType::F32, shape: vec![0], bytes: vec![] };
         let tensors = names.iter().map(|name| (name.to_string(), tensor.clone())).collect();
         let (key_map, tensors) = to_torchvision(tensors);
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn detects_every_key_map_and_renames_to_torchvision() {
-        for (key_map, theirs, ours) in [
+        for (key_map, keys, expected) in [
             (
                 KeyMap::Notebook,
                 &[
@@ -157,25 +157,26 @@ mod tests {
             ),
             (KeyMap::Torchvision, &["conv1.weight", "fc.bias"], &["conv1.weight", "fc.bias"]),
         ] {
-            assert_eq!(renamed(theirs), (key_map, ours.iter().map(|s| s.to_string()).collect()));
+            let expected = expected.iter().map(|key| key.to_string()).collect();
+            assert_eq!(rename_keys(keys), (key_map, expected));
         }
     }
 
     #[test]
     fn removes_wrapper_prefixes_that_all_keys_share() {
-        let (_, names) = renamed(&["module.model.conv1.weight", "module.model.fc.bias"]);
+        let (_, names) = rename_keys(&["module.model.conv1.weight", "module.model.fc.bias"]);
         assert_eq!(names, ["conv1.weight", "fc.bias"]);
-        let (_, names) = renamed(&["module.conv1.weight", "fc.bias"]);
+        let (_, names) = rename_keys(&["module.conv1.weight", "fc.bias"]);
         assert_eq!(names, ["fc.bias", "module.conv1.weight"]);
         // A hostile key with a million prefixes.
-        let (_, names) = renamed(&["module.".repeat(1 << 20).as_str()]);
+        let (_, names) = rename_keys(&["module.".repeat(1 << 20).as_str()]);
         assert_eq!(names[0].len(), 7 * ((1 << 20) - MAX_WRAPPERS));
     }
 
     #[test]
     fn removes_num_batches_tracked() {
-        let (_, names) = renamed(&["bn1.num_batches_tracked", "bn1.bias"]);
+        let (_, names) = rename_keys(&["bn1.num_batches_tracked", "bn1.bias"]);
         assert_eq!(names, ["bn1.bias"]);
-        assert_eq!(renamed(&["bn1.num_batches_tracked"]).1.len(), 0);
+        assert_eq!(rename_keys(&["bn1.num_batches_tracked"]).1.len(), 0);
     }
 }

@@ -1,8 +1,8 @@
 //! Keys of the notebook (see docs/weights.md): layers are numbered within `nn.Sequential`, ReLUs
 //! included, and the head is spelled `classifer`.
 
-/// Index in a block's `features` and torchvision's name: convolution, batch norm, ReLU (no
-/// tensors), and so on.
+/// Index of a layer in a block's `features`, and its name in torchvision. Indices 2 and 5 are ReLUs,
+/// which have no tensors.
 const BLOCK_LAYERS: [(&str, &str); 6] =
     [("0", "conv1"), ("1", "bn1"), ("3", "conv2"), ("4", "bn2"), ("6", "conv3"), ("7", "bn3")];
 

@@ -4,19 +4,19 @@
 use crate::Tensor;
 
 pub(super) fn rename(name: &str, mut tensor: Tensor) -> (String, Tensor) {
-    for (theirs, ours) in [
+    for (timm_prefix, prefix) in [
         ("pre_logits.fc1.", "classifier.0."),
         ("pre_logits.fc2.", "classifier.3."),
         ("head.fc.", "classifier.6."),
     ] {
-        let Some(part) = name.strip_prefix(theirs) else { continue };
+        let Some(part) = name.strip_prefix(timm_prefix) else { continue };
         if let [out, ref rest @ ..] = tensor.shape[..]
             && rest.len() == 3
         {
             // [out, in, h, w] flattens to [out, in * h * w] without moving elements.
             tensor.shape = vec![out, rest.iter().product()];
         }
-        return (format!("{ours}{part}"), tensor);
+        return (format!("{prefix}{part}"), tensor);
     }
     (name.into(), tensor)
 }

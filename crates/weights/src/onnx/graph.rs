@@ -206,8 +206,8 @@ impl<'a> GraphBuilder<'a> {
         };
         let mut y = activated;
         for (index, unit) in block.branch.iter().enumerate() {
-            let last = index + 1 == block.branch.len();
-            y = if last { self.unit_without_relu(unit, y)? } else { self.unit(unit, y)? };
+            let is_last = index + 1 == block.branch.len();
+            y = if is_last { self.unit_without_relu(unit, y)? } else { self.unit(unit, y)? };
         }
         if let Some(shortcut) = shortcut {
             y = self.node("Add", &block.name, vec![y, shortcut], vec![]);
@@ -215,7 +215,7 @@ impl<'a> GraphBuilder<'a> {
         Ok(if block.relu { self.relu(&block.name, y) } else { y })
     }
 
-    /// Option A: every `stride`-th pixel, and `pad` zero channels before and behind.
+    /// Adds an option A shortcut: every `stride`-th pixel, with `pad` zero channels on both sides.
     fn pad(&mut self, block: &str, stride: u32, pad: u32, x: Name) -> Name {
         let name = format!("{block}.shortcut");
         let mut input = vec![x];
@@ -233,8 +233,8 @@ impl<'a> GraphBuilder<'a> {
         self.node("Pad", &name, vec![x, pads], vec![])
     }
 
-    /// Adds PyTorch's adaptive average pooling from `from` x `from` to `to` x `to`. ONNX supports
-    /// only size 1; other sizes are a matrix product for the rows and one for the columns.
+    /// Adds PyTorch's adaptive average pooling from `from` x `from` to `to` x `to` pixels. ONNX has an
+    /// operator for `to == 1` only; other sizes are two matrix products, for rows and columns.
     fn adaptive_avg_pool(&mut self, name: &str, from: u32, to: u32, x: Name) -> Name {
         if to == 1 {
             return self.node("GlobalAveragePool", name, vec![x], vec![]);
@@ -244,7 +244,8 @@ impl<'a> GraphBuilder<'a> {
         }
         let rows = pooling_matrix(from as usize, to as usize);
         let (from, to) = (from as usize, to as usize);
-        let columns: Vec<f32> = (0..from * to).map(|at| rows[(at % to) * from + at / to]).collect();
+        let columns: Vec<f32> =
+            (0..from * to).map(|index| rows[(index % to) * from + index / to]).collect();
         let shape = [to as i64, from as i64];
         let rows = self.floats(format!("{name}.rows"), shape.to_vec(), &rows);
         let columns = self.floats(format!("{name}.columns"), vec![shape[1], shape[0]], &columns);

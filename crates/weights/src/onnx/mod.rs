@@ -74,11 +74,11 @@ mod tests {
     use residual_spec::ExportOptions;
 
     /// Exports a network and decodes the file.
-    fn exported(arch: &str, size: u32, options: ExportOptions) -> proto::Model {
-        read_back(&checkpoint_of(arch, size), options)
+    fn export(arch: &str, size: u32, options: ExportOptions) -> proto::Model {
+        export_checkpoint(&checkpoint_of(arch, size), options)
     }
 
-    fn read_back(checkpoint: &Checkpoint, options: ExportOptions) -> proto::Model {
+    fn export_checkpoint(checkpoint: &Checkpoint, options: ExportOptions) -> proto::Model {
         let config = &checkpoint.config;
         let size = config.data.image_size;
         let network = residual_arch::build(&config.model, 3, size, 2).unwrap();
@@ -106,7 +106,7 @@ mod tests {
             ("vgg11", 32),
             ("vgg11_bn", 64),
         ] {
-            let graph = exported(arch, size, ExportOptions::default()).graph.unwrap();
+            let graph = export(arch, size, ExportOptions::default()).graph.unwrap();
             let mut known: BTreeSet<String> =
                 graph.initializer.iter().map(|tensor| tensor.name.clone().unwrap()).collect();
             assert_eq!(known.len(), graph.initializer.len(), "{arch}: duplicate initializer");
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_batch_size_is_dynamic_and_the_classes_are_in_the_metadata() {
-        let model = exported("resnet8", 8, ExportOptions::default());
+        let model = export("resnet8", 8, ExportOptions::default());
         let graph = model.graph.unwrap();
         let dims = |value: &proto::ValueInfo| -> Vec<proto::Size> {
             let shape = value.r#type.clone().unwrap().tensor_type.unwrap().shape.unwrap();
@@ -152,7 +152,7 @@ mod tests {
     fn metadata_of_a_pixel_mean_network_has_no_channel_means() {
         let mut checkpoint = checkpoint_of("resnet8", 8);
         checkpoint.config.transform.pixel_mean = true;
-        let entries = read_back(&checkpoint, ExportOptions::default()).metadata_props;
+        let entries = export_checkpoint(&checkpoint, ExportOptions::default()).metadata_props;
         let value = |key: &str| {
             let entry = entries.iter().find(|entry| entry.key.as_deref() == Some(key));
             entry.and_then(|entry| entry.value.clone())
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn options_add_normalization_and_softmax() {
         let options = ExportOptions { softmax: true, normalization: true };
-        let graph = exported("resnet8", 8, options).graph.unwrap();
+        let graph = export("resnet8", 8, options).graph.unwrap();
         let operators: Vec<_> =
             graph.node.iter().map(|node| node.op_type.as_deref().unwrap()).collect();
         assert_eq!(operators[..2], ["Sub", "Div"]);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_networks_beyond_the_protobuf_limit_with_a_hint() {
+    fn rejects_networks_beyond_the_protobuf_limit_with_a_hint() {
         assert!(check_size(MAX_MESSAGE_LEN).is_ok());
         let error = check_size(MAX_MESSAGE_LEN + 1).unwrap_err();
         assert_eq!(error.code, ErrorCode::Usage);

@@ -1,5 +1,6 @@
 //! The format before PyTorch 1.6: pickles of a magic number, the protocol version, the system, the
-//! saved object and the storage keys, then the storages in this order, each after its length.
+//! saved object and the storage keys, followed by the length and data of each storage in the order of
+//! the keys.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -10,7 +11,7 @@ use residual_pickle::{Limits, Pickle, read};
 use residual_spec::{Error, Result};
 
 use super::storage::{ByteRange, StorageRef, Storages};
-use super::{SavedFile, pickle_error, refused};
+use super::{SavedFile, pickle_error, unsupported};
 use crate::safetensors_file::broken;
 
 const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
@@ -19,26 +20,26 @@ const PROTOCOL: i128 = 1001;
 /// Opens a file in the legacy format.
 pub(crate) fn open(path: &Path, mut file: BufReader<File>) -> Result<SavedFile> {
     let size = file.get_ref().metadata().map_err(|cause| Error::read(path, &cause))?.len();
-    let mut next = |limits| read(&mut file, limits).map_err(|cause| pickle_error(path, cause));
-    let small = Limits { depth: 8, values: 64, bytes: 4096 };
+    let mut read_next = |limits| read(&mut file, limits).map_err(|cause| pickle_error(path, cause));
+    let small_limits = Limits { depth: 8, values: 64, bytes: 4096 };
 
-    if next(Limits::default())?.root().as_int() != Some(MAGIC) {
-        return Err(refused(path, "is a pickle that torch.save did not write"));
+    if read_next(Limits::default())?.root().as_int() != Some(MAGIC) {
+        return Err(unsupported(path, "is a pickle that torch.save did not write"));
     }
-    if next(small)?.root().as_int() != Some(PROTOCOL) {
-        return Err(refused(path, "has an unsupported version of PyTorch's legacy format"));
+    if read_next(small_limits)?.root().as_int() != Some(PROTOCOL) {
+        return Err(unsupported(path, "has an unsupported version of PyTorch's legacy format"));
     }
-    let system = next(small)?;
+    let system = read_next(small_limits)?;
     if system.root().get("little_endian").and_then(|flag| flag.as_bool()) == Some(false) {
-        return Err(refused(path, "has big-endian tensors"));
+        return Err(unsupported(path, "has big-endian tensors"));
     }
-    let pickle = next(Limits::default())?;
-    let keys = next(Limits::default())?;
+    let pickle = read_next(Limits::default())?;
+    let keys = read_next(Limits::default())?;
     let ranges = storage_ranges(path, &pickle, &keys, &mut file, size)?;
     Ok(SavedFile { pickle, storages: Storages { file, ranges } })
 }
 
-/// Returns where the data of each storage is in the file.
+/// Returns the range of each storage's data by key.
 fn storage_ranges(
     path: &Path,
     pickle: &Pickle,
@@ -46,40 +47,40 @@ fn storage_ranges(
     file: &mut BufReader<File>,
     size: u64,
 ) -> Result<HashMap<String, ByteRange>> {
-    // Storage lengths are in elements, so the size of the elements must be known.
+    // Storage lengths are in elements. The element sizes follow from the references to the storages.
     let mut element_sizes = HashMap::new();
-    for name in pickle.persistent_ids() {
-        let reference = StorageRef::read(name).map_err(|what| refused(path, what))?;
-        let width = reference.dtype.size() as u64;
-        if *element_sizes.entry(reference.key).or_insert(width) != width {
-            return Err(refused(path, "has a storage with two dtypes"));
+    for id in pickle.persistent_ids() {
+        let reference = StorageRef::read(id).map_err(|problem| unsupported(path, problem))?;
+        let size = reference.dtype.size() as u64;
+        if *element_sizes.entry(reference.key).or_insert(size) != size {
+            return Err(unsupported(path, "has a storage with two dtypes"));
         }
     }
     let keys = keys.root().as_items();
     let keys = keys.ok_or_else(|| broken(path, "has no list of storage keys"))?;
-    let failed = |cause| Error::read(path, &cause);
+    let unreadable = |cause| Error::read(path, &cause);
     let mut ranges = HashMap::new();
-    let mut position = file.stream_position().map_err(failed)?;
+    let mut position = file.stream_position().map_err(unreadable)?;
     for key in keys {
         let key = key.as_str().unwrap_or_default();
-        let Some(&width) = element_sizes.get(key) else {
+        let Some(&element_size) = element_sizes.get(key) else {
             return Err(broken(path, "has a storage without a tensor"));
         };
         let mut count = [0; 8];
         file.read_exact(&mut count).map_err(|_| broken(path, "is truncated"))?;
         let count = u64::from_le_bytes(count);
         let offset = position + 8;
-        let end = count.checked_mul(width).and_then(|bytes| offset.checked_add(bytes));
+        let end = count.checked_mul(element_size).and_then(|bytes| offset.checked_add(bytes));
         let Some(end) = end.filter(|&end| end <= size) else {
-            let what = format!("is truncated: a storage of {count} elements is missing");
-            return Err(broken(path, what));
+            let problem = format!("is truncated: a storage of {count} elements is missing");
+            return Err(broken(path, problem));
         };
         let range = ByteRange { offset, len: end - offset };
         if ranges.insert(key.to_string(), range).is_some() {
             return Err(broken(path, "has a duplicate storage key"));
         }
         position = end;
-        file.seek(SeekFrom::Start(position)).map_err(failed)?;
+        file.seek(SeekFrom::Start(position)).map_err(unreadable)?;
     }
     Ok(ranges)
 }

@@ -1,8 +1,8 @@
 //! Reads files that `torch.save` wrote: zip archives (since PyTorch 1.6) and sequences of pickles
-//! (before).
+//! (before PyTorch 1.6).
 //!
-//! In both formats a pickle describes the tensors, and their data is stored beside it. The pickle
-//! is parsed, never executed, and no read goes beyond the file.
+//! In both formats a pickle describes the tensors, whose data is stored separately in the file. The
+//! pickle is parsed and never executed. Offsets and sizes are checked against the file size.
 
 mod legacy;
 mod rebuild_tensor;
@@ -31,29 +31,30 @@ pub(crate) fn is_pytorch_file(start: &[u8]) -> bool {
     start.starts_with(b"PK") || start.starts_with(&[0x80])
 }
 
-/// Reads the `state_dict` of a file, also from a dictionary with other values (`{net, epoch}`).
+/// Reads the `state_dict` of a file, which may be a value in a dictionary (`{net, epoch}`).
 ///
 /// # Errors
-/// `E_CHECKPOINT` if the file is malformed, contains other objects than tensors, or no state_dict;
-/// `E_IO`.
+/// `E_CHECKPOINT` if the file is malformed, contains objects other than tensors, or contains no
+/// state_dict; `E_IO`.
 pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
-    let failed = |cause| Error::read(path, &cause);
-    let file = File::open(path).map_err(failed)?;
-    let size = file.metadata().map_err(failed)?.len();
+    let unreadable = |cause| Error::read(path, &cause);
+    let file = File::open(path).map_err(unreadable)?;
+    let size = file.metadata().map_err(unreadable)?.len();
     let mut file = BufReader::new(file);
     let mut start = Vec::new();
     let read = file.by_ref().take(2).read_to_end(&mut start).and_then(|_| file.rewind());
-    read.map_err(failed)?;
+    read.map_err(unreadable)?;
     let SavedFile { pickle, storages } = match &start[..] {
         b"PK" => zip::open(path, file, size)?,
         _ => legacy::open(path, file)?,
     };
-    let entries = state_dict::find_state_dict(&pickle).map_err(|what| refused(path, what))?;
+    let entries =
+        state_dict::find_state_dict(&pickle).map_err(|problem| unsupported(path, problem))?;
     let mut rebuilder = TensorRebuilder::new(path, storages, size);
     let mut tensors = BTreeMap::new();
     for (name, value) in entries {
         if name.len() > MAX_NAME_LEN {
-            return Err(refused(path, format!("has a tensor name of {} bytes", name.len())));
+            return Err(unsupported(path, format!("has a tensor name of {} bytes", name.len())));
         }
         if let Some(tensor) = rebuilder.tensor(name, value)? {
             tensors.insert(name.to_string(), tensor);
@@ -68,10 +69,10 @@ struct SavedFile {
     storages: Storages,
 }
 
-/// Returns the `E_CHECKPOINT` error for a file that PyTorch may be able to load. `what` completes
-/// the sentence that starts with the path.
-fn refused(path: &Path, what: impl std::fmt::Display) -> Error {
-    Error::new(ErrorCode::Checkpoint, format!("{} {what}", path.display()))
+/// Returns the `E_CHECKPOINT` error for a file that PyTorch may be able to load. The message is the
+/// path followed by `problem`.
+fn unsupported(path: &Path, problem: impl std::fmt::Display) -> Error {
+    Error::new(ErrorCode::Checkpoint, format!("{} {problem}", path.display()))
         .file(path)
         .hint(SAVE_STATE_DICT)
 }
@@ -83,6 +84,6 @@ fn pickle_error(path: &Path, cause: residual_pickle::Error) -> Error {
         cause @ residual_pickle::Error::Malformed(_) => {
             crate::safetensors_file::broken(path, cause)
         }
-        cause => refused(path, cause),
+        cause => unsupported(path, cause),
     }
 }

@@ -6,14 +6,14 @@ use std::path::Path;
 use residual_pickle::Value;
 use residual_spec::{Error, Result};
 
-use super::refused;
 use super::storage::{StorageRef, Storages};
+use super::unsupported;
 use crate::tensor::Tensor;
 
-/// Maximum ratio of tensor data to file size. Views can share a storage, so a file can describe
-/// more tensor data than it has bytes; a hostile file could do so without limit.
+/// Maximum ratio of tensor data to file size. Tensors can share a storage, so that a file describes
+/// more tensor data than it contains; a hostile file could do so without limit.
 const MAX_EXPANSION: u64 = 4;
-/// Bytes of tensor data that are read of any file, however small.
+/// Minimum of the memory budget in bytes, for small files.
 const MIN_BUDGET: u64 = 1 << 20;
 /// Maximum number of dimensions. PyTorch allows 64; the tensors of networks have at most 4.
 const MAX_DIMS: usize = 8;
@@ -48,26 +48,30 @@ impl<'f> TensorRebuilder<'f> {
     pub fn tensor(&mut self, name: &str, value: Value) -> Result<Option<Tensor>> {
         let Some(arguments) = rebuild_arguments(value) else { return Ok(None) };
         let layout = StridedLayout::from_arguments(&arguments)
-            .map_err(|what| refused(self.path, format!("{what} (`{}`)", printable(name))))?;
+            .map_err(|problem| self.tensor_error(name, &problem))?;
         self.gather(name, &layout).map(Some)
     }
 
-    /// Copies the elements of a strided tensor in row-major order.
+    fn tensor_error(&self, name: &str, problem: &str) -> Error {
+        unsupported(self.path, format!("{problem} (`{}`)", printable(name)))
+    }
+
+    /// Reads the elements of a strided tensor in row-major order.
     fn gather(&mut self, name: &str, layout: &StridedLayout) -> Result<Tensor> {
-        let invalid = |what: String| refused(self.path, format!("{what} (`{}`)", printable(name)));
+        let invalid = |problem: String| self.tensor_error(name, &problem);
         let storage = &layout.storage;
         let size = storage.dtype.size();
         let Some(&range) = self.storages.ranges.get(storage.key) else {
             return Err(invalid(format!("has no storage '{}'", printable(storage.key))));
         };
         if storage.num_bytes() != Some(range.len) {
-            let what = format!(
+            let problem = format!(
                 "declares {} elements for storage '{}', which has {} bytes",
                 storage.count,
                 printable(storage.key),
                 range.len,
             );
-            return Err(invalid(what));
+            return Err(invalid(problem));
         }
         let dtype = storage.dtype;
         let shape: Vec<usize> = layout.shape.iter().map(|&n| n as usize).collect();
@@ -91,13 +95,16 @@ impl<'f> TensorRebuilder<'f> {
         let offset = range.offset + (storage.view.0 + layout.offset) * size as u64;
         let span = self.storages.read(offset, spanned as usize);
         let span = span.map_err(|cause| Error::read(self.path, &cause))?;
-        let bytes =
-            if layout.is_contiguous() { span } else { layout.rows(&span, size, gathered as usize) };
+        let bytes = if layout.is_contiguous() {
+            span
+        } else {
+            layout.to_row_major(&span, size, gathered as usize)
+        };
         Ok(Tensor { dtype, shape, bytes })
     }
 }
 
-/// Returns the arguments of `_rebuild_tensor` or `_rebuild_tensor_v2`, also within a parameter.
+/// Returns the arguments of `_rebuild_tensor` or `_rebuild_tensor_v2` of a tensor or parameter.
 fn rebuild_arguments(value: Value) -> Option<Vec<Value>> {
     match value.as_object()? {
         ("torch._utils._rebuild_tensor" | "torch._utils._rebuild_tensor_v2", arguments) => {
@@ -159,14 +166,14 @@ impl<'p> StridedLayout<'p> {
     fn is_contiguous(&self) -> bool {
         let mut expected = 1;
         self.shape.iter().zip(&self.stride).rev().all(|(&n, &stride)| {
-            let fits = n == 1 || stride == expected;
+            let is_expected = n == 1 || stride == expected;
             expected *= n;
-            fits
+            is_expected
         })
     }
 
     /// Returns the elements in row-major order. `span` starts at the first element.
-    fn rows(&self, span: &[u8], size: usize, length: usize) -> Vec<u8> {
+    fn to_row_major(&self, span: &[u8], size: usize, length: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(length);
         let mut index = vec![0_u64; self.shape.len()];
         let mut position = 0_u64;
@@ -190,7 +197,7 @@ impl<'p> StridedLayout<'p> {
     }
 }
 
-/// Returns a name from a file shortened and without control characters, for messages.
+/// Shortens a name from a file and removes control characters, for messages.
 pub(crate) fn printable(name: &str) -> String {
     name.chars().filter(|letter| !letter.is_control()).take(80).collect()
 }

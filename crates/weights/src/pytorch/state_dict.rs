@@ -1,11 +1,11 @@
-//! Finds the `state_dict` in a saved object: the object itself, or a value in a dictionary with an
-//! epoch, an optimizer state or an accuracy.
+//! Finds the `state_dict` in a saved object: the object itself, or a value in a dictionary that also
+//! contains an epoch, an optimizer state or an accuracy.
 
 use residual_pickle::{Pickle, Value};
 
 use super::rebuild_tensor::{is_tensor, printable};
 
-/// Usual keys of a state_dict in a checkpoint dictionary, likely ones first.
+/// Usual keys of a state_dict in a checkpoint dictionary, most likely first.
 const STATE_DICT_KEYS: [&str; 9] = [
     "state_dict",
     "model_state_dict",
@@ -26,7 +26,7 @@ const MAX_ENTRIES: usize = 200_000;
 /// Returns the entries of the `state_dict` in a pickle.
 ///
 /// # Errors
-/// A description of what the pickle contains instead.
+/// A description of the pickle's contents, if they include no `state_dict`.
 pub(crate) fn find_state_dict(pickle: &Pickle) -> Result<Vec<(&str, Value<'_>)>, String> {
     let mut value = pickle.root();
     let mut budget = MAX_ENTRIES;
@@ -37,10 +37,10 @@ pub(crate) fn find_state_dict(pickle: &Pickle) -> Result<Vec<(&str, Value<'_>)>,
         if value.as_dict().is_none() {
             break;
         }
-        let inner = |name: &&str| value.get(name).filter(|value| value.as_dict().is_some());
-        value = match STATE_DICT_KEYS.iter().find_map(inner) {
-            Some(inner) => inner,
-            // Under any other key, if there is only one dictionary of tensors.
+        let inner_dict = |name: &&str| value.get(name).filter(|value| value.as_dict().is_some());
+        value = match STATE_DICT_KEYS.iter().find_map(inner_dict) {
+            Some(dict) => dict,
+            // Accept any other key whose value is the only dictionary of tensors.
             None => match &value
                 .as_dict()
                 .into_iter()
@@ -49,15 +49,15 @@ pub(crate) fn find_state_dict(pickle: &Pickle) -> Result<Vec<(&str, Value<'_>)>,
                 .filter(|value| is_tensor_dict(*value, &mut budget))
                 .collect::<Vec<_>>()[..]
             {
-                [only] => *only,
+                [tensor_dict] => *tensor_dict,
                 _ => break,
             },
         };
     }
-    Err(format!("contains no state_dict: it is {}", description(pickle.root())))
+    Err(format!("contains no state_dict: it is {}", describe(pickle.root())))
 }
 
-/// Returns the entries of a dictionary of tensors, and `None` for another value.
+/// Returns the entries of a dictionary of tensors; `None` for any other value.
 fn tensor_entries<'p>(value: Value<'p>, budget: &mut usize) -> Option<Vec<(&'p str, Value<'p>)>> {
     if !is_tensor_dict(value, budget) {
         return None;
@@ -66,26 +66,25 @@ fn tensor_entries<'p>(value: Value<'p>, budget: &mut usize) -> Option<Vec<(&'p s
     Some(pairs.filter_map(|(name, value)| Some((name.as_str()?, value))).collect())
 }
 
-/// Returns whether a value is a dictionary of tensors; `false` once `budget` entries were
-/// inspected.
+/// Returns whether a value is a dictionary of tensors; `false` after `budget` entries were inspected.
 fn is_tensor_dict(value: Value, budget: &mut usize) -> bool {
     let Some(pairs) = value.as_dict() else { return false };
-    let Some(rest) = budget.checked_sub(pairs.len()) else {
+    let Some(remaining) = budget.checked_sub(pairs.len()) else {
         *budget = 0;
         return false;
     };
-    *budget = rest;
+    *budget = remaining;
     let mut has_tensor = false;
-    let mut are_plain = pairs.map(|(name, value)| {
+    let mut is_flat = pairs.map(|(name, value)| {
         has_tensor |= is_tensor(value);
-        // Numbers beside the tensors are allowed; a dictionary would be another level.
+        // The dictionary may contain numbers, but no nested dictionary.
         name.as_str().is_some() && value.as_dict().is_none()
     });
-    are_plain.all(|is_plain| is_plain) && has_tensor
+    is_flat.all(|is_flat| is_flat) && has_tensor
 }
 
 /// Describes a value for an error message.
-fn description(value: Value) -> String {
+fn describe(value: Value) -> String {
     let Some(pairs) = value.as_dict() else { return value.describe() };
     let names: Vec<_> =
         pairs.take(8).map(|(name, _)| name.as_str().map_or("?".into(), printable)).collect();

@@ -44,7 +44,7 @@ impl Storages {
 pub(crate) struct StorageRef<'p> {
     pub dtype: DType,
     pub key: &'p str,
-    /// Number of elements of the whole storage.
+    /// Number of elements of the storage.
     pub count: u64,
     /// Offset and number of elements of the view.
     pub view: (u64, u64),
@@ -54,7 +54,7 @@ impl<'p> StorageRef<'p> {
     /// Parses a persistent id.
     ///
     /// # Errors
-    /// A description of the problem, which completes a sentence that starts with the path.
+    /// A description of the problem, for a message that starts with the path.
     pub fn read(id: Value<'p>) -> Result<StorageRef<'p>, String> {
         let parts: Vec<Value> =
             id.as_items().map(|parts| parts.take(7).collect()).unwrap_or_default();
@@ -93,7 +93,7 @@ impl<'p> StorageRef<'p> {
         Ok(StorageRef { dtype, key, count, view })
     }
 
-    /// Returns the size of the whole storage in bytes; `None` on overflow.
+    /// Returns the size of the storage in bytes; `None` on overflow.
     pub fn num_bytes(&self) -> Option<u64> {
         self.count.checked_mul(self.dtype.size() as u64)
     }
