@@ -89,8 +89,9 @@ impl Model {
         compute: ComputeOptions,
         mut values: impl FnMut(&TensorSpec) -> Result<Tensor>,
     ) -> Result<Model> {
-        if compute.device == Device::Cuda {
-            residual_torch::cuda::init()?;
+        match compute.device {
+            Device::Cpu => {}
+            Device::Cuda => residual_torch::cuda::init()?,
         }
         let mut tensors = Vec::new();
         for spec in network.tensors() {

@@ -90,18 +90,23 @@ fn reduce_to_gpu_memory(
 }
 
 /// Returns a smaller image cache in MB, with the reason, if the default cache does not fit into
-/// memory beside the training steps and none is configured.
+/// memory together with the training steps and none is configured.
 pub(crate) fn reduce_cache(
     input: &TrainConfig,
     config: &ResolvedConfig,
     decoded: Option<u64>,
     network: &Network,
 ) -> Option<(u32, String)> {
-    if input.cache.as_ref().and_then(Auto::value).is_some() || config.device != Device::Cpu {
+    if input.cache.as_ref().and_then(Auto::value).is_some() {
         return None;
     }
-    let cached = cached_bytes(config.cache, decoded);
-    smaller_cache(cached, free_memory()?, required_bytes(config, network))
+    match config.device {
+        Device::Cpu => {
+            let cached = cached_bytes(config.cache, decoded);
+            smaller_cache(cached, free_memory()?, required_bytes(config, network))
+        }
+        Device::Cuda => None,
+    }
 }
 
 fn smaller_cache(cached: u64, free: u64, required: f64) -> Option<(u32, String)> {
@@ -126,18 +131,18 @@ fn required_bytes(config: &ResolvedConfig, network: &Network) -> f64 {
     memory::estimate_step(config, network).total as f64 * SAFETY_FACTOR + OVERHEAD
 }
 
-/// Returns a smaller batch size if `max` images do not fit into `free` bytes beside `cached` bytes
-/// of images.
+/// Returns a smaller batch size if `max` images do not fit into `free` bytes in addition to
+/// `cached` bytes of images.
 fn reduce_to_memory(
     max: u32,
     free: u64,
     cached: u64,
     required: impl Fn(u32) -> f64,
 ) -> Result<Option<SmallerBatch>> {
-    let beside_cache = MAX_SHARE_WITH_CACHE * free as f64 - cached as f64;
-    let available = beside_cache.min(MAX_SHARE * free as f64);
-    let cache_note = if beside_cache < MAX_SHARE * free as f64 {
-        format!(", beside {} of cached images (`cache`)", gigabytes(cached as f64))
+    let left_after_cache = MAX_SHARE_WITH_CACHE * free as f64 - cached as f64;
+    let available = left_after_cache.min(MAX_SHARE * free as f64);
+    let cache_note = if left_after_cache < MAX_SHARE * free as f64 {
+        format!(" with {} of cached images (`cache`)", gigabytes(cached as f64))
     } else {
         String::new()
     };
@@ -225,16 +230,16 @@ mod tests {
 
     #[test]
     fn many_cached_images_reduce_the_batch_size() {
-        // The cache uses memory that the batch may not use anyway (0.95 - 0.7 of 6 GB).
+        // The cache fits into the memory that only the cache may use: (0.95 - 0.7) * 6 GB.
         assert!(reduce_to_memory(32, 6_000_000_000, 1_500_000_000, required).unwrap().is_none());
         let smaller =
             reduce_to_memory(32, 6_000_000_000, 3_000_000_000, required).unwrap().unwrap();
         assert_eq!(smaller.batch_size, 16);
-        let reason = "32 images would need about 3.7 GB of 6.0 GB free memory, beside 3.0 GB of \
+        let reason = "32 images would need about 3.7 GB of 6.0 GB free memory with 3.0 GB of \
                       cached images (`cache`)";
         assert_eq!(smaller.reason, reason);
         let error = reduce_to_memory(32, 6_000_000_000, 6_000_000_000, required).err().unwrap();
-        assert!(error.message.ends_with("beside 6.0 GB of cached images (`cache`)"), "{error}");
+        assert!(error.message.ends_with("with 6.0 GB of cached images (`cache`)"), "{error}");
     }
 
     #[test]

@@ -151,8 +151,11 @@ impl InitialWeights {
             data.channels = Some(Auto::Value(target.channels));
             set_reason("data.channels");
         }
-        // Networks with a CIFAR stem were trained on small images.
-        if is_auto(&data.image_size) && target.model.stem == Stem::Cifar {
+        let is_trained_on_small_images = match target.model.stem {
+            Stem::Cifar => true,
+            Stem::Imagenet => false,
+        };
+        if is_auto(&data.image_size) && is_trained_on_small_images {
             let size = checkpoint_config.as_ref().map_or(32, |config| config.data.image_size);
             data.image_size = Some(Auto::Value(size));
             set_reason("data.imageSize");

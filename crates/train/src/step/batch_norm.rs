@@ -5,7 +5,7 @@ use residual_torch::{foreach_copy, torch_error};
 use tch::Tensor;
 
 /// Running statistics, with a snapshot from before each update in flight. The snapshots are needed
-/// because a forward pass changes the statistics before the host knows whether the loss is finite.
+/// because a forward pass changes the statistics before the host reads whether the loss is finite.
 pub(super) struct BatchNormSnapshots {
     live: Vec<Tensor>,
     /// A ring with one slot for each update in flight and one for the pending step.

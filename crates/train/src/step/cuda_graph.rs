@@ -80,7 +80,10 @@ impl CudaGraphEngine {
     }
 
     fn is_replay_pending(&self) -> bool {
-        matches!(self.mode, StepMode::Capture | StepMode::Replay)
+        match self.mode {
+            StepMode::Capture | StepMode::Replay => true,
+            StepMode::Eager | StepMode::WarmUp => false,
+        }
     }
 }
 

@@ -114,8 +114,9 @@ impl CudaGraphRunner {
 
     /// Counts a warm-up step.
     pub fn count_warm_up(&mut self) {
-        if let State::WarmingUp { steps, .. } = &mut self.state {
-            *steps += 1;
+        match &mut self.state {
+            State::WarmingUp { steps, .. } => *steps += 1,
+            State::Captured(_) | State::Disabled => {}
         }
     }
 

@@ -68,8 +68,11 @@ impl Prepared {
         }
         let network = build_network(&config, dataset.facts())?;
 
-        if config.device == Device::Cuda {
-            residual_torch::cuda::set_memory_fraction(config.memory_fraction.unwrap_or(1.0))?;
+        match config.device {
+            Device::Cpu => {}
+            Device::Cuda => {
+                residual_torch::cuda::set_memory_fraction(config.memory_fraction.unwrap_or(1.0))?
+            }
         }
         let decoded = dataset.facts().decoded_bytes;
         if let Some(smaller) = batch_size::reduce(&input, &config, dataset.facts(), &network)? {
