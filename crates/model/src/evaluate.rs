@@ -14,8 +14,8 @@ pub fn count_correct(logits: &Tensor, labels: &Tensor) -> Result<i64> {
     num_correct(logits, labels)?.f_int64_value(&[]).map_err(torch_error)
 }
 
-/// Returns the number of [`count_correct`] as a scalar tensor on the device of the logits, without
-/// synchronization.
+/// As [`count_correct`], but returns a scalar tensor on the device of the logits, without
+/// synchronization with the host.
 pub fn num_correct(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     logits
         .f_argmax(1, false)

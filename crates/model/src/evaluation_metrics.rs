@@ -143,8 +143,8 @@ impl EvaluationMetrics {
             *self.confused.entry((result.label, result.predicted)).or_default() += 1;
         }
         // Bin m, from 0, contains probabilities in (m/15, (m+1)/15].
-        let number = (result.probability * NUM_BINS as f64).ceil() as usize;
-        let bin = &mut self.bins[number.clamp(1, NUM_BINS) - 1];
+        let bin_number = (result.probability * NUM_BINS as f64).ceil() as usize;
+        let bin = &mut self.bins[bin_number.clamp(1, NUM_BINS) - 1];
         bin.count += 1;
         bin.num_correct += u32::from(is_correct);
         bin.confidence_sum += result.probability;
