@@ -7,7 +7,7 @@ const SIGNALS = Object.keys(EXIT_STATUS) as Signal[]
 
 /**
  * Calls a function at the first SIGINT or SIGTERM so that the command can stop cleanly. A second
- * signal ends the process at once. Disposal restores the default handling.
+ * signal ends the process immediately. Disposal restores the default handling.
  */
 export class InterruptHandler implements Disposable {
   readonly #stop: (signal: Signal) => void

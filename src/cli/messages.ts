@@ -55,7 +55,7 @@ export const cliError = {
     }),
   unsupportedShell: (name: string | undefined, shells: readonly string[]) =>
     usageError(
-      name === undefined ? 'no shell was given' : `shell '${name}' is not supported`,
+      name === undefined ? 'no shell was specified' : `shell '${name}' is not supported`,
       `Run \`residual completion ${shells.join('`, `residual completion ')}\`.`,
       { key: 'shell' },
     ),

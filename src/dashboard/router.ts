@@ -141,7 +141,7 @@ export class Router {
     }
     response.setHeader('Content-Security-Policy', REPORT_POLICY)
     response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' })
-    // The pipeline closes the file, whichever side ends first.
+    // The pipeline closes the file, even if the client disconnects.
     await pipeline(file.createReadStream(), response).catch(() => response.destroy())
   }
 

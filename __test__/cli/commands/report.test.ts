@@ -96,7 +96,7 @@ test('reports on one run and compares several', async (t) => {
   t.is(json.stderr, '')
 })
 
-test('rejects a path that is no run folder', async (t) => {
+test('rejects a path that is not a run folder', async (t) => {
   const parent = folder(t)
   const { status, stderr } = await residual(['report', join(parent, 'none')])
   t.is(status, 4)

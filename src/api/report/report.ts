@@ -11,7 +11,7 @@ import type { ReportOptions, ReportResult } from './report-result.js'
  * const { file } = await report('runs/photos-resnet18')
  *
  * @param runs one or more run folders
- * @throws {ResidualError} `E_CHECKPOINT` if a path is no run folder, `E_USAGE`, `E_WRITE`
+ * @throws {ResidualError} `E_CHECKPOINT` if a path is not a run folder, `E_USAGE`, `E_WRITE`
  */
 export async function report(
   runs: string | URL | readonly (string | URL)[],
