@@ -1,4 +1,4 @@
-// npm run bench: measures speed, memory and size compared with PyTorch and onnxruntime.
+// npm run bench: compares speed, memory use and package size with PyTorch and onnxruntime.
 //
 //   npm run bench                                    all cases, and generates docs/performance.md
 //   npm run bench -- --case train-resnet20           some cases, separated by commas
@@ -7,7 +7,7 @@
 //   --list          print the names of the cases
 //   --rounds 5      rounds per case
 //   --data FOLDER   JPEGs for the case jpeg-folder, instead of synthetic ones
-//   --quick         two rounds of short slices, without torch.compile: a functional test
+//   --quick         two rounds of short slices, without torch.compile, for a functional test
 //   --document      generate docs/performance.md also after some cases
 //   --rechoose      select the fastest PyTorch configuration again
 //   --out FILE      path of the record (runs/bench/performance.json)
@@ -22,8 +22,8 @@ import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { CASES } from './bench/cases/all.mjs'
 import { toDocument } from './bench/document.mjs'
-import { figure } from './bench/figure.mjs'
-import { machine, otherCpuLoad } from './bench/machine.mjs'
+import { renderFigure } from './bench/figure.mjs'
+import { describeMachine, otherCpuLoad } from './bench/machine.mjs'
 import { ChoiceCache } from './bench/pytorch-configs.mjs'
 import { addCase, continueRecord, readRecord, writeRecord } from './bench/record.mjs'
 import { createCifar, createJpegFolder } from './bench/synthetic-data.mjs'
@@ -56,13 +56,13 @@ function log(line) {
  * @param {BenchRecord} record
  */
 async function writeDocument(record) {
-  await writeFile(join(DOCS, FIGURE), await figure(record))
+  await writeFile(join(DOCS, FIGURE), await renderFigure(record))
   await writeFile(join(DOCS, 'performance.md'), toDocument(record, FIGURE))
   await writeRecord(join(DOCS, 'performance.json'), record)
   log('docs/performance.md')
 }
 
-/** Builds the program that loads batches without libtorch, and returns its path. */
+/** Builds the program that loads batches without libtorch. Returns its path. */
 async function buildLoaderProgram() {
   const { cargoEnv } = await setup()
   const example = ['--workspace', '--example', 'bench_batches']
@@ -81,10 +81,10 @@ async function buildLoaderProgram() {
  */
 function once(create) {
   /** @type {Promise<T> | undefined} */
-  let created
+  let result
   return () => {
-    created ??= create()
-    return created
+    result ??= create()
+    return result
   }
 }
 
@@ -103,7 +103,7 @@ function casesByName(list) {
 }
 
 /**
- * Measures a case. A failure is recorded, and does not stop the other cases.
+ * Measures a case. An error is recorded and does not prevent the measurement of other cases.
  *
  * @param {Case} benchCase
  * @param {Context} context
@@ -114,15 +114,15 @@ async function measure({ name, title, about, measure }, context, commit) {
   log(title)
   const start = performance.now()
   const { rounds, otherLoad } = context.settings
-  const head = { name, title, about, date: new Date().toISOString(), commit, rounds, otherLoad }
+  const header = { name, title, about, date: new Date().toISOString(), commit, rounds, otherLoad }
   const seconds = () => (performance.now() - start) / 1000
   try {
     const result = await measure(context)
-    return { ...head, seconds: seconds(), result }
+    return { ...header, seconds: seconds(), result }
   } catch (error) {
     log(`${name} failed: ${/** @type {Error} */ (error).message}`)
     const [first] = String(/** @type {Error} */ (error).message).split('\n')
-    return { ...head, seconds: seconds(), error: first.replaceAll(ROOT, '.') }
+    return { ...header, seconds: seconds(), error: first.replaceAll(ROOT, '.') }
   }
 }
 
@@ -165,8 +165,8 @@ function parseOptions() {
  * @param {import('./bench/machine.mjs').Machine} machine
  * @returns {Promise<Context>}
  */
-async function createContext({ quick, rounds: given, rechoose, data }, python, machine) {
-  const rounds = Number(given ?? (quick ? QUICK.rounds : 5))
+async function createContext({ quick, rounds: roundsOption, rechoose, data }, python, machine) {
+  const rounds = Number(roundsOption ?? (quick ? QUICK.rounds : 5))
   if (!Number.isInteger(rounds) || rounds < 1) {
     throw new BuildError('--rounds: expected an integer of at least 1')
   }
@@ -176,7 +176,7 @@ async function createContext({ quick, rounds: given, rechoose, data }, python, m
   if (otherLoad > 0.05) log(`other processes use ${Math.round(100 * otherLoad)} % of this machine`)
   const choicesFile = join(RUNS, 'pytorch-configs.json')
   if (rechoose) await rm(choicesFile, { force: true })
-  const { commit: _, ...signature } = machine
+  const { commit: _, ...hardwareAndVersions } = machine
   return {
     settings: {
       rounds,
@@ -189,7 +189,7 @@ async function createContext({ quick, rounds: given, rechoose, data }, python, m
     quick,
     cores: availableParallelism(),
     python,
-    choices: new ChoiceCache(choicesFile, JSON.stringify(signature), otherLoad),
+    choices: new ChoiceCache(choicesFile, JSON.stringify(hardwareAndVersions), otherLoad),
     folder,
     jpegs: once(async () =>
       data === undefined ? await createJpegFolder(folder, python) : resolve(data),
@@ -214,17 +214,18 @@ await runScript(import.meta.url, async () => {
 
   if (!options['no-build']) await build()
   const python = await venvPython()
-  const here = await machine(python)
-  const context = await createContext(options, python, here)
+  const machine = await describeMachine(python)
+  const context = await createContext(options, python, machine)
   const command = commandLine(options)
-  const record = await continueRecord(options.out, { command, machine: here })
+  const record = await continueRecord(options.out, { command, machine })
   const order = CASES.map(({ name }) => name)
   let hasFailed = false
   for (const benchCase of cases) {
-    const measured = await measure(benchCase, context, here.commit)
+    const measured = await measure(benchCase, context, machine.commit)
     hasFailed ||= measured.error !== undefined
     addCase(record, measured, order)
-    // Written after every case, so that an interruption loses only the current one.
+    // Written after every case, so that only the current case is lost if the benchmark is
+    // interrupted.
     await writeRecord(options.out, record)
   }
   const names = new Set(cases.map(({ name }) => name))

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { summarize } from '../../scripts/bench/comparison.mjs'
 import { number, toDocument } from '../../scripts/bench/document.mjs'
-import { bars, figure } from '../../scripts/bench/figure.mjs'
+import { renderFigure, toBars } from '../../scripts/bench/figure.mjs'
 import { modelOf } from '../../scripts/bench/machine.mjs'
 import { addCase, continueRecord, writeRecord } from '../../scripts/bench/record.mjs'
 
@@ -49,7 +49,7 @@ const STEP = {
       },
       { unit: 'images/s', better: 'higher' },
     ),
-    choice: { chosen: 'fp32', options: {}, tried: { fp32: 100, compiled: 'did not answer' } },
+    choice: { chosen: 'fp32', options: {}, tried: { fp32: 100, compiled: 'did not respond' } },
   },
 }
 /** @type {BenchRecord} */
@@ -137,7 +137,7 @@ test('the page shows memory, repeated rounds, scaling and failures', (t) => {
   t.true(page.includes('to the power of 1.30: superlinear'))
   t.true(page.includes('maximum / minimum 1.50, not constant'))
   t.true(page.includes('JPEG folder: cargo build failed'))
-  t.true(page.includes('compiled (did not answer)'))
+  t.true(page.includes('compiled (did not respond)'))
 })
 
 test('a high load of other processes is reported', (t) => {
@@ -147,13 +147,13 @@ test('a high load of other processes is reported', (t) => {
 })
 
 test('the figure shows speedups, also for times', async (t) => {
-  const [step, first] = bars(RECORD)
+  const [step, first] = toBars(RECORD)
   t.deepEqual([step.ratio, step.low, step.high], [2.5, 2.4, 2.5])
   t.deepEqual([first.name, first.ratio], ['First step', 2])
-  const svg = await figure(RECORD)
+  const svg = await renderFigure(RECORD)
   t.true(svg.includes('Training step') && svg.includes('First step'))
   t.notRegex(svg, /NaN|Infinity|undefined/)
-  t.regex(await figure({ ...RECORD, cases: [] }), /^<svg/)
+  t.regex(await renderFigure({ ...RECORD, cases: [] }), /^<svg/)
 })
 
 test('numbers have three significant digits, or all digits before the point', (t) => {

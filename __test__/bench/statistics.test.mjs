@@ -1,5 +1,5 @@
 import test from 'ava'
-import { best, compare, exponent, median, spread } from '../../scripts/bench/statistics.mjs'
+import { best, compare, fitExponent, median, spread } from '../../scripts/bench/statistics.mjs'
 
 test('the median is the middle value, or the mean of the two middle values', (t) => {
   t.is(median([3]), 3)
@@ -35,6 +35,6 @@ test('the spread is the range over the median', (t) => {
 
 test('the exponent is 1 for linear growth', (t) => {
   const fitted = (/** @type {number} */ power) =>
-    exponent([8, 32, 128].map((x) => ({ x, y: 3 * x ** power })))
+    fitExponent([8, 32, 128].map((x) => ({ x, y: 3 * x ** power })))
   for (const power of [0, 0.5, 1, 2]) t.true(Math.abs(fitted(power) - power) < 1e-12)
 })

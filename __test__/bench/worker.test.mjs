@@ -1,5 +1,5 @@
 import test from 'ava'
-import { fastest } from '../../scripts/bench/pytorch-configs.mjs'
+import { findFastest } from '../../scripts/bench/pytorch-configs.mjs'
 import { Worker, WorkerError } from '../../scripts/bench/worker.mjs'
 
 /** @param {string} source of a module that is the program */
@@ -40,14 +40,14 @@ test('an exited worker is reported immediately, with its last output', async (t)
   })
 })
 
-test('a worker that does not answer times out', async (t) => {
+test('a worker that does not respond times out', async (t) => {
   const worker = new Worker(node('setInterval(() => {}, 1000)'))
-  await t.throwsAsync(worker.readLine(50), { message: /did not answer within 0.05 s/ })
+  await t.throwsAsync(worker.readLine(50), { message: /did not respond within 0.05 s/ })
   await worker.kill()
 })
 
 test('selects the fastest configuration that did not fail', (t) => {
   const configs = ['a', 'b', 'c'].map((name) => ({ name, options: {} }))
-  t.is(fastest(configs, { a: 'did not answer', b: 100, c: 90 }).name, 'b')
-  t.throws(() => fastest(configs, { a: 'no', b: 'no', c: 'no' }), { instanceOf: WorkerError })
+  t.is(findFastest(configs, { a: 'did not respond', b: 100, c: 90 }).name, 'b')
+  t.throws(() => findFastest(configs, { a: 'no', b: 'no', c: 'no' }), { instanceOf: WorkerError })
 })

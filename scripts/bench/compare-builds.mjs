@@ -1,13 +1,14 @@
-// Compares the speed of two builds of residual in one interleaved run, for example before and after a
-// change:
+// Compares the speed of two builds of residual in interleaved rounds, for example before and after
+// a change:
 //
 //   node scripts/bench/compare-builds.mjs OTHER_CHECKOUT
 //   node scripts/bench/compare-builds.mjs OTHER_CHECKOUT --case train-resnet20,jpeg-folder --data photos
 //
-// Both checkouts must be built (`npm run build`, and for jpeg-folder `cargo build --release --target
-// x86_64-unknown-linux-gnu --workspace --example bench_batches`). Prints one line for each case: the
-// median ratio of this build to the other one, and the ratio of each round. More than 1 means that
-// this build is faster.
+// Both checkouts must be built (`npm run build`, and for jpeg-folder `cargo build --release
+// --target x86_64-unknown-linux-gnu --workspace --example bench_batches`). Prints one line for each
+// case: the median ratio of the figures of this build to those of the other build, the worst round
+// and the spread. The figures are images per second (more than 1: this build is faster) or, for
+// first-step, seconds.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
@@ -16,7 +17,7 @@ import { parseArgs } from 'node:util'
 import { TARGET } from '../build.mjs'
 import { BuildError } from '../setup/error.mjs'
 import { ROOT, runScript } from '../setup.mjs'
-import { path } from './cases/programs.mjs'
+import { scriptPath } from './cases/programs.mjs'
 import { timeToFirstLine } from './cases/time-to-first-line.mjs'
 import { compareThroughput, measureRounds, summarize } from './comparison.mjs'
 import { otherCpuLoad } from './machine.mjs'
@@ -81,7 +82,7 @@ async function compareInference({ builds, folder, settings }) {
 
 /** @param {Context} context */
 async function compareLoading({ builds, data, settings }) {
-  if (data === undefined) throw new BuildError('jpeg-folder: --data FOLDER names a folder of JPEGs')
+  if (data === undefined) throw new BuildError('jpeg-folder requires --data, a folder of JPEGs')
   const work = { data, size: 224, batch: 32, workers: availableParallelism(), cache: 0 }
   const entries = builds.map(({ key, root }) => ({
     ...{ key, label: key },
@@ -107,7 +108,7 @@ async function compareFirstStep({ builds, folder, settings }) {
 }
 
 /**
- * A program of scripts/bench/residual in one of the two checkouts.
+ * Returns the command of a program of scripts/bench/residual in a checkout.
  *
  * @param {string} root
  * @param {string} name
@@ -115,7 +116,7 @@ async function compareFirstStep({ builds, folder, settings }) {
  * @returns {Program}
  */
 function nodeProgram(root, name, config) {
-  const script = join(root, relative(ROOT, path(`../residual/${name}.mjs`)))
+  const script = join(root, relative(ROOT, scriptPath(`../residual/${name}.mjs`)))
   return { command: process.execPath, args: [script, JSON.stringify(config)] }
 }
 
@@ -150,12 +151,12 @@ await runScript(import.meta.url, async () => {
         ...(values.data === undefined ? {} : { data: resolve(values.data) }),
       })
       const [{ median, worst, spread }] = pairs
-      const figures = implementations.map(
+      const medians = implementations.map(
         ({ label, median }) => `${label} ${median.toPrecision(4)}`,
       )
       process.stdout.write(
         `${name}: ratio ${median.toFixed(3)} (worst round ${worst.toFixed(3)}, spread ` +
-          `${spread.toFixed(3)}); ${figures.join(', ')}${disturbed ? `; disturbed: ${disturbed}` : ''}\n`,
+          `${spread.toFixed(3)}); ${medians.join(', ')}${disturbed ? `; disturbed: ${disturbed}` : ''}\n`,
       )
     }
   } finally {

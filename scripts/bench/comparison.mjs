@@ -1,5 +1,5 @@
-// Compares residual with other implementations: each runs in a warmed-up process of its own, and the
-// processes take turns.
+// Comparison of residual with other implementations. Each implementation runs in its own warmed-up
+// process, and the processes take turns.
 
 import { interleave } from './interleave.mjs'
 import { best, compare, median, spread } from './statistics.mjs'
@@ -12,7 +12,7 @@ import { Worker } from './worker.mjs'
 /** @typedef {import('./disturbance.mjs').Slice} Slice */
 
 /**
- * An implementation that is compared.
+ * An implementation in a comparison.
  *
  * @typedef {object} Entry
  * @property {string} key `residual`, `pytorch-eager`, `pytorch-best`, ...
@@ -20,7 +20,7 @@ import { Worker } from './worker.mjs'
  */
 
 /**
- * Two implementations by their keys, with the required ratio of their results.
+ * Keys of two implementations, and the required ratio of their figures.
  * @typedef {{ subject: string, baseline: string, target?: number }} Pair
  */
 
@@ -29,12 +29,12 @@ import { Worker } from './worker.mjs'
  *
  * @typedef {object} Comparison
  * @property {'comparison'} kind
- * @property {string} unit of the figures
+ * @property {string} unit unit of the figures
  * @property {Better} better
  * @property {Implementation[]} implementations
  * @property {(Pair & Ratio)[]} pairs
- * @property {string[]} repeated why rounds were measured again
- * @property {string} [disturbed] why one of the counted rounds should have been measured again
+ * @property {string[]} repeated disturbances of the rounds that were measured again
+ * @property {string} [disturbed] disturbance of a counted round that was not measured again
  * @property {import('./pytorch-configs.mjs').Choice} [choice] the fastest PyTorch configuration
  * @property {string} [note] further information for readers
  */
@@ -54,7 +54,7 @@ import { Worker } from './worker.mjs'
  * @typedef {object} Settings
  * @property {number} rounds
  * @property {number} repeats maximum number of rounds that are measured again
- * @property {number} otherLoad share of the machine that other processes use
+ * @property {number} otherLoad share of all CPU time that other processes use
  * @property {number} sliceSeconds
  * @property {boolean} compile whether torch.compile is tried
  * @property {(line: string) => void} log
@@ -66,7 +66,7 @@ import { Worker } from './worker.mjs'
  * @param {readonly (Entry & { program: Program })[]} entries
  * @param {readonly Pair[]} pairs
  * @param {Settings} settings
- * @param {{ maxCount?: number }} [limits] `maxCount`: units of work in a slice
+ * @param {{ maxCount?: number }} [limits] `maxCount`: maximum units of work per slice
  * @returns {Promise<Comparison>}
  */
 export async function compareThroughput(
@@ -84,7 +84,7 @@ export async function compareThroughput(
       settings.log(`warming up ${label}`)
       const worker = await Worker.start(program)
       workers.push(worker)
-      // The first unit allocates; the second determines how many units make a slice.
+      // The first unit allocates memory; the time of the second determines the units per slice.
       await worker.run(1)
       const count =
         maxCount === 1 ? 1 : Math.min(maxCount, await unitsPerSlice(settings.sliceSeconds, worker))
@@ -92,7 +92,7 @@ export async function compareThroughput(
     }
     const measured = await measureRounds(subjects, settings)
     return summarize(
-      subjects.map((entry, i) => ({ ...entry, peakMegabytes: workers[i].peak })),
+      subjects.map((entry, i) => ({ ...entry, peakMegabytes: workers[i].peakMegabytes })),
       pairs,
       measured,
       { unit: 'images/s', better: 'higher' },

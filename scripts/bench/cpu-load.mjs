@@ -1,10 +1,10 @@
-// CPU time of the measured process, of other processes and of the hypervisor, from Linux's /proc.
-// On other systems all of these are zero, and disturbances are detected by outliers alone.
+// CPU time of the measured process, of other processes and of the hypervisor, from /proc on Linux.
+// On other systems all values are zero, so that disturbances are detected only by outliers.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 
-/** Unit of the CPU times in /proc. */
+/** Ticks of the CPU times in /proc. */
 const TICKS_PER_SECOND = 100
 
 /**
@@ -16,11 +16,11 @@ const TICKS_PER_SECOND = 100
  * CPU use during a measurement, in seconds.
  *
  * @typedef {object} Load
- * @property {number} wall
+ * @property {number} wall elapsed time
  * @property {number} own CPU time of the measured process and its children
  * @property {number} other CPU time of all other processes
- * @property {number} stolen time that the hypervisor gave to other machines
- * @property {number} cpus
+ * @property {number} stolen CPU time that the hypervisor used for other virtual machines
+ * @property {number} cpus number of processors
  */
 
 /**
@@ -74,10 +74,10 @@ export function peakMegabytes(pid) {
 }
 
 /**
- * Starts to measure CPU use.
+ * Starts a measurement of CPU use.
  *
  * @param {number} pid the measured process; its children are included
- * @returns {() => Load} stops and returns the result
+ * @returns {() => Load} ends the measurement and returns the result
  */
 export function measureLoad(pid) {
   const snapshot = () => ({
@@ -100,17 +100,19 @@ export function measureLoad(pid) {
 }
 
 /**
+ * Returns the CPU seconds of a process and its children; 0 if they are not available.
+ *
  * @param {number} pid
  * @returns {number}
  */
 function processSeconds(pid) {
   const stat = read(`/proc/${pid}/stat`)
   if (stat === undefined) return 0
-  return children(pid).reduce((sum, child) => sum + processSeconds(child), parseProcess(stat))
+  return childProcesses(pid).reduce((sum, child) => sum + processSeconds(child), parseProcess(stat))
 }
 
 /** @param {number} pid */
-function children(pid) {
+function childProcesses(pid) {
   /** @type {string[]} */
   let threads = []
   try {

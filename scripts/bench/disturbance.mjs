@@ -1,12 +1,12 @@
-// Detects rounds that the machine disturbed: its hypervisor, other processes, its disks. Such a round
-// does not represent the subjects, so it is discarded and measured again.
+// Detects rounds in which the hypervisor, other processes or the disk slowed a subject. A disturbed
+// round is discarded and measured again.
 
 import { median } from './statistics.mjs'
 
 /** @typedef {import('./cpu-load.mjs').Load} Load */
 
 /**
- * Work of one subject in one round.
+ * Measurement of one subject in one round.
  *
  * @typedef {object} Slice
  * @property {number} items images, or 1 for a single measurement
@@ -15,25 +15,25 @@ import { median } from './statistics.mjs'
  */
 
 /**
- * The slice of every subject, by name.
+ * Slices of all subjects by their name.
  * @typedef {Record<string, Slice>} Round
  */
 
-/** Maximum share of all CPU time that the hypervisor may take during a slice. */
-const MAX_STOLEN = 0.03
-/** Maximum share of all CPU time for other processes, above their usual share. */
-const MAX_OTHER = 0.1
-/** Minimum CPU time per second, relative to the median of the subject's rounds. */
-const MIN_OWN = 0.75
+/** Maximum share of all CPU time that the hypervisor takes during a slice. */
+const MAX_STOLEN_SHARE = 0.03
+/** Maximum share of all CPU time for other processes, in addition to their usual share. */
+const MAX_OTHER_SHARE = 0.1
+/** Minimum CPU time per second of wall time, relative to the median of the subject's rounds. */
+const MIN_CPU_USE = 0.75
 /** Maximum time per item, relative to the median of the subject's rounds. */
 const MAX_SLOWDOWN = 1.2
-/** Minimum seconds of a slice for CPU times, whose resolution is a hundredth of a second. */
-const MIN_WALL = 0.3
+/** Minimum seconds of a slice for meaningful CPU times, whose resolution is 0.01 s. */
+const MIN_WALL_SECONDS = 0.3
 /** Minimum number of rounds for a meaningful median. */
 const MIN_ROUNDS = 3
 
 /**
- * Returns the first disturbed round and the reason.
+ * Returns the first disturbed round and its disturbance; undefined if there is none.
  *
  * @param {readonly Round[]} rounds
  * @param {{ otherLoad?: number }} [usual] `otherLoad`: share of the machine that other processes
@@ -55,12 +55,12 @@ export function findDisturbance(rounds, { otherLoad = 0 } = {}) {
  * @param {number} otherLoad
  */
 function loadReason({ load }, otherLoad) {
-  if (load === undefined || load.wall < MIN_WALL) return undefined
+  if (load === undefined || load.wall < MIN_WALL_SECONDS) return undefined
   const share = (/** @type {number} */ seconds) => seconds / (load.wall * load.cpus)
-  if (share(load.stolen) > MAX_STOLEN) {
+  if (share(load.stolen) > MAX_STOLEN_SHARE) {
     return `the hypervisor took ${percent(share(load.stolen))} of the time`
   }
-  if (share(load.other) > otherLoad + MAX_OTHER) {
+  if (share(load.other) > otherLoad + MAX_OTHER_SHARE) {
     return `other processes took ${percent(share(load.other))} of the time`
   }
   return undefined
@@ -77,10 +77,10 @@ function outlierReason(name, slice, rounds) {
   const slowdown = slice.seconds / slice.items / median(slices.map((s) => s.seconds / s.items))
   if (slowdown > MAX_SLOWDOWN) return `${slowdown.toFixed(2)} times its median time`
   const { load } = slice
-  if (load === undefined || load.wall < MIN_WALL) return undefined
-  const loads = slices.flatMap((other) => other.load ?? [])
+  if (load === undefined || load.wall < MIN_WALL_SECONDS) return undefined
+  const loads = slices.flatMap(({ load }) => load ?? [])
   const usual = median(loads.map(({ own, wall }) => own / wall))
-  if (load.own / load.wall < MIN_OWN * usual) {
+  if (load.own / load.wall < MIN_CPU_USE * usual) {
     const actual = (load.own / load.wall).toFixed(2)
     return `used ${actual} processors instead of ${usual.toFixed(2)}`
   }

@@ -1,4 +1,4 @@
-// Draws the figure of docs/performance.md: speedup over each baseline.
+// Renders the figure of docs/performance.md: speedup over each baseline.
 
 import { renderChart } from '../../dist/charts/render.js'
 import { INK, PALETTE } from '../../dist/charts/theme.js'
@@ -6,7 +6,7 @@ import { INK, PALETTE } from '../../dist/charts/theme.js'
 /** @typedef {import('./record.mjs').BenchRecord} BenchRecord */
 
 /**
- * A bar of the figure.
+ * A bar of the figure: a comparison with one baseline.
  *
  * @typedef {object} Bar
  * @property {string} name title of the case
@@ -17,7 +17,7 @@ import { INK, PALETTE } from '../../dist/charts/theme.js'
  * @property {number} high speedup in the best round
  */
 
-/** Legend entries by key. */
+/** Legend entries by the key of the implementation. */
 const BASELINES = new Map([
   ['pytorch-eager', 'PyTorch eager'],
   ['torchvision-pillow', 'PyTorch eager'],
@@ -32,30 +32,34 @@ const BASELINES = new Map([
  * @param {BenchRecord} record
  * @returns {Bar[]}
  */
-export function bars({ cases }) {
+export function toBars({ cases }) {
   return cases.flatMap(({ title, result }) => {
     if (result?.kind !== 'comparison') return []
     const { better, implementations, pairs } = result
-    const figures = (/** @type {string} */ key) =>
+    const figuresOf = (/** @type {string} */ key) =>
       implementations.find((implementation) => implementation.key === key)?.figures ?? []
-    // residual with default settings, without variants such as fp32.
-    const shown = pairs.filter(({ subject }) => subject === 'residual')
-    return shown.map(({ subject, baseline, median }, place) => {
-      const base = figures(baseline)
-      const speeds = figures(subject).map((figure, round) => speedup(figure / base[round], better))
+    // Only residual with default settings, without variants such as fp32.
+    const defaultPairs = pairs.filter(({ subject }) => subject === 'residual')
+    return defaultPairs.map(({ subject, baseline, median }, place) => {
+      const baselineFigures = figuresOf(baseline)
+      const speedups = figuresOf(subject).map((figure, round) =>
+        speedup(figure / baselineFigures[round], better),
+      )
       return {
         name: title,
         baseline: BASELINES.get(baseline) ?? baseline,
         place,
         ratio: speedup(median, better),
-        low: Math.min(...speeds),
-        high: Math.max(...speeds),
+        low: Math.min(...speedups),
+        high: Math.max(...speedups),
       }
     })
   })
 }
 
 /**
+ * Converts a ratio of figures to a speedup.
+ *
  * @param {number} ratio
  * @param {import('./statistics.mjs').Better} better
  */
@@ -64,11 +68,13 @@ function speedup(ratio, better) {
 }
 
 /**
+ * Renders the figure.
+ *
  * @param {BenchRecord} record
  * @returns {Promise<string>} SVG
  */
-export function figure(record) {
-  const rows = bars(record)
+export function renderFigure(record) {
+  const rows = toBars(record)
   const baselines = [...new Set(BASELINES.values())].filter((name) =>
     rows.some(({ baseline }) => baseline === name),
   )

@@ -1,12 +1,15 @@
-// Interleaved measurement: in each round every subject runs one slice, and the order rotates. Machines
-// drift, so only ratios within a round are compared.
+// Interleaved measurement: in each round every subject runs one slice, in a rotating order. The
+// speed of a machine changes over time, so only figures of the same round are compared.
 
 import { findDisturbance } from './disturbance.mjs'
 
 /** @typedef {import('./disturbance.mjs').Round} Round */
 /** @typedef {import('./disturbance.mjs').Slice} Slice */
 
-/** @typedef {{ name: string, slice: () => Promise<Slice> }} Subject */
+/**
+ * A measured implementation; `slice` runs and measures one slice.
+ * @typedef {{ name: string, slice: () => Promise<Slice> }} Subject
+ */
 
 /**
  * @typedef {object} Options
@@ -20,11 +23,13 @@ import { findDisturbance } from './disturbance.mjs'
  * @typedef {object} Measured
  * @property {Round[]} rounds counted rounds
  * @property {{ reason: string, round: Round }[]} repeated discarded rounds, with the reason
- * @property {string | undefined} disturbed why a counted round would have been discarded if repeats
- *   had been left
+ * @property {string | undefined} disturbed disturbance of a counted round that was not repeated,
+ *   because the maximum number of repeats was reached
  */
 
 /**
+ * Measures rounds, and repeats rounds that were disturbed.
+ *
  * @param {readonly Subject[]} subjects
  * @param {Options} options
  * @returns {Promise<Measured>}
@@ -33,9 +38,9 @@ export async function interleave(subjects, { rounds: total, repeats, otherLoad =
   /** @type {Measured} */
   const measured = { rounds: [], repeated: [], disturbed: undefined }
   const { rounds, repeated } = measured
-  for (let turn = 0; rounds.length < total; turn++) {
+  for (let rotation = 0; rounds.length < total; rotation++) {
     onRound?.(rounds.length + 1)
-    rounds.push(await measureRound(subjects, turn))
+    rounds.push(await measureRound(subjects, rotation))
     // Every new round changes the medians, so an earlier round may now be an outlier.
     for (;;) {
       const disturbance = findDisturbance(rounds, { otherLoad })
@@ -50,13 +55,13 @@ export async function interleave(subjects, { rounds: total, repeats, otherLoad =
 
 /**
  * @param {readonly Subject[]} subjects
- * @param {number} turn
+ * @param {number} rotation
  */
-async function measureRound(subjects, turn) {
+async function measureRound(subjects, rotation) {
   /** @type {Round} */
   const round = {}
   for (let i = 0; i < subjects.length; i++) {
-    const { name, slice } = subjects[(i + turn) % subjects.length]
+    const { name, slice } = subjects[(i + rotation) % subjects.length]
     round[name] = await slice()
   }
   return round

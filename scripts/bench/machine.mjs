@@ -1,4 +1,4 @@
-// Describes the machine of a measurement.
+// Description of the machine that runs the benchmark.
 
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -9,7 +9,7 @@ import { run } from '../setup/command.mjs'
 import { ROOT } from '../setup.mjs'
 import { measureLoad } from './cpu-load.mjs'
 
-/** Instruction sets that determine which kernels run. */
+/** CPU flags of the instruction sets by which kernels are selected. */
 const FEATURES = ['avx2', 'avx512f', 'avx512_bf16', 'amx_bf16']
 
 /**
@@ -27,7 +27,7 @@ const FEATURES = ['avx2', 'avx512f', 'avx512_bf16', 'amx_bf16']
  * @param {string} python
  * @returns {Promise<Machine>}
  */
-export async function machine(python) {
+export async function describeMachine(python) {
   const info = await readFile('/proc/cpuinfo', 'utf8').catch(() => '')
   const flags = new Set((/^flags\s*:(.*)$/m.exec(info)?.[1] ?? '').trim().split(' '))
   const versionOf = (/** @type {string} */ path) =>
@@ -58,7 +58,8 @@ export async function machine(python) {
 }
 
 /**
- * Returns a processor's name with its family and model, because hypervisors hide the name.
+ * Returns the name of a processor with family and model, because hypervisors may hide the
+ * exact name.
  *
  * @param {string} info /proc/cpuinfo
  */
@@ -71,7 +72,7 @@ export function modelOf(info) {
   return `${name} (family ${numbers[0]}, model ${numbers[1]})`
 }
 
-/** Measures the share of all CPU time that other processes use while this one is idle. */
+/** Measures the share of all CPU time that other processes use while this process is idle. */
 export async function otherCpuLoad() {
   const stopMeasuring = measureLoad(process.pid)
   await sleep(2000)

@@ -1,5 +1,5 @@
-// Selects the fastest PyTorch configuration on this machine as the baseline. The choice is cached,
-// because torch.compile alone can take minutes.
+// Selection of the fastest PyTorch configuration on this machine, which is a baseline. The choice
+// is cached, because compiling with torch.compile can take minutes.
 
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -8,7 +8,7 @@ import { Worker, WorkerError } from './worker.mjs'
 /** @typedef {import('./worker.mjs').Program} Program */
 
 /**
- * A PyTorch configuration, as pytorch/configuration.py reads it.
+ * A PyTorch configuration. pytorch/configuration.py describes the options.
  *
  * @typedef {object} PytorchConfig
  * @property {string} name shown to readers
@@ -21,7 +21,7 @@ import { Worker, WorkerError } from './worker.mjs'
  * @typedef {object} Choice
  * @property {string} chosen name of the fastest configuration
  * @property {Record<string, unknown>} options its options
- * @property {Record<string, number | string>} tried images per second by name, or why it failed
+ * @property {Record<string, number | string>} tried images per second by name, or the error
  */
 
 /** @type {PytorchConfig} */
@@ -34,37 +34,37 @@ export const EAGER = {
 export const TRAINING_CONFIGS = [
   { name: 'fp32, NCHW, fused SGD', options: { layout: 'nchw', precision: 'fp32', fused: true } },
   { name: 'fp32, NHWC, fused SGD', options: { layout: 'nhwc', precision: 'fp32', fused: true } },
-  { name: 'bf16 autocast, NCHW, fused SGD', options: tuned('nchw', 'bf16', { fused: true }) },
-  { name: 'bf16 autocast, NHWC, fused SGD', options: tuned('nhwc', 'bf16', { fused: true }) },
+  { name: 'bf16 autocast, NCHW, fused SGD', options: toOptions('nchw', 'bf16', { fused: true }) },
+  { name: 'bf16 autocast, NHWC, fused SGD', options: toOptions('nhwc', 'bf16', { fused: true }) },
 ]
 
 /** @type {readonly PytorchConfig[]} */
 export const INFERENCE_CONFIGS = [
-  { name: 'fp32, NCHW', options: tuned('nchw', 'fp32') },
-  { name: 'fp32, NHWC', options: tuned('nhwc', 'fp32') },
-  { name: 'fp32, NHWC, frozen TorchScript', options: tuned('nhwc', 'fp32', { frozen: true }) },
-  { name: 'bf16 autocast, NHWC', options: tuned('nhwc', 'bf16') },
-  { name: 'bf16 weights, NHWC', options: tuned('nhwc', 'bf16-weights') },
+  { name: 'fp32, NCHW', options: toOptions('nchw', 'fp32') },
+  { name: 'fp32, NHWC', options: toOptions('nhwc', 'fp32') },
+  { name: 'fp32, NHWC, frozen TorchScript', options: toOptions('nhwc', 'fp32', { frozen: true }) },
+  { name: 'bf16 autocast, NHWC', options: toOptions('nhwc', 'bf16') },
+  { name: 'bf16 weights, NHWC', options: toOptions('nhwc', 'bf16-weights') },
 ]
 
 /** Time limit of torch.compile. */
 const COMPILE_TIMEOUT_MS = 60_000
 /** Duration of each of the two slices that measure a configuration. */
 const SLICE_SECONDS = 0.5
-/** CPU load of other processes above which a choice is not cached. */
+/** Choices are cached only if the CPU load of other processes is below this share. */
 const MAX_OTHER_LOAD = 0.1
 
 /**
  * @param {string} layout
  * @param {string} precision
- * @param {Record<string, unknown>} [more]
+ * @param {Record<string, unknown>} [extra]
  */
-function tuned(layout, precision, more) {
-  return { layout, precision, eager: false, ...more }
+function toOptions(layout, precision, extra) {
+  return { layout, precision, eager: false, ...extra }
 }
 
 /**
- * Measures all configurations and, compiled, the fastest of them.
+ * Measures all configurations, and then the fastest one with torch.compile.
  *
  * @param {readonly PytorchConfig[]} configs
  * @param {(options: Record<string, unknown>) => Program} program
@@ -75,15 +75,15 @@ export async function selectFastest(configs, program, { log, compile }) {
   /** @type {Record<string, number | string>} */
   const tried = {}
   for (const { name, options } of configs) {
-    log(`trying PyTorch, ${name}`)
-    tried[name] = await throughput(program(options))
+    log(`measuring PyTorch, ${name}`)
+    tried[name] = await measureThroughput(program(options))
   }
-  const compiled = compile ? [withCompile(fastest(configs, tried))] : []
+  const compiled = compile ? [withCompile(findFastest(configs, tried))] : []
   for (const { name, options } of compiled) {
-    log(`trying PyTorch, ${name}`)
-    tried[name] = await throughput(program(options), COMPILE_TIMEOUT_MS)
+    log(`measuring PyTorch, ${name}`)
+    tried[name] = await measureThroughput(program(options), COMPILE_TIMEOUT_MS)
   }
-  const { name: chosen, options } = fastest([...configs, ...compiled], tried)
+  const { name: chosen, options } = findFastest([...configs, ...compiled], tried)
   return { chosen, options, tried }
 }
 
@@ -93,7 +93,7 @@ export async function selectFastest(configs, program, { log, compile }) {
  * @param {readonly PytorchConfig[]} configs
  * @param {Record<string, number | string>} tried
  */
-export function fastest(configs, tried) {
+export function findFastest(configs, tried) {
   const rate = (/** @type {PytorchConfig} */ { name }) => {
     const result = tried[name]
     return typeof result === 'number' ? result : Number.NEGATIVE_INFINITY
@@ -117,13 +117,13 @@ function withCompile({ name, options: { frozen: _, ...options } }) {
 }
 
 /**
- * Measures the images per second of the faster of two slices, or returns why it failed.
+ * Returns the images per second of the faster of two slices, or the error.
  *
  * @param {Program} program
  * @param {number} [timeout] milliseconds
  * @returns {Promise<number | string>}
  */
-async function throughput(program, timeout) {
+async function measureThroughput(program, timeout) {
   /** @type {Worker | undefined} */
   let worker
   try {
@@ -141,14 +141,14 @@ async function throughput(program, timeout) {
   }
 }
 
-/** Choices of earlier runs on this machine, stored in a file. */
+/** File with the choices of earlier benchmark runs on this machine. */
 export class ChoiceCache {
-  /** @type {Record<string, Choice>} choices of this run */
+  /** @type {Record<string, Choice>} choices of this process */
   #current = {}
 
   /**
    * @param {string} file
-   * @param {string} machine values that a choice depends on: processor, cores, versions
+   * @param {string} machine properties that a choice depends on: processor, cores, versions
    * @param {number} otherLoad share of the machine that other processes use
    */
   constructor(file, machine, otherLoad) {
@@ -158,7 +158,7 @@ export class ChoiceCache {
   }
 
   /**
-   * Returns the choice for a case, and makes it if there is none.
+   * Returns the cached choice for a case, or calls `choose` and caches the result.
    *
    * @param {string} name
    * @param {() => Promise<Choice>} choose
@@ -171,8 +171,8 @@ export class ChoiceCache {
     this.#current[name] = choice
     if (!this.isIdle) return choice
     await mkdir(dirname(this.file), { recursive: true })
-    const all = { machine: this.machine, choices: { ...(await this.#read()), [name]: choice } }
-    await writeFile(this.file, `${JSON.stringify(all, null, 1)}\n`)
+    const content = { machine: this.machine, choices: { ...(await this.#read()), [name]: choice } }
+    await writeFile(this.file, `${JSON.stringify(content, null, 1)}\n`)
     return choice
   }
 

@@ -6,13 +6,14 @@
  */
 
 /**
- * The subject's figures divided by the baseline's. For rates more than 1 is better, for times less.
+ * Figures of the subject divided by those of the baseline. More than 1 is better for rates, less than
+ * 1 for times.
  *
  * @typedef {object} Ratio
  * @property {number} median median of the ratios within rounds
  * @property {number} worst the ratio of the worst round
- * @property {number} bestToBest best round of the subject over best round of the baseline
- * @property {number} spread range of the ratios over their median
+ * @property {number} bestToBest best round of the subject divided by the best round of the baseline
+ * @property {number} spread range of the ratios divided by their median
  */
 
 /** @param {readonly number[]} values at least one */
@@ -33,7 +34,7 @@ export function best(values, better) {
 }
 
 /**
- * Returns the range of figures over their median.
+ * Returns the range of figures divided by their median.
  *
  * @param {readonly number[]} values
  */
@@ -42,6 +43,8 @@ export function spread(values) {
 }
 
 /**
+ * Compares two implementations by the ratio of their figures in each round.
+ *
  * @param {readonly number[]} subject one figure per round
  * @param {readonly number[]} baseline figures of the same rounds
  * @param {Better} better
@@ -61,12 +64,12 @@ export function compare(subject, baseline, better) {
 }
 
 /**
- * Returns the exponent of the power law y = c * x^exponent, fitted by least squares of the
- * logarithms. 1 is linear.
+ * Fits the power law y = c * x^exponent by least squares of the logarithms. Returns the exponent,
+ * which is 1 for linear growth.
  *
  * @param {readonly { x: number, y: number }[]} points at least two, all above zero
  */
-export function exponent(points) {
+export function fitExponent(points) {
   const logs = points.map(({ x, y }) => ({ x: Math.log(x), y: Math.log(y) }))
   const mean = (/** @type {'x' | 'y'} */ key) =>
     logs.reduce((sum, point) => sum + point[key], 0) / logs.length

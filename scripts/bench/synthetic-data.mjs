@@ -1,11 +1,11 @@
-// Data sets of random pixels in the formats of real ones.
+// Synthetic data sets of random pixels: CIFAR files, JPEG and PNG folders.
 
 import { link, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { encodePng } from '../../dist/image-grid/png.js'
 import { run } from '../setup/command.mjs'
 import { BuildError } from '../setup/error.mjs'
-import { path } from './cases/programs.mjs'
+import { scriptPath } from './cases/programs.mjs'
 import { randomImages } from './residual/random-images.mjs'
 
 export const CIFAR_TRAIN_IMAGES = 2560
@@ -15,8 +15,10 @@ const CIFAR_TEST_IMAGES = 128
 const JPEG_IMAGES = 192
 
 /**
+ * Creates a CIFAR-10 data set.
+ *
  * @param {string} parent
- * @returns {Promise<string>} a folder of CIFAR's binary files
+ * @returns {Promise<string>} folder of the binary files
  */
 export async function createCifar(parent) {
   const folder = join(parent, 'cifar-10-batches-bin')
@@ -30,7 +32,7 @@ export async function createCifar(parent) {
 }
 
 /**
- * Records of one byte for the label and 3072 for the pixels.
+ * Returns CIFAR records: one byte for the label and 3072 bytes for the pixels.
  *
  * @param {number} count
  */
@@ -45,23 +47,25 @@ function records(count) {
 }
 
 /**
+ * Creates a folder of JPEGs of 500 x 375, in a subfolder `train`.
+ *
  * @param {string} parent
  * @param {string} python
- * @returns {Promise<string>} a folder of JPEGs of 500 x 375, in a folder `train`
+ * @returns {Promise<string>} the folder
  */
 export async function createJpegFolder(parent, python) {
   const folder = join(parent, 'synthetic-jpegs')
-  const script = path('../pytorch/synthetic_jpegs.py')
+  const script = scriptPath('../pytorch/synthetic_jpegs.py')
   const { status, stderr } = await run(python, [script, folder, String(JPEG_IMAGES)])
   if (status !== 0) throw new BuildError(`creating synthetic JPEGs failed:\n${stderr.trim()}`)
   return folder
 }
 
-/** Number of distinct images; further files are hard links to them. */
+/** Number of distinct images. All other files are hard links to these. */
 const DISTINCT_IMAGES = 200
 
 /**
- * Fills an image folder with PNGs of 32 x 32 in ten classes.
+ * Creates an image folder of PNGs of 32 x 32 in ten classes.
  *
  * @param {string} folder
  * @param {number} count

@@ -1,9 +1,9 @@
-// A benchmarked process. It prepares once and then works on request, so that several processes with
-// a libtorch of their own can take turns and never compute at the same time.
+// A benchmarked process. The process initializes once and then runs units of work on request, so
+// that processes with different versions of libtorch take turns and never compute concurrently.
 //
-// The protocol is one JSON object per line. The process first describes itself:
-// { "torch": "2.11.0" }. A request { "count": 8 } asks for 8 units of work (steps, batches, epochs) and
-// is answered with { "items": 1024, "seconds": 2.3 } or { "error": "..." }.
+// The protocol is one JSON object per line. The first line describes the process: { "torch":
+// "2.11.0" }. The request { "count": 8 } starts 8 units of work (steps, batches, epochs). The
+// response is { "items": 1024, "seconds": 2.3 } or { "error": "..." }.
 
 import { spawn } from 'node:child_process'
 import { basename } from 'node:path'
@@ -13,7 +13,7 @@ import { measureLoad, peakMegabytes } from './cpu-load.mjs'
 
 /** @typedef {import('./disturbance.mjs').Slice} Slice */
 
-/** A process that exited, failed or did not answer in time; the message ends with its last output. */
+/** The process exited, failed or timed out. The message ends with its last output to stderr. */
 export class WorkerError extends Error {
   /**
    * @param {string} reason short description
@@ -50,7 +50,7 @@ process.on('exit', () => {
 
 /** A running process that works on request. */
 export class Worker {
-  /** @type {Record<string, unknown>} the description that the process sent */
+  /** @type {Record<string, unknown>} first line of the process, which describes it */
   info = {}
   #stderr = ''
 
@@ -73,7 +73,7 @@ export class Worker {
 
   /** @param {Program} program */
   constructor({ command, args, env }) {
-    // Without its folder, which would reveal the machine's layout in a record.
+    // Without the folder, because records must not contain paths of this machine.
     this.name = basename(args[0] ?? command)
     this.child = spawn(command, args, {
       env: { ...process.env, ...env },
@@ -105,15 +105,15 @@ export class Worker {
     /** @type {NodeJS.Timeout | undefined} */
     let timer
     const expired = new Promise((resolve) => {
-      timer = setTimeout(resolve, timeout, `did not answer within ${timeout / 1000} s`)
+      timer = setTimeout(resolve, timeout, `did not respond within ${timeout / 1000} s`)
     })
     const line = this.lines.next().then(({ value, done }) => (done ? this.exited : { value }))
     const outcome = await Promise.race([line, expired])
     clearTimeout(timer)
     if (typeof outcome === 'string') throw this.#error(outcome)
-    const answer = JSON.parse(/** @type {{ value: string }} */ (outcome).value)
-    if (answer.error !== undefined) throw this.#error(answer.error)
-    return answer
+    const response = JSON.parse(/** @type {{ value: string }} */ (outcome).value)
+    if (response.error !== undefined) throw this.#error(response.error)
+    return response
   }
 
   /**
@@ -131,7 +131,7 @@ export class Worker {
   }
 
   /** Peak resident size in megabytes; undefined where it is not available. */
-  get peak() {
+  get peakMegabytes() {
     return peakMegabytes(/** @type {number} */ (this.child.pid))
   }
 

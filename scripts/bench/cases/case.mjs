@@ -3,15 +3,15 @@
  *
  * @typedef {object} Case
  * @property {string} name value of `--case`
- * @property {string} title heading on the page
- * @property {string} [about] what is measured, in a sentence or two
+ * @property {string} title heading in docs/performance.md
+ * @property {string} [about] description of the measurement
  * @property {(context: Context) => Promise<Result>} measure
  */
 
 /** @typedef {import('../comparison.mjs').Comparison} Comparison */
 
 /**
- * Figures without a baseline.
+ * Figures that are not compared with a baseline.
  *
  * @typedef {object} Figures
  * @property {'figures'} kind
@@ -27,15 +27,15 @@
  */
 
 /**
- * Time and memory as functions of a size.
+ * Time and memory as functions of a problem size.
  *
  * @typedef {object} Scaling
  * @property {'scaling'} kind
  * @property {string} x name of the size
  * @property {{ label: string, x: number, seconds: number, megabytes: number }[]} points
  * @property {string} y unit of work that `seconds` refers to
- * @property {number} exponent of the seconds: 1 is linear
- * @property {boolean} [constantMemory] the memory should not grow
+ * @property {number} exponent exponent of the growth of the seconds: 1 is linear
+ * @property {boolean} [constantMemory] whether the memory must not grow
  */
 
 /** @typedef {Comparison | Figures | Scaling} Result */
@@ -50,7 +50,7 @@
  * @property {string} folder temporary folder
  * @property {() => Promise<string>} jpegs returns a folder of JPEGs
  * @property {() => Promise<string>} cifar returns a folder of CIFAR's binary files
- * @property {() => Promise<string>} loaderProgram returns the program that loads batches without libtorch
+ * @property {() => Promise<string>} loaderProgram returns the program that loads batches
  * @property {(line: string) => void} log
  */
 

@@ -4,7 +4,7 @@ import { node } from './programs.mjs'
 
 /** @typedef {{ step: number, megabytes: number }} Memory */
 
-/** Megabytes by which a garbage-collected heap may vary. */
+/** Maximum memory growth in megabytes, which allows for garbage that is not collected yet. */
 const MAX_GROWTH_MB = 10
 
 /** @type {import('./case.mjs').Case} */
@@ -12,7 +12,7 @@ export const eventLoop = {
   name: 'event-loop',
   title: 'Event loop during training',
   about:
-    'resnet8 on the included images, batch 8, with a hook on every step, for 10,000 steps. The delay ' +
+    'resnet8 on the included images, batch 8, with an `onStep` hook, for 10,000 steps. The delay ' +
     "is measured by perf_hooks' histogram, minus the 1 ms interval of its timer; memory growth is the " +
     'increase of the resident size from a tenth of the steps to the end.',
   measure: async ({ quick, folder }) => {

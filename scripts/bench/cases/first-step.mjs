@@ -8,7 +8,7 @@ export const firstStep = {
   name: 'first-step',
   title: 'Time from process start to the first step, ResNet-20, batch 128',
   about:
-    'A minimal program that trains on a folder of CIFAR files, until it prints the loss of its ' +
+    'Time until a minimal program that trains on a folder of CIFAR files prints the loss of its ' +
     'first step. The PyTorch program uses a DataLoader with two workers.',
   measure: async ({ settings, python, cifar, folder }) => {
     const data = await cifar()

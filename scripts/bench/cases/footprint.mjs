@@ -28,8 +28,8 @@ export const footprint = {
   title: 'Import time and package sizes',
   about:
     'Import: `import "residual"` in a new Node process, median of five. Sizes are those of installed ' +
-    'files; the dependencies are those of `npm install residual`. PyTorch is torch and torchvision ' +
-    'without the CUDA libraries that pip installs by default.',
+    'files; the dependencies are the packages that `npm install residual` adds. PyTorch is torch and ' +
+    'torchvision without the CUDA libraries that pip installs by default.',
   measure: async ({ python, folder, settings }) => {
     const imports = []
     for (let i = 0; i < 5; i++) {
@@ -94,9 +94,9 @@ async function libtorchBytes() {
   const { name, library: file } = PLATFORM.libtorch
   const library = join(ROOT, 'bindings/npm', name, 'lib', file)
   const { stdout } = await run('ldd', [library])
-  const needed = [...stdout.matchAll(/ => (\/\S+) /g)].map(([, path]) => path)
+  const libraries = [...stdout.matchAll(/ => (\/\S+) /g)].map(([, path]) => path)
   const system = /^\/(usr\/)?lib/
-  return totalBytes([library, ...needed.filter((path) => !system.test(path))])
+  return totalBytes([library, ...libraries.filter((path) => !system.test(path))])
 }
 
 /** Returns the folders of the packages that `npm install residual` installs. */
@@ -107,8 +107,8 @@ async function dependencies() {
     if (folder === undefined || found.has(folder)) return
     const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'))
     found.set(folder, name)
-    const needs = { ...manifest.dependencies, ...manifest.optionalDependencies }
-    for (const need of Object.keys(needs)) await visit(folder, need)
+    const required = { ...manifest.dependencies, ...manifest.optionalDependencies }
+    for (const dependency of Object.keys(required)) await visit(folder, dependency)
   }
   const { dependencies } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
   for (const name of Object.keys(dependencies)) await visit(ROOT, name)
@@ -116,7 +116,7 @@ async function dependencies() {
 }
 
 /**
- * Returns the folder of a package; undefined for an optional package of another platform.
+ * Returns the folder of a package; undefined if an optional package is not installed.
  *
  * @param {string} from
  * @param {string} name

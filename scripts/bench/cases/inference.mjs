@@ -10,8 +10,8 @@ import { node, pytorch } from './programs.mjs'
 
 const ABOUT =
   'residual runs `model.predict()` with default settings, from pixels to ranked probabilities. The ' +
-  'others start from a normalized tensor and end with logits. onnxruntime runs the file that residual ' +
-  'exported, in the same version of Node.'
+  'other implementations start from a normalized tensor and end with logits. onnxruntime runs the ' +
+  'model that residual exported, in the same version of Node.'
 
 /**
  * @typedef {object} Network

@@ -11,9 +11,9 @@ export const jpegFolder = {
     'Decoding, random resized crop to 224, flip and normalization, with as many workers as cores. ' +
     'The baseline is the faster of two torchvision pipelines: Pillow with transforms, and ' +
     'decode_jpeg with transforms.v2. residual caches decoded images between epochs if there is ' +
-    'enough memory, DataLoader does not. Both cases are measured: epochs after the first one with ' +
-    'the cache, and epochs without the cache, in which only the crop of each image is decoded. (The ' +
-    'first epoch with the cache decodes complete images.)',
+    'enough memory, DataLoader does not. residual is measured with the cache (epochs after the first ' +
+    'one, which decodes complete images) and without the cache (only the crop of each image is ' +
+    'decoded).',
   measure: async ({ settings, python, cores, jpegs, loaderProgram }) => {
     const data = await jpegs()
     const command = await loaderProgram()

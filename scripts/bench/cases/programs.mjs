@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 /** @typedef {import('../worker.mjs').Program} Program */
 
 /**
- * A program of scripts/bench/pytorch.
+ * Returns the command of a program of scripts/bench/pytorch.
  *
  * @param {string} python
  * @param {string} script
@@ -13,21 +13,28 @@ import { fileURLToPath } from 'node:url'
  * @returns {Program}
  */
 export function pytorch(python, script, config) {
-  return { command: python, args: [path(`../pytorch/${script}.py`), JSON.stringify(config)] }
+  return { command: python, args: [scriptPath(`../pytorch/${script}.py`), JSON.stringify(config)] }
 }
 
 /**
- * A Node program of scripts/bench, such as `residual/train-step`.
+ * Returns the command of a Node program of scripts/bench, such as `residual/train-step`.
  *
  * @param {string} script
  * @param {Record<string, unknown>} config
  * @returns {Program}
  */
 export function node(script, config) {
-  return { command: process.execPath, args: [path(`../${script}.mjs`), JSON.stringify(config)] }
+  return {
+    command: process.execPath,
+    args: [scriptPath(`../${script}.mjs`), JSON.stringify(config)],
+  }
 }
 
-/** @param {string} relative */
-export function path(relative) {
+/**
+ * Returns the path of a script.
+ *
+ * @param {string} relative path relative to scripts/bench/cases
+ */
+export function scriptPath(relative) {
   return fileURLToPath(new URL(relative, import.meta.url))
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { exponent } from '../statistics.mjs'
+import { fitExponent } from '../statistics.mjs'
 import { createImageFolder } from '../synthetic-data.mjs'
 import { Worker } from '../worker.mjs'
 import { node } from './programs.mjs'
@@ -15,7 +15,7 @@ const CIFAR = { net: 'resnet20', stem: 'cifar', size: 32, batch: 128 }
  * @typedef {object} StepTable
  * @property {string} name
  * @property {string} x
- * @property {string} fixed what is the same for all points
+ * @property {string} fixed parameters that are the same for all points
  * @property {readonly { label: string, x: number, network: Record<string, unknown> }[]} points
  */
 
@@ -57,7 +57,7 @@ const stepCases = STEP_TABLES.map(({ name, x, fixed, points }) => ({
       context.settings.log(label)
       measured.push({ label, x, ...(await measureStep(context, network)) })
     }
-    return scaling(x, 'step', measured)
+    return toScaling(x, 'step', measured)
   },
 }))
 
@@ -73,7 +73,7 @@ const threads = {
       const network = { ...CIFAR, threads: count, steps: 2 }
       measured.push({ label: String(count), x: count, ...(await measureStep(context, network)) })
     }
-    return scaling('threads', 'step', measured)
+    return toScaling('threads', 'step', measured)
   },
 }
 
@@ -94,7 +94,7 @@ const dataSet = {
       const epochs = await measureEpochs(context, folder, 2)
       measured.push({ label: count.toLocaleString('en'), x: count, ...epochs[1] })
     }
-    return { ...scaling('images', 'epoch', measured), constantMemory: true }
+    return { ...toScaling('images', 'epoch', measured), constantMemory: true }
   },
 }
 
@@ -102,15 +102,15 @@ const dataSet = {
 const epochs = {
   name: 'scaling-epochs',
   title: 'Memory by epochs',
-  about: 'resnet8 on a folder of 500 PNGs of 32 x 32; the time is that of the epoch itself.',
+  about: 'resnet8 on a folder of 500 PNGs of 32 x 32; time of the epoch, and peak memory after it.',
   measure: async (context) => {
     const folder = await createImageFolder(join(context.folder, 'images-epochs'), 500)
     const measured = await measureEpochs(context, folder, context.quick ? 3 : 24)
-    const shown = measured.flatMap((epoch, index) => {
+    const selected = measured.flatMap((epoch, index) => {
       const x = index + 1
       return Number.isInteger(Math.log2(x / 3)) ? [{ label: String(x), x, ...epoch }] : []
     })
-    return { ...scaling('epochs', 'epoch', shown), exponent: 0, constantMemory: true }
+    return { ...toScaling('epochs', 'epoch', selected), exponent: 0, constantMemory: true }
   },
 }
 
@@ -123,9 +123,9 @@ export const scalingCases = [...stepCases, threads, dataSet, epochs]
  * @param {Point[]} points
  * @returns {Scaling}
  */
-function scaling(x, y, points) {
+function toScaling(x, y, points) {
   const values = points.map((point) => ({ x: point.x, y: point.seconds }))
-  return { kind: 'scaling', x, y, points, exponent: values.length > 1 ? exponent(values) : 1 }
+  return { kind: 'scaling', x, y, points, exponent: values.length > 1 ? fitExponent(values) : 1 }
 }
 
 /**

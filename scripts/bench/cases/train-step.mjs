@@ -12,7 +12,7 @@ import { node, pytorch } from './programs.mjs'
  * @property {'cifar' | 'imagenet'} stem
  * @property {number} size
  * @property {number} batch
- * @property {number} steps steps per epoch of residual: about as many as a slice with repeats needs
+ * @property {number} steps steps per epoch of residual: about as many as a slice runs
  * @property {{ eager: number, best: number }} targets
  */
 
@@ -28,7 +28,7 @@ const NETWORKS = [
   },
   {
     ...{ net: 'resnet50', title: 'ResNet-50 at 224, batch 16', stem: 'imagenet', size: 224 },
-    // Few steps, because residual holds the images of a whole epoch in memory, PyTorch one batch.
+    // Few steps, because residual keeps the images of an epoch in memory, but PyTorch only a batch.
     ...{ batch: 16, steps: 12, targets: { eager: 1.8, best: 1.0 } },
   },
 ]
@@ -40,8 +40,8 @@ export const trainStep = NETWORKS.map(({ title, steps, targets, ...network }) =>
     name,
     title: `Training step, ${title}`,
     about:
-      'Forward pass, cross-entropy, backward pass, update and reading the loss, on images in ' +
-      'memory. residual runs `train()` with default settings, including hooks and data loader.',
+      'Forward pass, cross-entropy, backward pass, optimizer step and reading the loss, on ' +
+      'images in memory. residual runs `train()` with default settings, including hooks and data loader.',
     measure: async ({ settings, python, choices, folder }) => {
       const program = (/** @type {Record<string, unknown>} */ options) =>
         pytorch(python, 'train_step', { ...network, ...options })

@@ -1,9 +1,9 @@
-// Compares a complete training with the recipe `fast` with the same recipe in PyTorch.
+// Compares a complete training run of the recipe `fast` with the same training in PyTorch.
 
 import { join } from 'node:path'
 import { run } from '../../setup/command.mjs'
 import { BuildError } from '../../setup/error.mjs'
-import { node, path } from '../cases/programs.mjs'
+import { node, scriptPath } from '../cases/programs.mjs'
 import { Worker, WorkerError } from '../worker.mjs'
 import { NOT_MEASURED } from './options.mjs'
 
@@ -21,6 +21,8 @@ const FULL = { net: 'resnet18', epochs: 15 }
 const TINY = { net: 'resnet20', epochs: 2 }
 
 /**
+ * Trains with residual and with PyTorch.
+ *
  * @param {string} data folder with train/<class> and test/<class>
  * @param {import('./options.mjs').GpuOptions} options
  * @returns {Promise<FastRecipe>}
@@ -31,7 +33,7 @@ export async function trainFastRecipe(data, { python, device, tiny, folder, sett
   const config = { data, net, epochs, device, out: join(folder, 'fast') }
   const residual = await trainResidual(config, settings)
   const { status, stdout, stderr } = await run(python, [
-    ...[path('../../trials/pytorch_cifar.py'), data, '--recipe', 'fast', '--net', net],
+    ...[scriptPath('../../trials/pytorch_cifar.py'), data, '--recipe', 'fast', '--net', net],
     ...['--epochs', String(epochs), '--device', device],
     ...(device === 'cuda' ? ['--bf16'] : []),
   ])
@@ -62,7 +64,11 @@ async function trainResidual(config, settings) {
   }
 }
 
-/** @param {FastRecipe | undefined} recipe */
+/**
+ * Returns a table with a row for each implementation.
+ *
+ * @param {FastRecipe | undefined} recipe
+ */
 export function recipeTable(recipe) {
   const heading = ['recipe `fast`', 'test accuracy', 'seconds']
   if (recipe === undefined) {

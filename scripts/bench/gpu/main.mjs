@@ -1,13 +1,13 @@
-// The GPU benchmark, started by scripts/bench/gpu/run. Compares training steps of ResNet-20 (batch 128),
-// CIFAR ResNet-18 (512) and ResNet-50 at 224 (256) with PyTorch eager and its fastest configuration on
-// the same GPU and, with --data, a complete training with the recipe `fast`.
+// The GPU benchmark, started by scripts/bench/gpu/run. Compares training steps of ResNet-20 (batch
+// 128), CIFAR ResNet-18 (512) and ResNet-50 at 224 (256) with PyTorch eager and its fastest
+// configuration on the same GPU and, with --data, a complete training run of the recipe `fast`.
 //
-//   --tiny          small sizes for a functional test, also without a GPU
+//   --tiny          small sizes for a functional test, which also runs without a GPU
 //   --data FOLDER   images of 32 x 32 in train/<class> and test/<class> (CIFAR-10)
 //   --rounds 5, --python python3
 //
-// Prints `not measured` without a GPU, or if residual cannot use the one that PyTorch found; the reason
-// is on stderr.
+// Prints `not measured` without a GPU, or if residual cannot train on the GPU that PyTorch found.
+// The reason is written to stderr.
 
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

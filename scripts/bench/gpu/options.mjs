@@ -4,10 +4,10 @@
  * @typedef {object} GpuOptions
  * @property {string} python
  * @property {'cpu' | 'cuda'} device
- * @property {boolean} tiny small sizes, as a functional test
+ * @property {boolean} tiny small sizes, for a functional test
  * @property {string} folder temporary folder
  * @property {import('../comparison.mjs').Settings} settings
  */
 
-/** Table cell in place of a figure. */
+/** Table cell of a missing figure. */
 export const NOT_MEASURED = 'not measured'

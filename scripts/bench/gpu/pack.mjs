@@ -1,5 +1,5 @@
-// Fills runs/gpu with everything that scripts/bench/gpu/run needs on a machine without network access:
-// Node, the build, and its npm dependencies. About 40 MB.
+// Fills runs/gpu with everything that scripts/bench/gpu/run needs on a machine without network
+// access: Node, the build, and its npm dependencies. About 40 MB.
 //
 //   node scripts/bench/gpu/pack.mjs
 

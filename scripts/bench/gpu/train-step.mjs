@@ -1,4 +1,4 @@
-// Compares complete training steps on a GPU with PyTorch.
+// Compares training steps of residual and PyTorch on a GPU.
 
 import { join } from 'node:path'
 import { node, pytorch } from '../cases/programs.mjs'
@@ -10,7 +10,7 @@ import { NOT_MEASURED } from './options.mjs'
 /** @typedef {import('../pytorch-configs.mjs').PytorchConfig} PytorchConfig */
 
 /**
- * The result for a network, or the reason why there is none.
+ * The result for a network, or the reason why it was not measured.
  *
  * @typedef {object} StepResult
  * @property {{ net: string, batch: number }} network
@@ -23,7 +23,7 @@ export const NETWORKS = [
   { net: 'resnet18', stem: 'cifar', size: 32, batch: 512, tiny: { batch: 8 } },
   { net: 'resnet50', stem: 'imagenet', size: 224, batch: 256, tiny: { batch: 2, size: 64 } },
 ]
-/** Steps per epoch of residual, whose images are in memory. */
+/** Steps per epoch of residual, limited because the images of an epoch are in memory. */
 const STEPS = { resnet20: 400, resnet18: 60, resnet50: 6 }
 const TINY_STEPS = 30
 
@@ -47,7 +47,7 @@ const CONFIGS = [
     options: { layout: 'nhwc', precision: 'bf16', fused: true, tf32: true },
   },
 ]
-/** Only with a GPU. @type {PytorchConfig} */
+/** Measured only with a GPU. @type {PytorchConfig} */
 const CUDA_GRAPH = {
   name: 'bf16 autocast, NHWC, fused SGD, CUDA graph',
   options: { layout: 'nhwc', precision: 'bf16', fused: true, tf32: true, graph: true },
@@ -110,7 +110,7 @@ export async function compareStep({ tiny: tinySizes, ...full }, options) {
  * @param {readonly StepResult[]} results
  */
 export function stepTable(results) {
-  const heading = [...['training step', 'images/s', '`cudaGraphs` / this', 'worst', 'best to best']]
+  const heading = ['training step', 'images/s', '`cudaGraphs` / row', 'worst', 'best to best']
   const rows = NETWORKS.flatMap(({ net }) => {
     const found = results.find(({ network }) => network.net === net)
     if (found?.result === undefined) {

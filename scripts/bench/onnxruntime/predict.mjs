@@ -1,5 +1,5 @@
-// onnxruntime in the cases infer-*: from a normalized tensor to logits, with the network that residual
-// exported. A unit of work is a batch.
+// onnxruntime in the cases infer-*: from a normalized tensor to logits, with the network that
+// residual exported. A unit of work is a batch.
 
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { readConfig, serve } from '../residual/serve.mjs'

@@ -7,7 +7,7 @@ torchvision.transforms.v2 on uint8 tensors).
 
 from pathlib import Path
 
-import serve  # noqa: I001  first, because it extends the module path
+import serve  # noqa: I001  first, because this import extends the module path
 import torch
 from torch.utils.data import DataLoader
 from torchvision import io, transforms
@@ -58,11 +58,11 @@ def main():
     )
 
     def passes(count):
-        count_images = 0
+        num_images = 0
         for _ in range(count):
             for images, _ in loader:
-                count_images += len(images)
-        return count_images
+                num_images += len(images)
+        return num_images
 
     serve.serve(passes, workers=config["workers"], images=len(data))
 

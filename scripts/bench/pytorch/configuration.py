@@ -2,7 +2,7 @@
 
 layout      nchw, or nhwc (channels_last weights and inputs)
 precision   fp32, bf16 (autocast), or bf16-weights (inference only)
-fused       SGD(fused=True); otherwise SGD on a CPU updates the tensors one by one
+fused       SGD(fused=True); otherwise SGD on the CPU updates one tensor after the other
 compile     torch.compile
 graph       CUDA graph of the whole step (training on a GPU only)
 frozen      traced, frozen and optimized by TorchScript, which folds normalization (inference only)
@@ -16,7 +16,7 @@ import networks
 
 
 def build(config, device="cpu"):
-    """Builds the network on its device and in its layout."""
+    """Builds the network on a device, in the layout of the configuration."""
     torch.manual_seed(1)
     shortcut = "A" if config["stem"] == "cifar" and config["net"] in networks.CIFAR else "B"
     net = networks.build(config["net"], stem=config["stem"], shortcut=shortcut)
@@ -37,7 +37,7 @@ def to_layout(module_or_tensor, config):
 def autocast(config, device="cpu"):
     """Returns a function that creates the context of a forward pass."""
     if config.get("precision") == "bf16":
-        # A cached cast would be a tensor from before the graph was captured.
+        # Cached casts from before the capture would not be recomputed in a replay.
         cache = not config.get("graph")
         return lambda: torch.autocast(device, dtype=torch.bfloat16, cache_enabled=cache)
     return nullcontext

@@ -1,15 +1,15 @@
-"""PyTorch in the case epoch: an epoch with data loading, validation and checkpoint. A unit of work is
-an epoch.
+"""PyTorch in the case epoch: an epoch with data loading, validation and checkpoint. A unit of
+work is an epoch.
 
-`pipeline` is dataloader (a DataLoader with two workers and torchvision's transforms on Pillow images)
-or memory (images in memory as uint8, augmented in batches by tensor operations). Loss and number of
+`pipeline` is dataloader (a DataLoader with two workers and torchvision's transforms on Pillow
+images) or memory (images in memory as uint8, augmented in batches by tensor operations). Loss and number of
 correct predictions are read at every step. configuration.py describes the other options.
 """
 
 import os
 import tempfile
 
-import serve  # noqa: I001  first, because it extends the module path
+import serve  # noqa: I001  first, because this import extends the module path
 import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
@@ -35,7 +35,7 @@ def loaders(config, train, validation):
 
 
 class InMemory:
-    """Batches of images in memory, augmented together."""
+    """Iterates over batches of images in memory, which are augmented as tensors."""
 
     def __init__(self, images, labels, batch, augment, shuffle):
         self.images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
@@ -45,9 +45,9 @@ class InMemory:
     def __iter__(self):
         n = len(self.labels)
         order = torch.randperm(n) if self.shuffle else torch.arange(n)
-        for chosen in order.split(self.batch):
+        for indices in order.split(self.batch):
             prepare = self.augment if self.shuffle else self.augment.normalize
-            yield prepare(self.images[chosen]), self.labels[chosen]
+            yield prepare(self.images[indices]), self.labels[indices]
 
 
 def main():

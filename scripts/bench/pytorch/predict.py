@@ -1,6 +1,6 @@
 """PyTorch in the cases infer-*: from a normalized tensor to logits. A unit of work is a batch."""
 
-import serve  # noqa: I001  first, because it extends the module path
+import serve  # noqa: I001  first, because this import extends the module path
 import torch
 
 import configuration

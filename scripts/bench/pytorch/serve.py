@@ -1,4 +1,4 @@
-"""The worker's side of the protocol that scripts/bench/worker.mjs describes."""
+"""Protocol of scripts/bench/worker.mjs, in the benchmarked process."""
 
 import json
 import sys
@@ -27,7 +27,10 @@ def synchronize():
 
 
 def serve(work, **info):
-    """Describes the process, and calls `work(count)`, which returns the number of images, on request."""
+    """Describes the process, then calls `work(count)` for each request.
+
+    `work` returns the number of processed images.
+    """
     write_line({"torch": torch.__version__, "threads": torch.get_num_threads(), **info})
     for line in sys.stdin:
         count = json.loads(line)["count"]

@@ -2,7 +2,8 @@
 
     python synthetic_jpegs.py FOLDER COUNT
 
-Smooth shapes with fine noise at quality 90 have about as many bytes per pixel as ImageNet's photos.
+Smooth gradients with fine noise at quality 90 have about as many bytes per pixel as the photos of
+ImageNet.
 """
 
 import sys
@@ -24,6 +25,6 @@ def synthetic_image(random):
 folder, count = Path(sys.argv[1]), int(sys.argv[2])
 random = np.random.default_rng(1)
 for index in range(count):
-    kind = folder / "train" / ("even", "odd")[index % 2]
-    kind.mkdir(parents=True, exist_ok=True)
-    synthetic_image(random).save(kind / f"{index:04}.jpg", quality=90)
+    class_folder = folder / "train" / ("even", "odd")[index % 2]
+    class_folder.mkdir(parents=True, exist_ok=True)
+    synthetic_image(random).save(class_folder / f"{index:04}.jpg", quality=90)

@@ -1,7 +1,7 @@
-"""PyTorch in the cases train-*: forward pass, cross-entropy, backward pass, update and reading the
-loss, on normalized images in memory. A unit of work is a step."""
+"""PyTorch in the cases train-*: forward pass, cross-entropy, backward pass, optimizer step and
+reading the loss, on normalized images in memory. A unit of work is a step."""
 
-import serve  # noqa: I001  first, because it extends the module path
+import serve  # noqa: I001  first, because this import extends the module path
 import torch
 import torch.nn.functional as F
 
@@ -33,7 +33,7 @@ def step():
 
 
 def capture():
-    """Captures the step as a CUDA graph, as PyTorch's documentation does for a whole network."""
+    """Captures the complete step as a CUDA graph, as in PyTorch's documentation."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):

@@ -1,4 +1,4 @@
-// Trains a network for one step, to have a model for predictions, and exports it as ONNX.
+// Creates the model of the inference cases by one training step, and exports it as ONNX.
 
 import { join } from 'node:path'
 import { exportModel, train } from '../../../dist/index.js'

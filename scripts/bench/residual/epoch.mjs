@@ -37,16 +37,16 @@ const run = train(
     },
   },
 )
-const failed = run.then(() => Promise.reject(new Error('the run ended')))
-failed.catch(() => {})
+const failure = run.then(() => Promise.reject(new Error('the run ended')))
+failure.catch(() => {})
 
-/** Runs one epoch, up to its checkpoint. */
+/** Runs one epoch, including its checkpoint. */
 function epoch() {
   const saved = new Promise((resolve) => {
     onSaved = () => resolve(undefined)
   })
   startNextEpoch?.()
-  return Promise.race([saved, failed])
+  return Promise.race([saved, failure])
 }
 
 await epoch()

@@ -6,7 +6,7 @@ import { readConfig, writeLine } from './serve.mjs'
 
 const { steps, batch, out } = readConfig()
 const RESOLUTION_MS = 1
-/** Steps that load libraries and warm up, and are not measured. */
+/** First steps, which load libraries and are not measured. */
 const WARM_UP_STEPS = 20
 
 const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
@@ -19,8 +19,8 @@ const result = await train(
     onStep: ({ step }) => {
       hookCalls++
       if (step === WARM_UP_STEPS) delay.enable()
-      const due = (memory.length + 1) * (steps / 10)
-      if (step >= due) memory.push({ step, megabytes: process.memoryUsage.rss() / 2 ** 20 })
+      const nextSample = (memory.length + 1) * (steps / 10)
+      if (step >= nextSample) memory.push({ step, megabytes: process.memoryUsage.rss() / 2 ** 20 })
     },
   },
 )

@@ -1,4 +1,4 @@
-// Random images, the same in every process.
+// Pseudo-random images, identical in every process.
 
 const CHANNELS = /** @type {const} */ (3)
 
@@ -8,7 +8,7 @@ const CHANNELS = /** @type {const} */ (3)
  */
 export function randomImages(count, size) {
   const images = new Uint8Array(count * size * size * CHANNELS)
-  // The upper bits of a linear congruential generator are cheap and random enough.
+  // The upper bits of a linear congruential generator are fast to compute and sufficiently random.
   let state = 1
   for (let i = 0; i < images.length; i++) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0

@@ -1,5 +1,5 @@
-// Measures one point of the cases scaling-*: a few steps of a run, or a few epochs on a folder. Each
-// point has a process of its own, so that its peak memory is that of the process.
+// Measures one point of the cases scaling-*: a few steps of a run, or a few epochs on a folder.
+// Each point runs in a separate process, because the peak memory is measured per process.
 
 import { readFileSync } from 'node:fs'
 import { train } from '../../../dist/index.js'

@@ -1,4 +1,4 @@
-// The worker's side of the protocol that ../worker.mjs describes.
+// Protocol of ../worker.mjs, in the benchmarked process.
 
 import { createInterface } from 'node:readline'
 

@@ -1,4 +1,4 @@
-// A training run through the public API that makes steps on request and is paused between requests.
+// A training run through the public API that runs steps on request and is paused between requests.
 
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -19,8 +19,8 @@ import { randomImages } from './random-images.mjs'
  * @property {boolean} [cudaGraphs]
  */
 
-/** Share of the last step's duration after which the run is paused. */
-const PAUSE_AT = 0.3
+/** Delay of the pause after the second to last step, as a share of the step time. */
+const PAUSE_DELAY = 0.3
 const STEP_TIMEOUT_MS = 120_000
 
 /** A run on normalized images in memory, without augmentation. */
@@ -66,7 +66,7 @@ export class SteppedRun {
         },
       },
     )
-    // A failure is reported by the next wait for a step.
+    // Rejects the next wait for a step if the run fails or ends.
     this.failed = this.training.then(
       () => Promise.reject(new Error('the run ended')),
       (error) => Promise.reject(error),
@@ -74,7 +74,7 @@ export class SteppedRun {
     this.failed.catch(() => {})
   }
 
-  /** Makes the first steps, which allocate memory, and pauses. */
+  /** Runs the first steps, which allocate memory, and pauses. */
   async start() {
     await this.#nextStep()
     const start = performance.now()
@@ -86,10 +86,10 @@ export class SteppedRun {
   }
 
   /**
-   * Makes steps and pauses.
+   * Runs steps and pauses.
    *
    * @param {number} count
-   * @returns {Promise<number>} seconds
+   * @returns {Promise<number>} elapsed seconds
    */
   async run(count) {
     const last = this.#step + count
@@ -97,7 +97,7 @@ export class SteppedRun {
     this.training.resume()
     while (this.#step < last - 1) await this.#nextStep()
     while (this.#step < last) {
-      await sleep(PAUSE_AT * this.#stepMs)
+      await sleep(PAUSE_DELAY * this.#stepMs)
       this.training.pause()
       // At the end of an epoch the pause may take effect before the last step.
       const timeout = 4 * this.#stepMs + 1000
