@@ -59,7 +59,7 @@ pub struct DataFile {
     pub file: &'static str,
     /// Size of the unpacked file.
     pub bytes: u64,
-    /// Checksum of the unpacked file, because compressors differ.
+    /// Checksum of the unpacked file, because gzip output differs between compressors.
     pub sha256: &'static str,
 }
 
@@ -70,7 +70,7 @@ impl KnownDataset {
     }
 
     /// Returns whether a folder contains all files, by name and size (gzipped files by name). The
-    /// download and `data verify` check their content; every read checks the checksum of gzip.
+    /// download and `data verify` check the content; reading a gzipped file checks its checksum.
     fn is_complete_in(&self, folder: &Path) -> bool {
         self.files.iter().all(|file| {
             let length = |name: &str| std::fs::metadata(folder.join(name)).ok().map(|m| m.len());
@@ -97,10 +97,10 @@ impl KnownDataset {
         folders.into_iter().flatten().find(|folder| self.is_complete_in(folder))
     }
 
-    /// Returns the folder that contains all files.
+    /// Returns the folder that contains all files, as [`folder`](Self::folder).
     ///
     /// # Errors
-    /// `E_DATA_NOT_FOUND`, with a hint about the download.
+    /// `E_DATA_NOT_FOUND` if there is none, with a hint about the download.
     pub(crate) fn require_folder(&self) -> Result<PathBuf> {
         self.folder().ok_or_else(|| {
             let message = match self.download_folder() {

@@ -110,7 +110,7 @@ pub(super) struct LookupEntry {
     pub advance: u8,
     /// Advance to the last coefficient, plus [`END_OF_BLOCK`] if the block ends.
     pub last: u8,
-    /// Value of the second coefficient; 0 if there is only one.
+    /// Value of the second coefficient; 0 without a second coefficient.
     pub second: i8,
     /// Value of the first coefficient, without the value bits beyond the lookup.
     value: i16,
@@ -123,8 +123,8 @@ pub(super) struct LookupEntry {
 pub(super) type LookupTable = [LookupEntry; 1 << LOOKUP_BITS];
 
 impl LookupEntry {
-    /// Entry of a code longer than the lookup. Its advance exceeds the last coefficient, for which
-    /// the decoder falls back to decoding without the lookup.
+    /// Entry of a code longer than the lookup. The advance exceeds the last coefficient, so that the
+    /// decoder decodes the code without the lookup.
     const NONE: LookupEntry =
         LookupEntry { bits: 0, advance: 0, last: 64, second: 0, value: 0, extra_bits: 0 };
 

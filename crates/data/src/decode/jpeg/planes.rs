@@ -140,12 +140,12 @@ impl<'a> PlaneDecoder<'a> {
         image.channels = planes.len() as u32;
         image.pixels.resize(width * height * planes.len(), 0);
         let region = request.region;
-        let clamped = |start: u32, length: u32, side: usize| {
+        let clamp_range = |start: u32, length: u32, side: usize| {
             let end = (start as usize + length as usize).min(side);
             (start as usize).min(end)..end
         };
-        let columns = clamped(region.left, region.width, width);
-        let rows = clamped(region.top, region.height, height);
+        let columns = clamp_range(region.left, region.width, width);
+        let rows = clamp_range(region.top, region.height, height);
         let group_size = [4 * min_block_size * h_max, min_block_size * v_max];
         let mcus = |pixels: &Range<usize>, size: usize, side: usize| {
             if pixels.is_empty() {

@@ -17,10 +17,11 @@ pub(super) struct Frame {
     pub width: usize,
     pub height: usize,
     pub progressive: bool,
-    /// Gray, or Y, Cb and Cr.
+    /// One component (gray) or three (Y, Cb and Cr).
     pub components: Vec<Component>,
 }
 
+/// A component of the frame header.
 pub(super) struct Component {
     id: u8,
     /// Horizontal sampling factor: blocks in a row of an MCU.
@@ -67,14 +68,16 @@ pub(super) struct Scan<'a> {
 pub(super) struct Segments<'a> {
     rest: &'a [u8],
     frame: Option<Rc<Frame>>,
-    /// By class (0: DC, 1: AC) and number.
+    /// Huffman tables by class (0: DC, 1: AC) and number.
     pub huffman_tables: [[Option<HuffmanTable>; 4]; 2],
-    /// In natural order.
+    /// Quantization tables by number, with values in natural order.
     pub quantization_tables: [Option<[u16; 64]>; 4],
     /// MCUs between restart markers; 0 for none.
     pub restart_interval: usize,
-    jfif: bool,
-    adobe: Option<u8>,
+    /// Whether the file has a JFIF segment.
+    has_jfif: bool,
+    /// Color transform of the Adobe segment: 0 (RGB or CMYK), 1 (YCbCr) or 2 (YCCK).
+    adobe_transform: Option<u8>,
     /// Number of Huffman tables parsed.
     huffman_table_count: usize,
 }
@@ -93,8 +96,8 @@ impl<'a> Segments<'a> {
             huffman_tables: Default::default(),
             quantization_tables: [None; 4],
             restart_interval: 0,
-            jfif: false,
-            adobe: None,
+            has_jfif: false,
+            adobe_transform: None,
             huffman_table_count: 0,
         })
     }
@@ -131,8 +134,10 @@ impl<'a> Segments<'a> {
                 0xdb => self.read_quantization_tables(segment)?,
                 0xdd => self.restart_interval = u16::from_be_bytes(segment.try_into().ok()?).into(),
                 0xda => return Some(Some(self.parse_scan(segment)?)),
-                0xe0 => self.jfif |= segment.len() >= 14 && segment.starts_with(b"JFIF\0"),
-                0xee if segment.starts_with(b"Adobe") => self.adobe = Some(*segment.get(11)?),
+                0xe0 => self.has_jfif |= segment.len() >= 14 && segment.starts_with(b"JFIF\0"),
+                0xee if segment.starts_with(b"Adobe") => {
+                    self.adobe_transform = Some(*segment.get(11)?);
+                }
                 0xe1..=0xef | 0xfe => {}
                 _ => return None,
             }
@@ -143,9 +148,9 @@ impl<'a> Segments<'a> {
     pub fn has_known_color_space(&self) -> bool {
         let Some(frame) = &self.frame else { return false };
         let ids: Vec<u8> = frame.components.iter().map(|component| component.id).collect();
-        match (ids.as_slice(), self.adobe) {
+        match (ids.as_slice(), self.adobe_transform) {
             ([_], _) => true,
-            _ if self.jfif => true,
+            _ if self.has_jfif => true,
             (_, Some(transform)) => transform == 1,
             (ids, None) => ids != b"RGB",
         }

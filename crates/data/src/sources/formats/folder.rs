@@ -37,8 +37,8 @@ impl ClassFolder {
 /// Opens an image folder and parses the headers of its images.
 ///
 /// # Errors
-/// `E_DATA_UNUSABLE`, also for a class without training images in another split; `E_IO`;
-/// `E_ABORTED`.
+/// `E_DATA_UNUSABLE`, also if another split has a class that the training split does not have;
+/// `E_IO`; `E_ABORTED`.
 pub(crate) fn open(
     source: &str,
     root: &Path,
