@@ -33,9 +33,11 @@ export declare function inspectCheckpoint(model: string, request: string): Promi
 /** Returns whether a run in any process is writing to a folder. */
 export declare function isRunActive(folder: string): boolean
 
-/** A result that describes each image, and the concatenated pixels of all images. */
+/** A preview of a data set. */
 export interface NativePreview {
-  envelope: string
+  /** The description of the images, as JSON text. */
+  result: string
+  /** The concatenated pixels of all images. */
   pixels: Buffer
 }
 

@@ -11,8 +11,8 @@ use crate::native_result::to_native_result;
 
 type Resolver = Box<dyn FnOnce(Env) -> napi::Result<String> + Send>;
 
-/// Runs `work` on a new thread and returns a promise of its native result. `name` describes the
-/// work in the error message of a panic.
+/// Runs `work` on a new thread and returns a promise of its result as JSON text. `name` describes
+/// the work in the error message of a panic.
 pub fn run_in_background<'env, T: Serialize + 'static>(
     env: &'env Env,
     name: &'static str,

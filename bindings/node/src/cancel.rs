@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use napi_derive::napi;
 
-/// Cancels the work that it is passed to, which then fails with `E_ABORTED`.
+/// Cancels the calls that it was passed to; they fail with `E_ABORTED`.
 #[napi]
 #[derive(Default)]
 pub struct NativeCancel(Arc<AtomicBool>);
@@ -17,7 +17,7 @@ impl NativeCancel {
         NativeCancel::default()
     }
 
-    /// Cancels the work at its next check, which follows each image or batch.
+    /// Cancels the calls after their current image or batch.
     #[napi]
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);

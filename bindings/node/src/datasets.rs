@@ -1,4 +1,4 @@
-//! Data sets: the list of known ones, previews, and the lock of a run folder.
+//! Named data sets, previews of data sets, and the lock of a run folder.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -18,19 +18,18 @@ use serde_json::{Value, json};
 use crate::cancel::NativeCancel;
 use crate::native_result::{parse_json, to_native_result};
 
-/// Returns the known data sets with their folders.
+/// Returns the named data sets with their folders.
 #[napi]
 pub fn datasets() -> String {
-    let sets = residual_data::known_datasets().iter();
-    let with_folders = |set: &'static KnownDataset| DatasetWithFolders {
-        set,
-        folder: set.folder(),
-        store: set.download_folder(),
-    };
-    to_native_result(Ok(sets.map(with_folders).collect::<Vec<_>>()))
+    let datasets = residual_data::known_datasets().iter().map(|dataset| DatasetWithFolders {
+        dataset,
+        folder: dataset.folder(),
+        store: dataset.store(),
+    });
+    to_native_result(Ok(datasets.collect::<Vec<_>>()))
 }
 
-/// Returns whether a run in any process is writing to a folder.
+/// Returns whether a process is writing a run to a folder.
 #[napi]
 pub fn is_run_active(folder: String) -> bool {
     residual_runlog::RunDir::is_in_use(folder.as_ref())
@@ -39,7 +38,7 @@ pub fn is_run_active(folder: String) -> bool {
 #[derive(Serialize)]
 struct DatasetWithFolders {
     #[serde(flatten)]
-    set: &'static KnownDataset,
+    dataset: &'static KnownDataset,
     /// Folder of the data set; null if it is not on this machine.
     folder: Option<PathBuf>,
     /// Folder that the data set is downloaded to.
@@ -56,10 +55,12 @@ pub fn preview(
     AsyncTask::new(PreviewTask { request, cancelled })
 }
 
-/// A result that describes each image, and the concatenated pixels of all images.
+/// A preview of a data set.
 #[napi(object)]
 pub struct NativePreview {
-    pub envelope: String,
+    /// The description of the images, as JSON text.
+    pub result: String,
+    /// The concatenated pixels of all images.
     pub pixels: Buffer,
 }
 
@@ -84,19 +85,19 @@ impl Task for PreviewTask {
         Ok((to_native_result(result), pixels))
     }
 
-    fn resolve(&mut self, _: Env, (envelope, pixels): Self::Output) -> napi::Result<NativePreview> {
-        Ok(NativePreview { envelope, pixels: pixels.into() })
+    fn resolve(&mut self, _: Env, (result, pixels): Self::Output) -> napi::Result<NativePreview> {
+        Ok(NativePreview { result, pixels: pixels.into() })
     }
 }
 
 fn read_preview(
     request: &str,
     pixels: &mut Vec<u8>,
-    cancelled: &dyn Fn() -> bool,
+    is_cancelled: &dyn Fn() -> bool,
 ) -> Result<Value> {
     let config = PreviewConfig::from_json_at(&parse_json(request)?, &KeyPath::Root)?;
     let data = config.data.as_ref().map(NameOr::<DataConfig>::to_config).unwrap_or_default();
-    let dataset = residual_data::open(&data, cancelled)?;
+    let dataset = residual_data::open(&data, is_cancelled)?;
     let preview = residual_data::preview(&dataset, &config)?;
     let images: Vec<Value> = preview
         .images

@@ -1,8 +1,8 @@
 //! The bridge to Node: converts arguments, calls the core, converts results.
 //!
-//! Configurations, results and errors cross as JSON text. An error is data
-//! (`{"error": {code, message, at, hint}}`) because rejections of native promises would lose their
-//! codes; `src/native` throws it.
+//! Configurations, results and errors are passed as JSON text. An error is a result
+//! (`{"error": {code, message, at, hint}}`), because rejections of native promises would lose the
+//! error code. `src/native` throws the error.
 
 #[cfg(feature = "torch")]
 mod arrays;

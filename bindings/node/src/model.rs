@@ -1,5 +1,5 @@
-//! Loaded models, which JavaScript refers to by a handle. Every call runs on the torch thread,
-//! which settles its promise.
+//! Loaded models, which JavaScript identifies by handles. Every function runs on the torch thread and
+//! returns a promise.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,8 +32,8 @@ pub struct NativePixels {
     pub channels: u32,
 }
 
-/// Runs `work` on the torch thread and returns a promise of its native result. `None` means that
-/// the work was cancelled.
+/// Runs `work` on the torch thread and returns a promise of its result as JSON text. `work` returns
+/// `None` if it was interrupted.
 fn on_torch_thread<'env, T: Serialize + 'static>(
     env: &'env Env,
     cancel: Option<ClassInstance<NativeCancel>>,
@@ -68,7 +68,7 @@ pub fn open_model(env: &Env, path: String, request: String) -> napi::Result<Obje
 }
 
 /// Predicts paths, encoded images or pixels with a `PredictConfig`; returns an array of
-/// `Prediction`. Waiting calls are batched.
+/// `Prediction`. Queued calls are batched.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn predict(
     env: &Env,
@@ -76,7 +76,7 @@ pub fn predict(
     images: Vec<Either3<String, Buffer, NativePixels>>,
     request: String,
 ) -> napi::Result<Object<'_>> {
-    // Copied because JavaScript may modify its buffers before the torch thread reads them.
+    // Buffers are copied, because JavaScript may modify them before the torch thread reads them.
     let inputs: Vec<ImageInput> = images
         .into_iter()
         .map(|image| match image {
@@ -151,8 +151,8 @@ pub fn evaluate_model<'env>(
     arrays: Option<NativeArrays>,
     cancel: Option<ClassInstance<NativeCancel>>,
 ) -> napi::Result<Object<'env>> {
-    on_images(env, request, arrays, cancel, move |worker, request, arrays, cancelled| {
-        worker.evaluate(handle, request, arrays, cancelled)
+    on_dataset(env, request, arrays, cancel, move |worker, config, arrays, cancelled| {
+        worker.evaluate(handle, config, arrays, cancelled)
     })
 }
 
@@ -165,13 +165,13 @@ pub fn layer_responses<'env>(
     arrays: Option<NativeArrays>,
     cancel: Option<ClassInstance<NativeCancel>>,
 ) -> napi::Result<Object<'env>> {
-    on_images(env, request, arrays, cancel, move |worker, request, arrays, cancelled| {
-        worker.layer_responses(handle, request, arrays, cancelled)
+    on_dataset(env, request, arrays, cancel, move |worker, config, arrays, cancelled| {
+        worker.layer_responses(handle, config, arrays, cancelled)
     })
 }
 
-/// Runs `work` with a parsed `EvaluateConfig` on the torch thread.
-fn on_images<'env, T: Serialize + 'static>(
+/// Parses an `EvaluateConfig` and runs `work` with it on the torch thread.
+fn on_dataset<'env, T: Serialize + 'static>(
     env: &'env Env,
     request: String,
     arrays: Option<NativeArrays>,

@@ -37,17 +37,17 @@ pub fn default_weights<'env>(
     })
 }
 
-fn find_default(config: &str, cancelled: &dyn Fn() -> bool) -> Result<Option<Value>> {
+fn find_default(config: &str, is_cancelled: &dyn Fn() -> bool) -> Result<Option<Value>> {
     let config = TrainConfig::from_json(&parse_json(config)?)?;
     let data = config.data();
-    // Avoids reading every header of a large folder twice. The validation and test splits may hold
-    // as many images as the training split.
+    // The headers of a large folder are not read, because the run reads them again. The validation
+    // and test splits may together have as many images as the training split.
     let max_files = 2 * PRETRAINED_MAX_IMAGES as usize;
     let source = data.source.as_deref().unwrap_or_default();
-    if has_more_files_than(Path::new(source), max_files, cancelled) {
+    if has_more_files_than(Path::new(source), max_files, is_cancelled) {
         return Ok(None);
     }
-    let dataset = residual_data::open(&data, cancelled)?;
+    let dataset = residual_data::open(&data, is_cancelled)?;
     let default = PublishedWeights::default_for(&config, dataset.facts()).ok();
     Ok(default.filter(PublishedWeights::can_auto_download).map(describe_file))
 }

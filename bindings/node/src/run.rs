@@ -15,11 +15,11 @@ use crate::arrays::NativeArrays;
 use crate::native_result::parse_json;
 use crate::torch_thread::torch_thread;
 
-/// Controls a run.
+/// A queued or started run.
 #[napi]
 pub struct NativeRun {
     control: Arc<Control>,
-    /// `None` if the run could not be queued; its error is then already settled.
+    /// `None` if the run could not be queued. `control` has then settled with the error.
     thread: Option<Arc<TorchThread>>,
 }
 
@@ -38,19 +38,19 @@ pub fn start_run(
         .weak::<true>()
         .max_queue_size::<2>()
         .build()?;
-    // If the queue is full, a call is pending, and one call drains all entries.
+    // A call that does not fit into the queue is not needed: the pending call drains all entries.
     let control = Arc::new(Control::new(move || {
         wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
     }));
     let config_and_thread = parse_json(&config).and_then(|config| Ok((config, torch_thread()?)));
     let thread = match config_and_thread {
         Ok((config, thread)) => {
-            // A terminated worker thread emits no 'exit' event, and the process may exit right
-            // after it, so the cleanup hook waits for the run to end.
-            let (owner, run) = (Arc::clone(&thread), Arc::clone(&control));
+            // A terminated worker emits no 'exit' event, and the process may exit immediately
+            // afterwards, so a cleanup hook waits for the run to end.
+            let (hook_thread, hook_control) = (Arc::clone(&thread), Arc::clone(&control));
             env.add_env_cleanup_hook((), move |()| {
-                owner.stop(&run, StopSignal::Shutdown);
-                run.wait_settled();
+                hook_thread.stop(&hook_control, StopSignal::Shutdown);
+                hook_control.wait_settled();
             })?;
             thread.run(config, arrays.map(Arrays::from), Arc::clone(&control));
             Some(thread)
@@ -65,7 +65,7 @@ pub fn start_run(
 
 #[napi]
 impl NativeRun {
-    /// Returns the entries since the last call as JSON texts.
+    /// Returns the entries since the last call, each as JSON text.
     #[napi]
     pub fn drain(&self) -> Vec<String> {
         let stop = self.control.stop_signal();
@@ -85,7 +85,7 @@ impl NativeRun {
         self.control.acknowledge(seq.unsigned_abs());
     }
 
-    /// Saves and ends the run because a hook threw an error.
+    /// Saves a checkpoint and ends the run because a hook threw an error.
     #[napi]
     pub fn fail(&self) {
         self.end(StopSignal::HookFailed);

@@ -40,8 +40,8 @@ pub fn torch_thread() -> Result<Arc<TorchThread>> {
     }
 }
 
-/// Saves and stops every run and joins the torch thread. A process that exits during a libtorch
-/// call would crash.
+/// Stops every run, which saves a checkpoint, and joins the torch thread. A process that exits during
+/// a libtorch call would crash.
 #[napi]
 pub fn shutdown() {
     let previous = std::mem::replace(&mut *lock_state(), ThreadState::Closed);

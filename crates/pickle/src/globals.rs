@@ -1,11 +1,11 @@
-//! The globals that a pickle may name. None of them is ever called.
+//! The globals that a pickle may refer to. No Python code of them is executed.
 
 /// Meaning of an allowed global.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AllowedGlobal {
-    /// A dict that is created from pairs.
+    /// A dict type, called with a dict or with pairs.
     Dict,
-    /// A dict whose first argument is the default factory.
+    /// A dict type whose first argument is the default factory.
     DefaultDict,
     List,
     Tuple,
@@ -13,7 +13,8 @@ pub(crate) enum AllowedGlobal {
     /// `_codecs.encode(text, 'latin1')`, as Python 3 writes bytes in protocols 0 to 2.
     Encode,
     Bytes,
-    /// A global that is recorded with its arguments, such as an array, a tensor or a storage class.
+    /// A global whose calls are recorded with their arguments, such as an array, a tensor or a
+    /// storage class.
     Opaque,
 }
 

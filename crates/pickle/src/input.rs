@@ -1,5 +1,5 @@
-//! The bytes of a pickle. Memory is allocated for bytes that were read, not for the lengths that
-//! the pickle claims.
+//! The bytes of a pickle. Memory is allocated only for bytes that were read, because a malicious
+//! pickle can declare any length.
 
 use std::io::{BufRead, ErrorKind, Read};
 
@@ -7,7 +7,7 @@ use crate::{Error, Result, malformed};
 
 pub(crate) struct Input<'r, R> {
     reader: &'r mut R,
-    /// Bytes of strings and lines that may still be read.
+    /// Remaining number of bytes of strings and lines that may be read.
     remaining: usize,
 }
 

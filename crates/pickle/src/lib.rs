@@ -1,9 +1,10 @@
 //! Python pickles of protocols 0 to 5, parsed without executing them.
 //!
-//! A pickle is a program for a stack machine, and Python calls every function that it names. This
-//! crate never calls anything. A pickle may only name globals of a short list (`globals`), such as
-//! those of tensors, arrays and dictionaries; any other global is an error. A call of an allowed
-//! global is recorded as an object with its arguments.
+//! A pickle is a program for a stack machine that can import and call any Python function. This
+//! crate executes no such code. A pickle may refer only to the globals of a short list (`globals`),
+//! such as the types of tensors, arrays and dictionaries; any other global is an error. Calls that
+//! create built-in containers or bytes are evaluated, all other calls are recorded as objects with
+//! their arguments.
 //!
 //! Values are nodes of one table and refer to each other by index (`node`), so nested, shared and
 //! recursive values need no recursion. [`Limits`] bound the cost of a malicious pickle.
@@ -29,7 +30,7 @@ pub use value::{Pickle, Value};
 /// Error of a pickle. The message has no subject, so that callers can prepend the file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The pickle names a global that is not allowed.
+    /// The pickle refers to a global that is not allowed.
     #[error("uses {0}, which pickles are not allowed to call")]
     DisallowedGlobal(String),
     /// The input is not a pickle, or is damaged.

@@ -1,7 +1,6 @@
 //! Limits on the cost of a pickle.
 
-/// Limits on one pickle. Memory and time are at most a small multiple of them, even for a malicious
-/// pickle.
+/// Limits on one pickle. They bound memory and time, even for a malicious pickle.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Maximum nesting depth.
@@ -13,7 +12,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Suffices for every state dict: the one of ResNet-1202 has about 200,000 values.
+    /// Returns limits for state dicts. The state dict of ResNet-1202 has about 200,000 values.
     fn default() -> Self {
         Limits { depth: 64, values: 1 << 20, bytes: 64 << 20 }
     }

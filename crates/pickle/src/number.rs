@@ -10,7 +10,7 @@ pub(crate) fn from_line<T: FromStr>(line: &[u8]) -> Result<T> {
     number.map_or_else(|| malformed("a number is invalid or out of range"), Ok)
 }
 
-/// Converts at most 16 bytes, little-endian two's complement.
+/// Converts a little-endian integer in two's complement of at most 16 bytes.
 pub(crate) fn from_twos_complement(bytes: &[u8]) -> Result<i128> {
     let Some(last) = bytes.last() else { return Ok(0) };
     let sign_extension = if last & 0x80 == 0 { 0 } else { 0xff };

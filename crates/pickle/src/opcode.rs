@@ -161,7 +161,7 @@ pub(crate) fn read_operation<R: BufRead>(input: &mut Input<R>) -> Result<Operati
         FLOAT => Operation::Push(Node::Float(number::from_line(&input.line()?)?)),
         BINFLOAT => Operation::Push(Node::Float(f64::from_be_bytes(input.array()?))),
 
-        // Python 2 strings stay bytes: their encoding is unknown.
+        // Python 2 strings are read as bytes, because their encoding is unknown.
         STRING => Operation::Push(Node::Bytes(string::from_repr(&input.line()?)?)),
         BINSTRING | BINBYTES => Operation::Push(bytes(u64::from(input.u32()?), input)?),
         SHORT_BINSTRING | SHORT_BINBYTES => Operation::Push(bytes(u64::from(input.u8()?), input)?),
@@ -212,7 +212,7 @@ fn read_protocol<R: BufRead>(input: &mut Input<R>) -> Result<Operation> {
     }
 }
 
-/// Skips the length of a frame, which only serves to read ahead.
+/// Skips the length of a frame, which is only needed for reading ahead.
 fn read_frame<R: BufRead>(input: &mut Input<R>) -> Result<Operation> {
     input.array::<8>()?;
     Ok(Operation::Skip)

@@ -1,5 +1,5 @@
-//! Globals, and the objects that calls of them would create. Calls that only create a built-in
-//! container are evaluated, all others are recorded.
+//! Globals and their calls. Calls that create built-in containers or bytes are evaluated, all other
+//! calls are recorded as objects.
 
 use crate::globals::{AllowedGlobal, allowed_global};
 use crate::node::{Id, Node};
@@ -68,7 +68,7 @@ impl Unpickler {
     }
 
     /// Executes `BUILD`: records the state of an object. Attributes of built-in containers are
-    /// ignored; PyTorch sets `_metadata` on state dicts, which no reader needs.
+    /// ignored, such as `_metadata`, which PyTorch sets on state dicts.
     pub fn build(&mut self) -> Result<()> {
         let new_state = self.stack.pop()?;
         let top = self.stack.top()?;
@@ -104,7 +104,7 @@ impl Unpickler {
         self.push(node)
     }
 
-    /// Returns the items of a container argument, or none if the argument is missing.
+    /// Returns the items of a container argument; no items if the argument is missing.
     fn items_argument(&self, argument: Option<&Id>) -> Result<Vec<Id>> {
         match argument.map(|id| self.nodes.get(*id)) {
             None => Ok(Vec::new()),
@@ -154,8 +154,8 @@ impl Unpickler {
         args.iter().map(|id| self.nodes.get(*id)).collect()
     }
 
-    /// Counts the content of a copy against the limits. Otherwise, a short pickle could multiply a
-    /// value by copying it repeatedly.
+    /// Counts a copied value against the limits. Otherwise, a short pickle could copy a large value
+    /// any number of times.
     fn charge_copy(&mut self, node: &Node) -> Result<()> {
         match node {
             Node::List(items) | Node::Tuple(items) | Node::Set(items) => {
@@ -173,12 +173,12 @@ impl Unpickler {
     }
 }
 
-/// Shortens a name and removes control characters, which a terminal would interpret.
+/// Shortens a name and removes control characters, which terminals interpret.
 fn printable(name: &str) -> String {
     let is_printable = |char: &char| !char.is_control();
-    let mut shown: String = name.chars().take(MAX_NAME_CHARS).filter(is_printable).collect();
+    let mut printable: String = name.chars().take(MAX_NAME_CHARS).filter(is_printable).collect();
     if name.chars().nth(MAX_NAME_CHARS).is_some() {
-        shown.push_str("...");
+        printable.push_str("...");
     }
-    shown
+    printable
 }

@@ -5,13 +5,12 @@ use std::collections::HashMap;
 use crate::node::{Id, too_deep};
 use crate::{Error, Limits, Result, malformed};
 
-/// Stack of values and marks. Values below the topmost mark are out of reach until that mark is
-/// popped.
+/// Stack of values and marks. Values below the topmost mark cannot be popped before that mark.
 pub(crate) struct Stack {
     values: Vec<Id>,
     /// Heights of the stack at which marks were set.
     marks: Vec<usize>,
-    /// Values pushed so far, and items of copied containers.
+    /// Number of pushed values and of items of copied containers.
     num_pushed: usize,
     limits: Limits,
 }
@@ -49,7 +48,7 @@ impl Stack {
         Ok(id)
     }
 
-    /// Pops the mark on top of the stack, or else a value.
+    /// Pops the top of the stack, which is a mark or a value.
     pub fn pop_value_or_mark(&mut self) -> Result<()> {
         match self.marks.last() {
             Some(&height) if height == self.values.len() => drop(self.marks.pop()),
@@ -75,7 +74,7 @@ impl Stack {
     }
 }
 
-/// Values that later opcodes refer to by key.
+/// Memo of the unpickler: values by the keys with which later opcodes push them again.
 pub(crate) struct Memo {
     values: HashMap<u32, Id>,
     max_values: usize,

@@ -1,4 +1,4 @@
-//! The unpickler: a stack machine that executes the opcodes of a pickle, except calls.
+//! The unpickler: a stack machine that executes the opcodes of a pickle, but no Python code.
 
 use std::io::BufRead;
 
@@ -8,7 +8,7 @@ use crate::opcode::{Operation, read_operation};
 use crate::stack::{Memo, Stack};
 use crate::{Limits, Pickle, Result, malformed};
 
-/// Reads one pickle. `reader` is then positioned after its `STOP` opcode.
+/// Reads one pickle, up to and including its `STOP` opcode.
 ///
 /// # Errors
 /// [`Error`](crate::Error) for a malformed pickle, a global that is not allowed, and a pickle that
@@ -31,7 +31,7 @@ pub(crate) struct Unpickler {
     pub nodes: NodeTable,
     pub stack: Stack,
     pub memo: Memo,
-    /// Total size of the strings that calls made from other strings.
+    /// Total size in bytes of the byte strings that were copied from other strings.
     pub copied_bytes: usize,
 }
 
@@ -150,7 +150,7 @@ impl Unpickler {
         Ok(())
     }
 
-    /// Replaces the persistent id on top of the stack by its reference.
+    /// Replaces the persistent id on top of the stack by a reference to its object.
     fn persistent(&mut self) -> Result<()> {
         let id = self.stack.pop()?;
         self.push(Node::Persistent(id))
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn leaves_the_reader_after_the_pickle() {
+    fn the_reader_is_positioned_after_the_pickle() {
         let mut rest = &b"K\x07.K\x08.tail"[..];
         for expected in [7, 8] {
             let pickle = read(&mut rest, Limits::default()).unwrap();
@@ -225,7 +225,7 @@ mod tests {
             nested(b"]", b"", b"a"),
             nested(b"", b")", b"\x85"),
             nested(b"}K\x00", b"N", b"s"),
-            // Each list is added to its parent before it has items, when its depth is unknown.
+            // Each list is added to its parent while it is empty, when its depth is unknown.
             nested(b"", b"]2", b"]2a"),
         ] {
             assert!(

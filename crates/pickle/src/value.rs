@@ -2,8 +2,8 @@
 
 use crate::node::{Id, Node};
 
-/// Longest Python 2 byte string that is read as a str. A pickle can refer to one string a million
-/// times, and each access validates its UTF-8.
+/// Maximum length of a Python 2 byte string that is read as a str. Each access validates the UTF-8,
+/// and a pickle can refer to one string a million times.
 const MAX_STR_BYTES: usize = 4096;
 /// Maximum number of arguments of a recorded call. No supported global has more.
 const MAX_ARGUMENTS: usize = 16;
@@ -97,7 +97,8 @@ impl<'p> Value<'p> {
         }
     }
 
-    /// Returns the entries of a dict in insertion order. For a repeated key, the last entry counts.
+    /// Returns the entries of a dict in insertion order. If a key is repeated, its last entry is
+    /// valid.
     pub fn as_dict(
         self,
     ) -> Option<impl DoubleEndedIterator<Item = (Value<'p>, Value<'p>)> + ExactSizeIterator> {
@@ -111,8 +112,8 @@ impl<'p> Value<'p> {
 
     /// Returns the value of a str key of a dict; see [`Value::as_str`].
     pub fn get(self, key: &str) -> Option<Value<'p>> {
-        let pairs = &mut self.as_dict()?.rev();
-        pairs.find(|(found, _)| found.as_str() == Some(key)).map(|(_, value)| value)
+        let entries = &mut self.as_dict()?.rev();
+        entries.find(|(entry_key, _)| entry_key.as_str() == Some(key)).map(|(_, value)| value)
     }
 
     /// Returns the name of a global, such as `torch.FloatStorage`.
@@ -151,7 +152,7 @@ impl<'p> Value<'p> {
         }
     }
 
-    /// Describes the value by its type, for messages.
+    /// Describes the type of the value, for messages.
     pub fn describe(self) -> String {
         match self.node() {
             Node::None => "None".into(),

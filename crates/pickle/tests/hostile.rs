@@ -1,4 +1,4 @@
-//! Corrupted and malicious pickles: they are read or rejected, and never execute code.
+//! Corrupt and malicious pickles are read or rejected, and never execute code.
 
 use proptest::prelude::*;
 use residual_pickle::{Limits, read};

@@ -1,4 +1,4 @@
-//! Predict requests that are queued behind each other share forward passes, and nothing else.
+//! Queued predict requests share forward passes, but not errors, options or results.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -41,14 +41,14 @@ impl Client {
         self.thread.predict(PredictRequest { handle: self.handle, inputs, options, respond });
     }
 
-    /// Queues all requests that `send` makes before the first one executes, and returns the results
-    /// in order of arrival.
-    fn queued(&self, count: usize, send: impl Fn(&Client)) -> Vec<(usize, PredictResult)> {
-        let (go, wait) = channel::<()>();
-        let hold = move |_: &mut Worker, _: &_| Ok(wait.recv().ok());
-        self.thread.submit(Arc::default(), hold, |_| {});
+    /// Queues all requests of `send` before the first one executes, and returns the results in order
+    /// of arrival.
+    fn predict_queued(&self, count: usize, send: impl Fn(&Client)) -> Vec<(usize, PredictResult)> {
+        let (release, released) = channel::<()>();
+        let block = move |_: &mut Worker, _: &_| Ok(released.recv().ok());
+        self.thread.submit(Arc::default(), block, |_| {});
         send(self);
-        go.send(()).unwrap();
+        release.send(()).unwrap();
         self.results.iter().take(count).collect()
     }
 
@@ -97,7 +97,7 @@ fn execute<T: Send + 'static>(
     receiver.recv().unwrap().unwrap()
 }
 
-/// Returns a different image for each number.
+/// Returns an image that differs for each number.
 fn image(number: usize) -> ImageInput {
     let (width, height, channels) = (20 + number as u32 % 7, 24, 3);
     let bytes = width * height * channels;
@@ -110,18 +110,18 @@ fn unreadable() -> ImageInput {
 }
 
 fn probabilities(result: &PredictResult) -> Vec<f64> {
-    let all = |prediction: &Prediction| {
+    let by_class = |prediction: &Prediction| {
         let mut top = prediction.top.clone();
-        top.sort_by_key(|one| one.index);
-        top.into_iter().map(|one| one.probability).collect::<Vec<_>>()
+        top.sort_by_key(|class| class.index);
+        top.into_iter().map(|class| class.probability).collect::<Vec<_>>()
     };
-    result.as_ref().unwrap().iter().flat_map(all).collect()
+    result.as_ref().unwrap().iter().flat_map(by_class).collect()
 }
 
 #[test]
 fn queued_requests_share_a_pass_and_match_single_requests() {
     let client = Client::new();
-    let alone: Vec<Vec<f64>> = (0..64)
+    let separate: Vec<Vec<f64>> = (0..64)
         .map(|number| {
             client.request(number, vec![image(number)], PredictConfig::default());
             probabilities(&client.results.recv().unwrap().1)
@@ -129,26 +129,27 @@ fn queued_requests_share_a_pass_and_match_single_requests() {
         .collect();
     assert_eq!(client.num_forward_passes(), 64);
 
-    let together = client.queued(64, |client| {
+    let batched = client.predict_queued(64, |client| {
         (0..64).for_each(|n| client.request(n, vec![image(n)], PredictConfig::default()));
     });
     assert_eq!(client.num_forward_passes(), 65);
-    assert!(together.iter().map(|(number, _)| *number).eq(0..64));
-    for ((number, result), alone) in together.iter().zip(&alone) {
-        for (found, expected) in probabilities(result).iter().zip(alone) {
+    assert!(batched.iter().map(|(number, _)| *number).eq(0..64));
+    for ((number, result), separate) in batched.iter().zip(&separate) {
+        for (found, expected) in probabilities(result).iter().zip(separate) {
             assert!((found - expected).abs() < 1e-5, "{number}: {found} instead of {expected}");
         }
     }
     let difference =
         |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-    let largest = alone.iter().map(|one| difference(one, &alone[0])).fold(0.0, f64::max);
+    let largest =
+        separate.iter().map(|result| difference(result, &separate[0])).fold(0.0, f64::max);
     assert!(largest > 1e-3, "all results are equal: {largest}");
 }
 
 #[test]
 fn an_unreadable_image_fails_only_its_own_request() {
     let client = Client::new();
-    let results = client.queued(6, |client| {
+    let results = client.predict_queued(6, |client| {
         for number in 0..6 {
             let inputs = match number {
                 2 => vec![unreadable()],
@@ -170,11 +171,11 @@ fn an_unreadable_image_fails_only_its_own_request() {
     }
     // Thumbnails belong to their request, even after a failed one.
     let thumbnails = PredictConfig { thumbnails: Some(64), ..PredictConfig::default() };
-    let shown = client.queued(2, |client| {
+    let results_with_thumbnails = client.predict_queued(2, |client| {
         client.request(0, vec![unreadable()], thumbnails.clone());
         client.request(1, vec![image(3)], thumbnails.clone());
     });
-    let thumbnail = shown[1].1.as_ref().unwrap()[0].thumbnail.as_ref().unwrap();
+    let thumbnail = results_with_thumbnails[1].1.as_ref().unwrap()[0].thumbnail.as_ref().unwrap();
     assert_eq!((thumbnail.width, thumbnail.height), (23, 24));
 
     let [first, fifth] = [0, 5].map(|at: usize| probabilities(&results[at].1));
@@ -184,20 +185,20 @@ fn an_unreadable_image_fails_only_its_own_request() {
 #[test]
 fn requests_with_other_options_or_a_closed_model_are_separate() {
     let client = Client::new();
-    let one = || vec![image(1)];
-    let none = PredictConfig { top: Some(0), ..PredictConfig::default() };
-    let best = PredictConfig { top: Some(1), ..PredictConfig::default() };
+    let inputs = || vec![image(1)];
+    let invalid = PredictConfig { top: Some(0), ..PredictConfig::default() };
+    let top_1 = PredictConfig { top: Some(1), ..PredictConfig::default() };
     let handle = client.handle;
-    let results = client.queued(4, |client| {
-        client.request(0, one(), PredictConfig::default());
-        client.request(1, one(), none.clone());
-        client.request(2, one(), best.clone());
+    let results = client.predict_queued(4, |client| {
+        client.request(0, inputs(), PredictConfig::default());
+        client.request(1, inputs(), invalid.clone());
+        client.request(2, inputs(), top_1.clone());
         let close = move |worker: &mut Worker, _: &_| {
             worker.close(handle);
             Ok(Some(()))
         };
         client.thread.submit(Arc::default(), close, |_| {});
-        client.request(3, one(), best.clone());
+        client.request(3, inputs(), top_1.clone());
     });
     let code = |at: usize| results[at].1.as_ref().err().map(|error| error.code);
     assert_eq!([code(0), code(2)], [None, None]);
@@ -208,7 +209,7 @@ fn requests_with_other_options_or_a_closed_model_are_separate() {
 #[test]
 fn a_large_request_takes_several_passes() {
     let client = Client::new();
-    let results = client.queued(2, |client| {
+    let results = client.predict_queued(2, |client| {
         client.request(0, (0..260).map(image).collect(), PredictConfig::default());
         client.request(1, vec![image(0)], PredictConfig::default());
     });

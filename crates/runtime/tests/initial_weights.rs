@@ -49,9 +49,9 @@ fn run(config: &Value) -> (Result<TrainResult>, Vec<RunEvent>) {
     (result, events)
 }
 
-struct Place(tempfile::TempDir);
+struct TestFolder(tempfile::TempDir);
 
-impl Place {
+impl TestFolder {
     fn path(&self, name: &str) -> String {
         self.0.path().join(name).display().to_string()
     }
@@ -68,8 +68,8 @@ impl Place {
     }
 }
 
-fn place() -> Place {
-    Place(tempfile::tempdir().unwrap())
+fn test_folder() -> TestFolder {
+    TestFolder(tempfile::tempdir().unwrap())
 }
 
 fn fixture(name: &str) -> String {
@@ -78,10 +78,10 @@ fn fixture(name: &str) -> String {
 
 #[test]
 fn a_run_starts_from_the_weights_of_another_run_with_a_new_head() {
-    let place = place();
-    let first = run(&place.config("first", 3, json!({ "arch": "resnet14", "shortcut": "B" }))).0;
+    let folder = test_folder();
+    let first = run(&folder.config("first", 3, json!({ "arch": "resnet14", "shortcut": "B" }))).0;
     let first = first.unwrap();
-    let (second, events) = run(&place.config("second", 2, json!({ "weights": first.dir })));
+    let (second, events) = run(&folder.config("second", 2, json!({ "weights": first.dir })));
     let second = second.unwrap();
 
     let warnings = events.iter().filter_map(|event| match event {
@@ -107,12 +107,12 @@ fn a_run_starts_from_the_weights_of_another_run_with_a_new_head() {
     // A run from its config.json has the same weights, and refuses another file.
     let text = std::fs::read_to_string(Path::new(&second.dir).join("config.json")).unwrap();
     let mut again: Value = serde_json::from_str(&text).unwrap();
-    again["out"] = json!(place.path("again"));
+    again["out"] = json!(folder.path("again"));
     let third = run(&again).0.unwrap();
     let third = Checkpoint::read(Path::new(&third.last)).unwrap();
     assert_eq!(third.tensors, new.tensors);
     again["model"]["weightsSha256"] = json!("00");
-    again["out"] = json!(place.path("never"));
+    again["out"] = json!(folder.path("never"));
     let error = run(&again).0.unwrap_err();
     assert_eq!(error.code, ErrorCode::Mismatch);
     assert_eq!(error.at.key.as_deref(), Some("model.weightsSha256"));
@@ -134,20 +134,20 @@ fn write_safetensors(path: &str, tensors: &BTreeMap<String, Tensor>) {
 
 #[test]
 fn weights_without_a_head_get_one_for_the_classes_of_the_data() {
-    let place = place();
-    let first = run(&place.config("first", 3, json!("resnet8"))).0.unwrap();
+    let folder = test_folder();
+    let first = run(&folder.config("first", 3, json!("resnet8"))).0.unwrap();
     let mut backbone = Checkpoint::read(Path::new(&first.last)).unwrap().tensors;
     backbone.retain(|name, tensor| {
         tensor.dtype == DType::F32 && !name.starts_with("fc.") && !name.starts_with("optimizer.")
     });
-    let file = place.path("backbone.safetensors");
+    let file = folder.path("backbone.safetensors");
     write_safetensors(&file, &backbone);
 
     for (out, model) in [
         ("found", json!({ "weights": file })),
         ("named", json!({ "weights": file, "arch": "resnet8" })),
     ] {
-        let (result, events) = run(&place.config(out, 2, model));
+        let (result, events) = run(&folder.config(out, 2, model));
         let started = Checkpoint::read(Path::new(&result.unwrap().last)).unwrap();
         let has_warning = events.iter().any(|event| match event {
             RunEvent::Warning(warning) => warning.message.ends_with("the weights have no head"),
@@ -168,8 +168,8 @@ fn weights_without_a_head_get_one_for_the_classes_of_the_data() {
 
 #[test]
 fn a_run_with_initial_weights_resumes_without_them() {
-    let place = place();
-    let first = run(&place.config("first", 2, json!({ "weights": fixture("zip.pth") })));
+    let folder = test_folder();
+    let first = run(&folder.config("first", 2, json!({ "weights": fixture("zip.pth") })));
     let dir = first.0.unwrap().dir;
     let resumed = run(&json!({ "resume": dir, "budget": { "steps": 2 } })).0.unwrap();
     assert_eq!(resumed.steps, 2);
@@ -178,9 +178,9 @@ fn a_run_with_initial_weights_resumes_without_them() {
 
 #[test]
 fn a_run_starts_from_pytorch_files() {
-    let place = place();
+    let folder = test_folder();
     for (out, file) in [("a", "zip.pth"), ("b", "notebook.pth"), ("c", "expected.safetensors")] {
-        let (result, _) = run(&place.config(out, 2, json!({ "weights": fixture(file) })));
+        let (result, _) = run(&folder.config(out, 2, json!({ "weights": fixture(file) })));
         let trained = Checkpoint::read(Path::new(&result.unwrap().last)).unwrap();
         assert_eq!(trained.config.model.arch, "resnet8");
         let saved = StateDict::read(Path::new(&fixture(file))).unwrap();
@@ -193,12 +193,12 @@ fn a_run_starts_from_pytorch_files() {
 
 #[test]
 fn a_frozen_backbone_is_unchanged_while_the_new_head_trains() {
-    let place = place();
+    let folder = test_folder();
     let model = json!({ "weights": fixture("zip.pth"), "freeze": ["backbone"] });
-    let mut config = place.config("still", 2, model);
+    let mut config = folder.config("still", 2, model);
     let still = run(&config).0.unwrap();
     config["optimizer"] = json!({ "lr": 0.1 });
-    config["out"] = json!(place.path("moved"));
+    config["out"] = json!(folder.path("moved"));
     let moved = run(&config).0.unwrap();
     let [still, moved] = [still, moved].map(|run| Checkpoint::read(Path::new(&run.last)).unwrap());
     for (name, tensor) in still.tensors.iter().filter(|(name, _)| !name.starts_with("optimizer.")) {
@@ -208,8 +208,8 @@ fn a_frozen_backbone_is_unchanged_while_the_new_head_trains() {
 
 #[test]
 fn weights_of_another_network_are_refused_before_anything_is_written() {
-    let place = place();
-    for (model, says) in [
+    let folder = test_folder();
+    for (model, message) in [
         (json!({ "arch": "resnet14" }), "missing keys: layer1.1.conv1.weight"),
         (
             json!({ "stem": "imagenet" }),
@@ -222,12 +222,12 @@ fn weights_of_another_network_are_refused_before_anything_is_written() {
     ] {
         let mut model = model;
         model["weights"] = json!(fixture("zip.pth"));
-        let error = run(&place.config("out", 2, model)).0.unwrap_err();
+        let error = run(&folder.config("out", 2, model)).0.unwrap_err();
         assert_eq!(error.code, ErrorCode::Mismatch);
-        assert!(error.message.contains(says), "{says}: {error}");
-        assert!(!Path::new(&place.path("out")).exists());
+        assert!(error.message.contains(message), "{message}: {error}");
+        assert!(!Path::new(&folder.path("out")).exists());
     }
-    let missing = place.config("out", 2, json!({ "weights": "no/such.pth" }));
+    let missing = folder.config("out", 2, json!({ "weights": "no/such.pth" }));
     let error = run(&missing).0.unwrap_err();
     assert_eq!(
         (error.code, error.at.key.as_deref()),
@@ -237,18 +237,18 @@ fn weights_of_another_network_are_refused_before_anything_is_written() {
 
 #[test]
 fn missing_published_weights_name_the_path_to_put_them() {
-    let place = place();
-    residual_weights::set_weights_folder(place.path("cache"));
-    let config = place.config("out", 2, json!({ "arch": "resnet18", "weights": "imagenet" }));
+    let folder = test_folder();
+    residual_weights::set_weights_folder(folder.path("cache"));
+    let config = folder.config("out", 2, json!({ "arch": "resnet18", "weights": "imagenet" }));
     let error = run(&config).0.unwrap_err();
     assert_eq!(error.code, ErrorCode::Checkpoint);
-    let path = Path::new(&place.path("cache")).join("resnet18-f37072fd.pth");
+    let path = Path::new(&folder.path("cache")).join("resnet18-f37072fd.pth");
     assert!(error.hint.unwrap().contains(path.to_str().unwrap()));
 }
 
 #[test]
 fn missing_metadata_of_weights_is_assumed_and_can_be_set() {
-    let place = place();
+    let folder = test_folder();
     let path = fixture("zip.pth");
     let model = Session::open(Path::new(&path), &LoadConfig::default()).unwrap();
     assert_eq!(model.info().classes, ["class 0", "class 1", "class 2", "class 3"]);
@@ -261,7 +261,7 @@ fn missing_metadata_of_weights_is_assumed_and_can_be_set() {
     assert_eq!((model.info().classes[3].as_str(), model.info().image_size), ("d", 8));
 
     // An export contains the metadata.
-    let exported = place.path("exported.safetensors");
+    let exported = folder.path("exported.safetensors");
     model.export(Path::new(&exported), ExportOptions::default()).unwrap();
     let again = Session::open(Path::new(&exported), &LoadConfig::default()).unwrap();
     assert_eq!((&again.info().classes, again.info().image_size), (&model.info().classes, 8));
@@ -271,7 +271,7 @@ fn missing_metadata_of_weights_is_assumed_and_can_be_set() {
     let error = Session::open(Path::new(&path), &two).err().unwrap();
     assert_eq!(error.at.key.as_deref(), Some("classes"));
 
-    let run = run(&place.config("run", 3, json!("resnet8"))).0.unwrap();
+    let run = run(&folder.config("run", 3, json!("resnet8"))).0.unwrap();
     let error = Session::open(Path::new(&run.dir), &options).err().unwrap();
     assert!(error.message.contains("contains its own `classes`"), "{error}");
 }

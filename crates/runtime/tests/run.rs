@@ -1,4 +1,4 @@
-//! Whole runs on a small data set: their files, and that resumed runs compute the same bits.
+//! Complete runs on a small data set: their files, and bit-exact resuming.
 
 use std::io::Write;
 use std::path::Path;
@@ -13,7 +13,7 @@ use residual_spec::{
 use residual_weights::Checkpoint;
 use serde_json::{Value, json};
 
-/// Writes gray 16 x 16 images of four classes, each with another bright quadrant.
+/// Writes gray 16 x 16 images of four classes; in each class, a different quadrant is bright.
 fn data_set(folder: &Path) {
     for (part, count) in [("train", 160u32), ("t10k", 40)] {
         let mut images = Vec::from([0, 0, 8, 3]);
@@ -40,14 +40,14 @@ fn data_set(folder: &Path) {
     }
 }
 
-struct Place(tempfile::TempDir);
+struct TestFolder(tempfile::TempDir);
 
-impl Place {
-    fn new() -> Place {
-        let place = Place(tempfile::tempdir().unwrap());
-        std::fs::create_dir(place.path("data")).unwrap();
-        data_set(Path::new(&place.path("data")));
-        place
+impl TestFolder {
+    fn new() -> TestFolder {
+        let folder = TestFolder(tempfile::tempdir().unwrap());
+        std::fs::create_dir(folder.path("data")).unwrap();
+        data_set(Path::new(&folder.path("data")));
+        folder
     }
 
     fn path(&self, name: &str) -> String {
@@ -73,7 +73,7 @@ impl Place {
     }
 }
 
-/// Trains, acknowledging every event at once, and stops once `stop` returns a signal.
+/// Trains and acknowledges every event immediately. Stops when `stop` returns a signal.
 fn run(
     config: &Value,
     stop: impl Fn(&RunEvent) -> Option<StopSignal>,
@@ -83,8 +83,8 @@ fn run(
     let mut read = |control: &Control| {
         for entry in control.drain() {
             if let Entry::Event { seq, event } = entry {
-                if let Some(why) = stop(&event) {
-                    control.stop(why);
+                if let Some(signal) = stop(&event) {
+                    control.stop(signal);
                 }
                 control.acknowledge(seq);
                 events.push(*event);
@@ -106,8 +106,8 @@ fn checkpoint(result: &TrainResult) -> Checkpoint {
 
 #[test]
 fn a_run_trains_and_writes_all_files() {
-    let place = Place::new();
-    let config = place.config("run", json!({ "epochs": 6, "checkpoint": { "everyEpochs": 4 } }));
+    let folder = TestFolder::new();
+    let config = folder.config("run", json!({ "epochs": 6, "checkpoint": { "everyEpochs": 4 } }));
     let (result, events) = run(&config, |_| None);
     let result = result.unwrap();
     assert_eq!(result.stop_reason, StopReason::Completed);
@@ -125,22 +125,22 @@ fn a_run_trains_and_writes_all_files() {
     ] {
         assert!(Path::new(&result.dir).join(file).is_file(), "{file}");
     }
-    let kinds = |wanted: fn(&RunEvent) -> bool| events.iter().filter(|e| wanted(e)).count();
+    let count = |filter: fn(&RunEvent) -> bool| events.iter().filter(|e| filter(e)).count();
     assert!(matches!(events.first(), Some(RunEvent::Start(_))));
     assert!(matches!(events.last(), Some(RunEvent::End(_))));
-    assert_eq!(kinds(|event| matches!(event, RunEvent::Epoch(_))), 6);
+    assert_eq!(count(|event| matches!(event, RunEvent::Epoch(_))), 6);
 }
 
-fn kept(result: &TrainResult) -> Option<RunEvaluation> {
+fn run_evaluation(result: &TrainResult) -> Option<RunEvaluation> {
     let text = std::fs::read(Path::new(&result.dir).join("evaluation.json")).ok()?;
     Some(serde_json::from_slice(&text).unwrap())
 }
 
 #[test]
 fn the_last_evaluation_is_written_with_thumbnails() {
-    let place = Place::new();
-    let tested = train(&place.config("tested", json!({})));
-    let RunEvaluation { split: part, epoch, evaluation } = kept(&tested).unwrap();
+    let folder = TestFolder::new();
+    let tested = train(&folder.config("tested", json!({})));
+    let RunEvaluation { split: part, epoch, evaluation } = run_evaluation(&tested).unwrap();
     assert_eq!((part, epoch), (Split::Test, tested.best.as_ref().unwrap().epoch));
     assert_eq!(Some(Metrics::from(&evaluation)), tested.test);
     assert_eq!(evaluation.confusion.iter().flatten().sum::<u32>(), 40);
@@ -152,48 +152,48 @@ fn the_last_evaluation_is_written_with_thumbnails() {
         assert_eq!((thumbnail.width, thumbnail.height, thumbnail.channels), (16, 16, 1));
     }
 
-    // An evaluation of the checkpoint gives the same.
+    // An evaluation of the checkpoint has the same result.
     let model = Session::open(Path::new(&tested.dir), &LoadConfig::default()).unwrap();
     let again = model.evaluate(&EvaluateConfig::default(), None, &|| false).unwrap().unwrap();
     assert_eq!(again.confusion, evaluation.confusion);
 
     let more = train(&json!({ "resume": tested.dir, "epochs": 3 }));
-    assert_eq!(kept(&more).unwrap().epoch, more.best.as_ref().unwrap().epoch);
+    assert_eq!(run_evaluation(&more).unwrap().epoch, more.best.as_ref().unwrap().epoch);
 }
 
 #[test]
-fn a_stopped_run_writes_the_validation_of_its_best_epoch_and_an_aborted_one_nothing() {
-    let place = Place::new();
+fn a_stopped_run_writes_the_validation_of_its_best_epoch_and_an_aborted_run_writes_none() {
+    let folder = TestFolder::new();
     let ended = |name, why: StopSignal| {
-        let config = place.config(name, json!({}));
+        let config = folder.config(name, json!({}));
         run(&config, move |event| matches!(event, RunEvent::Epoch(_)).then(|| why.clone())).0
     };
     let stopped = ended("stopped", StopSignal::Requested).unwrap();
-    let RunEvaluation { split: part, epoch, evaluation } = kept(&stopped).unwrap();
+    let RunEvaluation { split: part, epoch, evaluation } = run_evaluation(&stopped).unwrap();
     assert_eq!((part, epoch), (Split::Val, stopped.best.as_ref().unwrap().epoch));
     assert_eq!(evaluation.accuracy, stopped.best.as_ref().unwrap().accuracy);
     assert!(evaluation.samples.iter().all(|example| example.thumbnail.is_some()));
 
-    // Stopped at its first step, the run has no better epoch: the evaluation stays.
+    // A run that is stopped at its first step has no better epoch, so its evaluation is unchanged.
     let again = json!({ "resume": stopped.dir });
     let again =
         run(&again, |event| matches!(event, RunEvent::Step(_)).then_some(StopSignal::Requested));
-    assert_eq!(kept(&again.0.unwrap()).unwrap().epoch, epoch);
+    assert_eq!(run_evaluation(&again.0.unwrap()).unwrap().epoch, epoch);
     let resumed = train(&json!({ "resume": stopped.dir }));
-    assert_eq!(kept(&resumed).unwrap().split, Split::Test);
+    assert_eq!(run_evaluation(&resumed).unwrap().split, Split::Test);
 
     assert_eq!(ended("aborted", StopSignal::Aborted).unwrap_err().code, ErrorCode::Aborted);
-    assert!(!Path::new(&place.path("aborted")).join("evaluation.json").exists());
+    assert!(!Path::new(&folder.path("aborted")).join("evaluation.json").exists());
 }
 
 #[test]
 fn without_a_test_split_the_validation_of_the_best_epoch_is_written() {
-    let place = Place::new();
+    let folder = TestFolder::new();
     for file in ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"] {
-        std::fs::remove_file(Path::new(&place.path("data")).join(file)).unwrap();
+        std::fs::remove_file(Path::new(&folder.path("data")).join(file)).unwrap();
     }
-    let result = train(&place.config("run", json!({ "epochs": 4 })));
-    let RunEvaluation { split: part, epoch, evaluation } = kept(&result).unwrap();
+    let result = train(&folder.config("run", json!({ "epochs": 4 })));
+    let RunEvaluation { split: part, epoch, evaluation } = run_evaluation(&result).unwrap();
     let best = result.best.unwrap();
     assert_eq!((part, epoch), (Split::Val, best.epoch));
     assert_eq!((evaluation.accuracy, evaluation.loss), (best.accuracy, best.loss));
@@ -201,29 +201,29 @@ fn without_a_test_split_the_validation_of_the_best_epoch_is_written() {
 
 #[test]
 fn equal_seeds_compute_equal_bits_with_any_number_of_workers() {
-    let place = Place::new();
-    let one = checkpoint(&train(&place.config("a", json!({ "workers": 1 }))));
-    let two = checkpoint(&train(&place.config("b", json!({ "workers": 3 }))));
-    let other = checkpoint(&train(&place.config("c", json!({ "seed": 8 }))));
+    let folder = TestFolder::new();
+    let one = checkpoint(&train(&folder.config("a", json!({ "workers": 1 }))));
+    let two = checkpoint(&train(&folder.config("b", json!({ "workers": 3 }))));
+    let other = checkpoint(&train(&folder.config("c", json!({ "seed": 8 }))));
     assert!(one.tensors == two.tensors);
     assert!(one.tensors != other.tensors);
 }
 
 #[test]
 fn a_resumed_run_computes_the_same_bits_and_the_same_log() {
-    let place = Place::new();
+    let folder = TestFolder::new();
     let schedule = json!({ "type": "plateau", "patience": 0, "threshold": 0.5, "factor": 0.5 });
     let more = json!({ "epochs": 4, "schedule": schedule, "log": { "everySteps": 1 } });
-    let whole = train(&place.config("whole", more.clone()));
+    let whole = train(&folder.config("whole", more.clone()));
     // Within an epoch, at its last step, and after it.
     for at in [3, 5, 7] {
         let name = format!("stopped-{at}");
-        let config = place.config(&name, more.clone());
-        let wanted = move |event: &RunEvent| {
+        let config = folder.config(&name, more.clone());
+        let stop = move |event: &RunEvent| {
             matches!(event, RunEvent::Step(step) if step.step >= at)
                 .then_some(StopSignal::Requested)
         };
-        let (stopped, _) = run(&config, wanted);
+        let (stopped, _) = run(&config, stop);
         let stopped = stopped.unwrap();
         assert_eq!(stopped.stop_reason, StopReason::Stopped);
         assert!(stopped.steps < whole.steps);
@@ -231,30 +231,29 @@ fn a_resumed_run_computes_the_same_bits_and_the_same_log() {
         let resumed = train(&json!({ "resume": stopped.dir }));
         assert_eq!(resumed.stop_reason, StopReason::Completed);
         assert!(checkpoint(&resumed).tensors == checkpoint(&whole).tensors, "stopped at {at}");
-        let (was, is) = (epochs_of(&whole), epochs_of(&resumed));
-        assert_eq!(was, is, "stopped at {at}");
+        assert_eq!(epochs_of(&whole), epochs_of(&resumed), "stopped at {at}");
     }
 }
 
 #[test]
 fn every_optimizer_trains_and_resumes_to_the_bit() {
-    let place = Place::new();
+    let folder = TestFolder::new();
     for (word, lr) in [("adam", 0.005), ("adamw", 0.005), ("lars", 5.0)] {
         let optimizer = json!({ "type": word, "lr": lr, "decayNorms": false });
         let more = json!({ "epochs": 4, "optimizer": optimizer });
-        let whole = train(&place.config(&format!("{word}-whole"), more.clone()));
+        let whole = train(&folder.config(&format!("{word}-whole"), more.clone()));
         assert!(whole.best.as_ref().unwrap().accuracy > 0.6, "{word}: {:?}", whole.best);
         let stop = |event: &RunEvent| {
             matches!(event, RunEvent::Step(step) if step.step >= 3).then_some(StopSignal::Requested)
         };
-        let (stopped, _) = run(&place.config(&format!("{word}-stopped"), more), stop);
+        let (stopped, _) = run(&folder.config(&format!("{word}-stopped"), more), stop);
         let resumed = train(&json!({ "resume": stopped.unwrap().dir }));
         assert!(checkpoint(&resumed).tensors == checkpoint(&whole).tensors, "{word}");
     }
 }
 
-/// Reads epochs, steps, rates and scores from metrics.jsonl: everything that does not depend on
-/// time.
+/// Reads epochs, steps, learning rates and scores from metrics.jsonl: the fields that do not depend
+/// on time.
 fn epochs_of(result: &TrainResult) -> Vec<Value> {
     let text = std::fs::read_to_string(Path::new(&result.dir).join("metrics.jsonl")).unwrap();
     text.lines()
@@ -268,8 +267,8 @@ fn epochs_of(result: &TrainResult) -> Vec<Value> {
 
 #[test]
 fn a_resumed_run_can_be_extended_but_not_reconfigured() {
-    let place = Place::new();
-    let first = train(&place.config("run", json!({ "epochs": 1, "schedule": "constant" })));
+    let folder = TestFolder::new();
+    let first = train(&folder.config("run", json!({ "epochs": 1, "schedule": "constant" })));
     let refused = |more: Value| {
         let mut config = json!({ "resume": first.dir });
         for (key, value) in more.as_object().unwrap() {
@@ -280,7 +279,7 @@ fn a_resumed_run_can_be_extended_but_not_reconfigured() {
     let error = refused(json!({ "model": "resnet14" }));
     assert_eq!((error.code, error.at.key.as_deref()), (ErrorCode::Mismatch, Some("model.arch")));
     assert!(error.message.ends_with(r#""resnet8", not "resnet14""#), "{error}");
-    assert_eq!(refused(json!({ "out": place.path("elsewhere") })).code, ErrorCode::Config);
+    assert_eq!(refused(json!({ "out": folder.path("elsewhere") })).code, ErrorCode::Config);
 
     let longer = train(&json!({ "resume": first.dir, "epochs": 2, "cudaGraphs": true }));
     assert_eq!((longer.epochs, longer.stop_reason), (2, StopReason::Completed));
@@ -288,8 +287,8 @@ fn a_resumed_run_can_be_extended_but_not_reconfigured() {
 
 #[test]
 fn a_run_in_progress_cannot_be_resumed_even_without_a_checkpoint() {
-    let place = Place::new();
-    let dir = place.path("begun");
+    let folder = TestFolder::new();
+    let dir = folder.path("begun");
     let writer = RunDir::create(Path::new(&dir), false).unwrap();
     let resume = || run(&json!({ "resume": dir }), |_| None).0.unwrap_err();
     let error = resume();
@@ -300,12 +299,12 @@ fn a_run_in_progress_cannot_be_resumed_even_without_a_checkpoint() {
 
 #[test]
 fn a_step_budget_ends_with_an_evaluation_and_can_be_extended() {
-    let place = Place::new();
-    let config = place.config("run", json!({ "epochs": null, "budget": { "steps": 7 } }));
+    let folder = TestFolder::new();
+    let config = folder.config("run", json!({ "epochs": null, "budget": { "steps": 7 } }));
     let result = train(&config);
     assert_eq!((result.stop_reason, result.steps), (StopReason::Budget, 7));
     assert_eq!(result.epochs, 1);
-    // The epoch that the budget cut short is evaluated as well.
+    // The incomplete epoch at the end of the budget is evaluated, too.
     assert_eq!(epochs_of(&result).len(), 2);
     let more = train(&json!({ "resume": result.dir, "budget": { "steps": 10 } }));
     assert_eq!((more.steps, more.epochs), (10, 2));
@@ -313,12 +312,12 @@ fn a_step_budget_ends_with_an_evaluation_and_can_be_extended() {
 
 #[test]
 fn fp16_trains_with_loss_scaling_and_resumes_to_the_bit() {
-    let place = Place::new();
+    let folder = TestFolder::new();
     let more = json!({
         "precision": "fp16", "epochs": 2, "optimizer": { "type": "adamw", "lr": 0.005 },
-        "data": { "source": place.path("data"), "limit": 40 }, // fp16 is slow on CPUs
+        "data": { "source": folder.path("data"), "limit": 40 }, // fp16 is slow on CPUs
     });
-    let (whole, events) = run(&place.config("whole", more.clone()), |_| None);
+    let (whole, events) = run(&folder.config("whole", more.clone()), |_| None);
     let whole = whole.unwrap();
     let scaled = |event: &RunEvent| match event {
         RunEvent::Step(step) => Some(step.loss_scale),
@@ -328,7 +327,7 @@ fn fp16_trains_with_loss_scaling_and_resumes_to_the_bit() {
     let stop = |event: &RunEvent| {
         matches!(event, RunEvent::Step(step) if step.step >= 1).then_some(StopSignal::Requested)
     };
-    let (stopped, _) = run(&place.config("stopped", more), stop);
+    let (stopped, _) = run(&folder.config("stopped", more), stop);
     let resumed = train(&json!({ "resume": stopped.unwrap().dir }));
     let state =
         |result: &TrainResult| Checkpoint::read_for_resume(Path::new(&result.last)).unwrap();
@@ -338,20 +337,20 @@ fn fp16_trains_with_loss_scaling_and_resumes_to_the_bit() {
 
 #[test]
 fn a_diverging_run_fails_and_writes_no_result() {
-    let place = Place::new();
-    let config = place.config("run", json!({ "optimizer": { "lr": 1e20 }, "epochs": 5 }));
+    let folder = TestFolder::new();
+    let config = folder.config("run", json!({ "optimizer": { "lr": 1e20 }, "epochs": 5 }));
     let error = run(&config, |_| None).0.unwrap_err();
     assert_eq!(error.code, ErrorCode::Diverged);
     assert!(error.hint.unwrap().contains("optimizer.lr"));
-    assert!(!Path::new(&place.path("run/result.json")).exists());
+    assert!(!Path::new(&folder.path("run/result.json")).exists());
 }
 
 #[test]
-fn a_run_that_diverges_later_keeps_the_weights_of_its_last_good_step() {
-    let place = Place::new();
+fn a_run_that_diverges_later_saves_the_weights_of_its_last_finite_step() {
+    let folder = TestFolder::new();
     // The learning rate is 1e9 times higher in the second epoch.
     let schedule = json!({ "type": "multistep", "milestones": [1], "gamma": 1e9 });
-    let config = place.config("run", json!({ "schedule": schedule, "epochs": 5 }));
+    let config = folder.config("run", json!({ "schedule": schedule, "epochs": 5 }));
     let error = run(&config, |_| None).0.unwrap_err();
     assert_eq!(error.code, ErrorCode::Diverged);
     let kept = Checkpoint::read(Path::new(&error.at.file.unwrap())).unwrap();
@@ -364,31 +363,32 @@ fn a_run_that_diverges_later_keeps_the_weights_of_its_last_good_step() {
 }
 
 #[test]
-fn a_validation_loss_that_is_not_finite_ends_the_run_and_keeps_its_best() {
-    let place = Place::new();
+fn a_validation_loss_that_is_not_finite_ends_the_run_with_its_best_checkpoint() {
+    let folder = TestFolder::new();
     // The last update of the second epoch makes the weights so large that their products overflow,
     // or the weights themselves, which is found without validation.
     for (name, data, gamma) in [
-        ("validated", json!(place.path("data")), 1e30),
-        ("unvalidated", json!({ "source": place.path("data"), "validation": 0 }), 1e60),
+        ("validated", json!(folder.path("data")), 1e30),
+        ("unvalidated", json!({ "source": folder.path("data"), "validation": 0 }), 1e60),
     ] {
         let schedule =
             json!({ "type": "multistep", "milestones": [9], "unit": "step", "gamma": gamma });
-        let config = place.config(name, json!({ "data": data, "schedule": schedule, "epochs": 3 }));
+        let config =
+            folder.config(name, json!({ "data": data, "schedule": schedule, "epochs": 3 }));
         let error = run(&config, |_| None).0.unwrap_err();
         assert_eq!(error.code, ErrorCode::Diverged, "{error}");
         let kept = Checkpoint::read(Path::new(&error.at.file.unwrap())).unwrap();
         assert_eq!(kept.progress["epoch"], 1, "{name}");
         assert_eq!(kept.progress["best"]["epoch"], 1);
-        Session::open(Path::new(&place.path(name)), &LoadConfig::default()).unwrap();
+        Session::open(Path::new(&folder.path(name)), &LoadConfig::default()).unwrap();
     }
 }
 
 #[test]
 fn a_time_budget_that_ends_before_the_first_step_is_no_error() {
-    let place = Place::new();
+    let folder = TestFolder::new();
     let more = json!({ "epochs": null, "budget": { "seconds": 1 } });
-    let (result, _) = run(&place.config("run", more), |event| {
+    let (result, _) = run(&folder.config("run", more), |event| {
         if matches!(event, RunEvent::Start(_)) {
             std::thread::sleep(std::time::Duration::from_millis(1100));
         }
@@ -401,10 +401,10 @@ fn a_time_budget_that_ends_before_the_first_step_is_no_error() {
 
 #[test]
 fn resuming_an_earlier_epoch_discards_later_ones() {
-    let place = Place::new();
+    let folder = TestFolder::new();
     let more = json!({ "epochs": 6, "checkpoint": { "everyEpochs": 2 }, "schedule": "constant" });
-    let first = train(&place.config("run", more));
-    let checkpoint = |name: &str| place.path(&format!("run/checkpoints/{name}.safetensors"));
+    let first = train(&folder.config("run", more));
+    let checkpoint = |name: &str| folder.path(&format!("run/checkpoints/{name}.safetensors"));
     let best = first.best.unwrap();
     assert!(best.epoch > 2, "the best epoch comes too early: {best:?}");
     let stop_at_once =
@@ -432,7 +432,7 @@ fn resuming_an_earlier_epoch_discards_later_ones() {
 
 #[test]
 fn all_options_of_loss_gradient_and_ema_resume_to_the_bit() {
-    let place = Place::new();
+    let folder = TestFolder::new();
     let more = json!({
         "epochs": 3,
         "loss": { "labelSmoothing": 0.1, "classWeights": "balanced" },
@@ -440,15 +440,15 @@ fn all_options_of_loss_gradient_and_ema_resume_to_the_bit() {
         "ema": { "decay": 0.6 },
         "log": { "everySteps": 1 },
     });
-    let whole = train(&place.config("whole", more.clone()));
-    // Five batches an epoch are three updates.
+    let whole = train(&folder.config("whole", more.clone()));
+    // Five batches per epoch are three updates.
     assert_eq!((whole.steps, whole.epochs), (9, 3));
     for at in [1, 3, 5] {
         let stop = move |event: &RunEvent| {
             matches!(event, RunEvent::Step(step) if step.step >= at)
                 .then_some(StopSignal::Requested)
         };
-        let (stopped, _) = run(&place.config(&format!("stopped-{at}"), more.clone()), stop);
+        let (stopped, _) = run(&folder.config(&format!("stopped-{at}"), more.clone()), stop);
         let resumed = train(&json!({ "resume": stopped.unwrap().dir }));
         let state =
             |result: &TrainResult| Checkpoint::read_for_resume(Path::new(&result.last)).unwrap();
@@ -459,7 +459,7 @@ fn all_options_of_loss_gradient_and_ema_resume_to_the_bit() {
 
 #[test]
 fn all_transforms_train_and_resume_to_the_bit() {
-    let place = Place::new();
+    let folder = TestFolder::new();
     let more = [
         json!({ "policy": "trivialaugment", "erase": "cutout", "mix": "mixup" }),
         json!({ "crop": "random-resized", "policy": "randaugment", "mix": "cutmix" }),
@@ -467,8 +467,8 @@ fn all_transforms_train_and_resume_to_the_bit() {
     for (i, mut transform) in more.into_iter().enumerate() {
         transform["pixelMean"] = json!(true);
         let more = json!({ "transform": transform, "loss": { "labelSmoothing": 0.1 } });
-        let whole = train(&place.config(&format!("whole-{i}"), more.clone()));
-        let parts = place.config(&format!("parts-{i}"), more);
+        let whole = train(&folder.config(&format!("whole-{i}"), more.clone()));
+        let parts = folder.config(&format!("parts-{i}"), more);
         let (stopped, _) = run(&parts, |event| match event {
             RunEvent::Step(step) if step.step == 7 => Some(StopSignal::Requested),
             _ => None,
@@ -480,9 +480,9 @@ fn all_transforms_train_and_resume_to_the_bit() {
 
 #[test]
 fn the_checkpoint_contains_the_mean_of_the_training_images() {
-    let place = Place::new();
+    let folder = TestFolder::new();
     let more = json!({ "epochs": 6, "transform": { "pixelMean": true } });
-    let result = train(&place.config("run", more));
+    let result = train(&folder.config("run", more));
     let saved = checkpoint(&result);
     let mean = &saved.tensors["transform.pixel_mean"];
     assert_eq!(mean.shape, [1, 16, 16]);
@@ -499,7 +499,7 @@ fn the_checkpoint_contains_the_mean_of_the_training_images() {
     assert!((found.loss - test.loss).abs() < 1e-5, "{} {}", found.loss, test.loss);
     assert!(test.accuracy > 0.9, "{}", test.accuracy);
 
-    let path = place.0.path().join("without.safetensors");
+    let path = folder.0.path().join("without.safetensors");
     let mut without = saved;
     without.tensors.remove("transform.pixel_mean");
     without.write(&path).unwrap();
@@ -510,9 +510,9 @@ fn the_checkpoint_contains_the_mean_of_the_training_images() {
 
 #[test]
 fn evaluates_with_ten_crops_and_multiple_scales() {
-    let place = Place::new();
+    let folder = TestFolder::new();
     let transform = json!({ "evalResize": 18 });
-    let result = train(&place.config("run", json!({ "epochs": 6, "transform": transform })));
+    let result = train(&folder.config("run", json!({ "epochs": 6, "transform": transform })));
     let model = Session::open(Path::new(&result.dir), &LoadConfig::default()).unwrap();
     let evaluate = |request: Value| {
         let request = EvaluateConfig::from_json_at(&request, &KeyPath::Root)?;
@@ -530,9 +530,10 @@ fn evaluates_with_ten_crops_and_multiple_scales() {
     assert!(center.loss != ten.loss && ten.loss != scales.loss);
     assert!(center.accuracy > 0.9, "{}", center.accuracy);
     // At the network's own size there are two views: the image and its mirror image.
-    let both = evaluate(json!({ "crops": "multi-scale", "scales": [16], "batchSize": 7 })).unwrap();
-    let again = evaluate(json!({ "crops": "multi-scale", "scales": [16] })).unwrap();
-    assert!((both.loss - again.loss).abs() < 1e-5, "{} {}", both.loss, again.loss);
+    let batched =
+        evaluate(json!({ "crops": "multi-scale", "scales": [16], "batchSize": 7 })).unwrap();
+    let single = evaluate(json!({ "crops": "multi-scale", "scales": [16] })).unwrap();
+    assert!((batched.loss - single.loss).abs() < 1e-5, "{} {}", batched.loss, single.loss);
 
     for (request, key) in [
         (json!({ "scales": [16] }), "scales"),
@@ -547,8 +548,8 @@ fn evaluates_with_ten_crops_and_multiple_scales() {
 
 #[test]
 fn a_checkpoint_opens_with_the_moving_average() {
-    let place = Place::new();
-    let result = train(&place.config("run", json!({ "epochs": 1, "ema": { "decay": 0.9 } })));
+    let folder = TestFolder::new();
+    let result = train(&folder.config("run", json!({ "epochs": 1, "ema": { "decay": 0.9 } })));
     let used = checkpoint(&result);
     let state = Checkpoint::read_for_resume(Path::new(&result.last)).unwrap();
     assert!(used.tensors["conv1.weight"] == state.tensors["ema.conv1.weight"]);
@@ -558,10 +559,10 @@ fn a_checkpoint_opens_with_the_moving_average() {
 }
 
 #[test]
-fn early_stopping_ends_a_run_for_good() {
-    let place = Place::new();
+fn a_run_that_stopped_early_does_not_resume() {
+    let folder = TestFolder::new();
     let patience = json!({ "patience": 1, "minDelta": 2.0, "metric": "val.accuracy" });
-    let result = train(&place.config("run", json!({ "epochs": 9, "earlyStopping": patience })));
+    let result = train(&folder.config("run", json!({ "epochs": 9, "earlyStopping": patience })));
     // The first epoch stays the best, because no accuracy improves by 2.
     assert_eq!((result.stop_reason, result.epochs), (StopReason::EarlyStopping, 3));
     let again = train(&json!({ "resume": result.dir, "epochs": 20 }));
@@ -572,11 +573,11 @@ fn early_stopping_ends_a_run_for_good() {
 }
 
 #[test]
-fn warmup_until_accuracy_keeps_the_low_rate_until_then() {
-    let place = Place::new();
+fn warmup_has_the_low_learning_rate_until_the_accuracy_is_reached() {
+    let folder = TestFolder::new();
     let warmup = json!({ "startFactor": 0.1, "untilAccuracy": 0.3 });
     let more = json!({ "epochs": 4, "warmup": warmup, "schedule": "constant" });
-    let result = train(&place.config("run", more));
+    let result = train(&folder.config("run", more));
     let epochs = epochs_of(&result);
     let mut warm = false;
     for epoch in &epochs {
@@ -589,37 +590,37 @@ fn warmup_until_accuracy_keeps_the_low_rate_until_then() {
 
 #[test]
 fn an_aborted_run_names_its_checkpoint() {
-    let place = Place::new();
-    let config = place.config("run", json!({}));
-    let aborted =
+    let folder = TestFolder::new();
+    let config = folder.config("run", json!({}));
+    let abort =
         |event: &RunEvent| matches!(event, RunEvent::Step(_)).then_some(StopSignal::Aborted);
-    let error = run(&config, aborted).0.unwrap_err();
+    let error = run(&config, abort).0.unwrap_err();
     assert_eq!(error.code, ErrorCode::Aborted);
     assert!(Path::new(&error.at.file.unwrap()).is_file());
 }
 
 #[test]
 fn invalid_configurations_write_nothing() {
-    let place = Place::new();
+    let folder = TestFolder::new();
     for (code, more) in [
         (ErrorCode::Config, json!({ "model": "resnet19x" })),
         (ErrorCode::Config, json!({ "batchSize": 1 })),
         (ErrorCode::UnknownKey, json!({ "epoch": 3 })),
-        (ErrorCode::DataNotFound, json!({ "data": place.path("nowhere") })),
+        (ErrorCode::DataNotFound, json!({ "data": folder.path("nowhere") })),
     ] {
-        let error = run(&place.config("run", more.clone()), |_| None).0.unwrap_err();
+        let error = run(&folder.config("run", more.clone()), |_| None).0.unwrap_err();
         assert_eq!(error.code, code, "{more}");
-        assert!(!Path::new(&place.path("run")).exists(), "{more}");
+        assert!(!Path::new(&folder.path("run")).exists(), "{more}");
     }
 }
 
 #[test]
 fn frozen_layers_are_unchanged_and_the_run_resumes_to_the_bit() {
-    let place = Place::new();
+    let folder = TestFolder::new();
     let frozen = json!({ "model": { "arch": "resnet8", "freeze": ["conv1", "bn1", "layer1"] } });
-    let short = place.config("short", json!({ "budget": { "steps": 1 }, "epochs": null }));
+    let short = folder.config("short", json!({ "budget": { "steps": 1 }, "epochs": null }));
     let with = |out: &str, more: Value| {
-        let mut config = place.config(out, more);
+        let mut config = folder.config(out, more);
         config["model"] = frozen["model"].clone();
         config
     };
@@ -640,31 +641,31 @@ fn frozen_layers_are_unchanged_and_the_run_resumes_to_the_bit() {
         _ => None,
     });
     assert_eq!(result.unwrap().stop_reason, StopReason::Stopped);
-    let resumed = train(&json!({ "resume": place.path("stopped"), "threads": 1 }));
+    let resumed = train(&json!({ "resume": folder.path("stopped"), "threads": 1 }));
     assert_eq!(checkpoint(&resumed).tensors, whole.tensors);
 }
 
 #[test]
 fn unknown_frozen_layers_are_an_error_before_anything_is_written() {
-    let place = Place::new();
+    let folder = TestFolder::new();
     let config =
-        place.config("run", json!({ "model": { "arch": "resnet8", "freeze": ["layer9"] } }));
+        folder.config("run", json!({ "model": { "arch": "resnet8", "freeze": ["layer9"] } }));
     let error = run(&config, |_| None).0.unwrap_err();
     assert_eq!(error.code, ErrorCode::Config);
     assert_eq!(error.at.key.as_deref(), Some("model.freeze[0]"));
     assert!(error.hint.unwrap().contains("layer1, layer2, layer3"));
-    assert!(!Path::new(&place.path("run")).exists());
+    assert!(!Path::new(&folder.path("run")).exists());
 }
 
 #[test]
 fn device_augmentation_matches_workers_to_the_bit_even_across_a_resume() {
-    let place = Place::new();
+    let folder = TestFolder::new();
     let by = |on: &str, name: &str, more: &Value| {
-        let mut config = place.config(&format!("{name}-{on}"), more.clone());
+        let mut config = folder.config(&format!("{name}-{on}"), more.clone());
         config["augmentOn"] = json!(on);
         config
     };
-    let data = json!({ "source": place.path("data"), "balanced": true, "limit": 125 });
+    let data = json!({ "source": folder.path("data"), "balanced": true, "limit": 125 });
     let transform = json!({ "crop": "pad", "flip": true, "pixelMean": true });
     let log = json!({ "everySteps": 1 });
     for (name, more) in [
@@ -684,12 +685,12 @@ fn device_augmentation_matches_workers_to_the_bit_even_across_a_resume() {
         assert_eq!(losses_of(&device), losses_of(&workers));
         assert_eq!((&device.test, device.steps), (&workers.test, workers.steps));
         // The last evaluation without its speed.
-        let kept = |result: &TrainResult| {
-            let mut kept = kept(result).unwrap();
-            kept.evaluation.images_per_second = 0.0;
-            kept
+        let without_speed = |result: &TrainResult| {
+            let mut evaluation = run_evaluation(result).unwrap();
+            evaluation.evaluation.images_per_second = 0.0;
+            evaluation
         };
-        assert_eq!(kept(&device), kept(&workers));
+        assert_eq!(without_speed(&device), without_speed(&workers));
 
         for (first, then) in [("device", "workers"), ("workers", "device")] {
             let stop = |event: &RunEvent| {
@@ -718,16 +719,17 @@ fn losses_of(result: &TrainResult) -> Vec<Value> {
 
 #[test]
 fn find_lr_and_plan_use_device_images_as_training_does() {
-    let place = Place::new();
-    let on = |on| place.config("run", json!({ "augmentOn": on }));
-    let found = |wanted| {
+    let folder = TestFolder::new();
+    let config = |augment_on| folder.config("run", json!({ "augmentOn": augment_on }));
+    let find_lr = |augment_on| {
         let options = json!({ "steps": 10 });
-        let finding = residual_runtime::find_lr(&on(wanted), None, &options, &|| false);
-        serde_json::to_value(finding.unwrap().unwrap()).unwrap()
+        let result = residual_runtime::find_lr(&config(augment_on), None, &options, &|| false);
+        serde_json::to_value(result.unwrap().unwrap()).unwrap()
     };
-    assert_eq!(found("device"), found("workers"));
-    let plan =
-        |wanted| residual_runtime::plan(&on(wanted), None, &json!({}), &|| false).unwrap().unwrap();
+    assert_eq!(find_lr("device"), find_lr("workers"));
+    let plan = |augment_on| {
+        residual_runtime::plan(&config(augment_on), None, &json!({}), &|| false).unwrap().unwrap()
+    };
     let (device, workers) = (plan("device"), plan("workers"));
     assert!(device.time.is_some() && device.warnings.is_empty());
     // 160 gray images of 16 x 16, with a padding of four pixels.

@@ -42,8 +42,8 @@ export async function readPreviewTiles(
   const request = serializeConfig(config, 'the options')
   const addon = coreAddon()
   const { metadata, pixels } = await runCancellable(signal, addon, async (cancel) => {
-    const { envelope, pixels } = await addon.preview(request, cancel)
-    return { metadata: unwrapResult<PreviewMetadata>(envelope), pixels }
+    const { result, pixels } = await addon.preview(request, cancel)
+    return { metadata: unwrapResult<PreviewMetadata>(result), pixels }
   })
   const { facts, split, images } = metadata
   let offset = 0
