@@ -27,72 +27,77 @@ pub struct PreviewImage {
     pub image: Image,
 }
 
-/// Selects images of a split, as a run would split the data set (`data.validation`, `data.limit`),
-/// and decodes them, scaled to at most 320 pixels. With `augmented`, passes them through the
-/// training transforms instead and reverts the normalization; mixup and CutMix are not applied, as
-/// they need whole batches. Skips images that cannot be read.
+/// Selects images of a split and decodes them, scaled down to at most 320 pixels per side. The
+/// splits are those of a run with the same `data.validation` and `data.limit`. With `augmented`,
+/// applies the training transforms instead of scaling and reverts the normalization; mixup and
+/// CutMix are not applied, because they need a batch. Skips images that cannot be read.
 ///
 /// # Errors
 /// `E_USAGE` for a split without images or a count out of range; the errors of `resolve`; `E_IMAGE`
-/// or `E_IO` if no image can be decoded.
+/// or `E_IO` if no image can be read.
 pub fn preview(dataset: &Dataset, request: &PreviewConfig) -> Result<Preview> {
     let PreviewOptions { config, split, count, order, seed, augmented } =
         resolve_preview(request, dataset.facts())?;
     let splits = dataset.splits(&config.data);
-    let (split, shown) = match split {
+    let (split, subset) = match split {
         Split::Train => (Split::Train, Some(splits.train)),
         Split::Val => (Split::Val, splits.val),
         Split::Test => (Split::Test, splits.test),
     };
-    let Some(Subset { source, indices }) = shown else {
+    let Some(Subset { source, indices }) = subset else {
         let message = format!("{} has no {} split", dataset.facts().source, split.as_str());
         return Err(Error::new(ErrorCode::Usage, message)
             .key("split")
             .hint("Choose another split."));
     };
-    let augment = augmented.then(|| Augment::new(config));
+    let augmenter = augmented.then(|| Augmenter::new(config));
     let quotas = match order {
         PreviewOrder::Random => vec![count; 1],
-        PreviewOrder::ByClass => shares(count, dataset.facts().classes.len() as u32),
+        PreviewOrder::ByClass => class_quotas(count, dataset.facts().classes.len() as u32),
     };
-    let groups = shuffled(source.as_ref(), indices.to_vec(), quotas.len(), seed);
+    let groups = shuffle_into_groups(source.as_ref(), indices.to_vec(), quotas.len(), seed);
     let mut images = Vec::with_capacity(count as usize);
-    let mut failed = None;
-    for (candidates, quotas) in groups.into_iter().zip(quotas) {
-        let mut left = quotas;
+    let mut last_error = None;
+    for (candidates, quota) in groups.into_iter().zip(quotas) {
+        let mut remaining = quota;
         for index in candidates {
-            if left == 0 {
+            if remaining == 0 {
                 break;
             }
             let mut image = Image::default();
-            let channels = augment.as_ref().map_or(dataset.facts().channels, Augment::channels);
+            let channels = augmenter.as_ref().map_or(dataset.facts().channels, Augmenter::channels);
             match source.read_into(index as usize, channels, &mut image) {
                 Ok(()) => {
-                    let image = match &augment {
-                        Some(augment) => augment.apply(&image, seed, index),
+                    let image = match &augmenter {
+                        Some(augmenter) => augmenter.apply(&image, seed, index),
                         None => thumbnail(&image, MAX_SIDE),
                     };
                     let (name, label) = (source.name(index as usize), source.label(index as usize));
                     images.push(PreviewImage { index, name, label, image });
-                    left -= 1;
+                    remaining -= 1;
                 }
-                Err(error) => failed = Some(error),
+                Err(error) => last_error = Some(error),
             }
         }
     }
-    match (images.is_empty(), failed) {
+    match (images.is_empty(), last_error) {
         (true, Some(error)) => Err(error),
         _ => Ok(Preview { split, images }),
     }
 }
 
 /// Divides `count` evenly among classes; the first classes get the remainder.
-fn shares(count: u32, classes: u32) -> Vec<u32> {
+fn class_quotas(count: u32, classes: u32) -> Vec<u32> {
     (0..classes).map(|class| count / classes + u32::from(class < count % classes)).collect()
 }
 
-/// Shuffles indices by a seed and groups them by class, or returns them in one group.
-fn shuffled(source: &dyn Source, mut indices: Vec<u32>, groups: usize, seed: u64) -> Vec<Vec<u32>> {
+/// Shuffles indices and returns them in one group, or grouped by class if `groups` is above 1.
+fn shuffle_into_groups(
+    source: &dyn Source,
+    mut indices: Vec<u32>,
+    groups: usize,
+    seed: u64,
+) -> Vec<Vec<u32>> {
     shuffle_epoch(&mut indices, seed, 0);
     if groups == 1 {
         return vec![indices];
@@ -104,24 +109,25 @@ fn shuffled(source: &dyn Source, mut indices: Vec<u32>, groups: usize, seed: u64
     by_class
 }
 
-/// The training transforms with reverted normalization.
-struct Augment {
+/// Training transforms followed by the inverse of the normalization, so that the result is an
+/// image.
+struct Augmenter {
     pipeline: Pipeline,
     config: ResolvedConfig,
 }
 
-impl Augment {
-    fn new(mut config: ResolvedConfig) -> Augment {
-        // The preview would have to add the mean image again.
+impl Augmenter {
+    fn new(mut config: ResolvedConfig) -> Augmenter {
+        // Reverting the normalization would have to add the mean image again.
         config.transform.pixel_mean = false;
-        Augment { pipeline: Pipeline::train(&config, None), config }
+        Augmenter { pipeline: Pipeline::train(&config, None), config }
     }
 
     fn channels(&self) -> u32 {
         self.config.data.channels
     }
 
-    /// The image as in the first epoch of a run with this seed.
+    /// Returns the image as augmented in the first epoch of a run with this seed.
     fn apply(&self, image: &Image, seed: u64, index: u32) -> Image {
         let mut values = vec![0.0; self.pipeline.len()];
         let plan = self.pipeline.plan(image.view().size(), SampleRng::new(seed, 0, index));
@@ -145,17 +151,17 @@ mod tests {
     use super::*;
     use crate::MemorySource;
 
-    /// A request without a validation split.
-    fn all() -> PreviewConfig {
-        of(DataConfig { validation: Some(Auto::Value(0.0)), ..DataConfig::default() })
+    /// Requests the training split of a data set without a validation split.
+    fn all_images() -> PreviewConfig {
+        request(DataConfig { validation: Some(Auto::Value(0.0)), ..DataConfig::default() })
     }
 
-    fn of(data: DataConfig) -> PreviewConfig {
+    fn request(data: DataConfig) -> PreviewConfig {
         let data = DataConfig { source: Some("tiny".into()), ..data };
         PreviewConfig { data: Some(NameOr::Config(data)), ..PreviewConfig::default() }
     }
 
-    /// Twelve images of 8x8 in three classes; image i has the values from 10 * i on.
+    /// Twelve 8x8 images in three classes; the pixels of image i count up from 10 * i.
     fn dataset() -> Dataset {
         let labels: Vec<u32> = (0..12).map(|i| i % 3).collect();
         let pixels = (0..12u8).flat_map(|i| (0..64u8).map(move |j| 10 * i + j)).collect();
@@ -171,27 +177,27 @@ mod tests {
     }
 
     #[test]
-    fn the_seed_selects_images() {
-        let shown = |seed| {
-            let request = PreviewConfig { count: Some(6), seed: Some(seed), ..all() };
-            let shown = preview(&dataset(), &request).unwrap();
-            shown.images.into_iter().map(|image| image.index).collect::<Vec<_>>()
+    fn the_seed_determines_the_images() {
+        let indices = |seed| {
+            let request = PreviewConfig { count: Some(6), seed: Some(seed), ..all_images() };
+            let preview = preview(&dataset(), &request).unwrap();
+            preview.images.into_iter().map(|image| image.index).collect::<Vec<_>>()
         };
-        assert_eq!(shown(1), shown(1));
-        assert_ne!(shown(1), shown(2));
-        let mut all = shown(1);
-        all.sort_unstable();
-        all.dedup();
-        assert_eq!(all.len(), 6);
+        assert_eq!(indices(1), indices(1));
+        assert_ne!(indices(1), indices(2));
+        let mut distinct = indices(1);
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert_eq!(distinct.len(), 6);
     }
 
     #[test]
-    fn by_class_shows_equally_many_of_each_class() {
+    fn by_class_divides_the_count_evenly_among_classes() {
         let order = Some(PreviewOrder::ByClass);
-        let request = PreviewConfig { count: Some(7), order, ..all() };
+        let request = PreviewConfig { count: Some(7), order, ..all_images() };
         assert_eq!(labels(&preview(&dataset(), &request).unwrap()), [0, 0, 0, 1, 1, 2, 2]);
-        // The data set has no more.
-        let request = PreviewConfig { count: Some(30), order, ..all() };
+        // The data set has only 12 images.
+        let request = PreviewConfig { count: Some(30), order, ..all_images() };
         assert_eq!(preview(&dataset(), &request).unwrap().images.len(), 12);
     }
 
@@ -203,31 +209,31 @@ mod tests {
             split_seed,
             ..DataConfig::default()
         };
-        let shown = |limit, split_seed, split| {
-            let request = PreviewConfig { split: Some(split), ..of(data(limit, split_seed)) };
-            let shown = preview(&dataset(), &request).unwrap();
-            let mut indices: Vec<u32> = shown.images.iter().map(|image| image.index).collect();
+        let indices = |limit, split_seed, split| {
+            let request = PreviewConfig { split: Some(split), ..request(data(limit, split_seed)) };
+            let preview = preview(&dataset(), &request).unwrap();
+            let mut indices: Vec<u32> = preview.images.iter().map(|image| image.index).collect();
             indices.sort_unstable();
             indices
         };
         for (limit, seed) in [(None, None), (Some(5), None), (Some(5), Some(9))] {
-            let request = of(data(limit, seed));
-            let split = dataset()
+            let request = request(data(limit, seed));
+            let splits = dataset()
                 .splits(&resolve_preview(&request, dataset().facts()).unwrap().config.data);
-            assert_eq!(shown(limit, seed, Split::Train), *split.train.indices);
-            assert_eq!(shown(limit, seed, Split::Val), *split.val.unwrap().indices);
+            assert_eq!(indices(limit, seed, Split::Train), *splits.train.indices);
+            assert_eq!(indices(limit, seed, Split::Val), *splits.val.unwrap().indices);
         }
-        assert_eq!(shown(Some(5), None, Split::Train).len(), 5);
-        assert_eq!(shown(None, None, Split::Val).len(), 3);
-        let wild = preview(&dataset(), &of(data(Some(1), None))).err().unwrap();
-        assert_eq!(wild.at.key.as_deref(), Some("data.limit"));
+        assert_eq!(indices(Some(5), None, Split::Train).len(), 5);
+        assert_eq!(indices(None, None, Split::Val).len(), 3);
+        let error = preview(&dataset(), &request(data(Some(1), None))).err().unwrap();
+        assert_eq!(error.at.key.as_deref(), Some("data.limit"));
     }
 
     #[test]
     fn shows_unmodified_pixels() {
-        let shown = preview(&dataset(), &all()).unwrap();
-        assert_eq!(shown.images.len(), 12);
-        for PreviewImage { index, name, image, .. } in &shown.images {
+        let preview = preview(&dataset(), &all_images()).unwrap();
+        assert_eq!(preview.images.len(), 12);
+        for PreviewImage { index, name, image, .. } in &preview.images {
             assert_eq!(name, &format!("train/{index}"));
             let first = 10 * *index as u8;
             assert_eq!(image.pixels, (first..first + 64).collect::<Vec<_>>());
@@ -236,9 +242,8 @@ mod tests {
 
     #[test]
     fn augmented_previews_revert_the_normalization() {
-        let none = CropConfig::None;
         let transform = TransformConfig {
-            crop: Some(Auto::Value(none)),
+            crop: Some(Auto::Value(CropConfig::None)),
             flip: Some(Auto::Value(true)),
             ..TransformConfig::default()
         };
@@ -248,12 +253,12 @@ mod tests {
             ..DataConfig::default()
         };
         let request =
-            PreviewConfig { transform: Some(transform), augmented: Some(true), ..of(data) };
-        let shown = preview(&dataset(), &request).unwrap();
+            PreviewConfig { transform: Some(transform), augmented: Some(true), ..request(data) };
+        let preview = preview(&dataset(), &request).unwrap();
         let mut mirrored = 0;
-        for PreviewImage { index, image, .. } in &shown.images {
+        for PreviewImage { index, image, .. } in &preview.images {
             assert_eq!((image.width, image.height), (16, 16));
-            // The corners of the image; reversed if it was flipped.
+            // The top corners, in reverse order if the image was flipped.
             let first = 10 * *index as u8;
             let corners = [image.pixels[0], image.pixels[15]];
             if corners == [first + 7, first] {
@@ -266,12 +271,14 @@ mod tests {
     }
 
     #[test]
-    fn refuses_an_empty_split_and_a_count_out_of_range() {
-        let refused = |request| preview(&dataset(), &request).err().unwrap();
-        let error = refused(PreviewConfig { split: Some(Split::Test), ..PreviewConfig::default() });
+    fn rejects_an_empty_split_and_a_count_out_of_range() {
+        let preview_error = |request| preview(&dataset(), &request).err().unwrap();
+        let error =
+            preview_error(PreviewConfig { split: Some(Split::Test), ..PreviewConfig::default() });
         assert_eq!((error.code, error.at.key.as_deref()), (ErrorCode::Usage, Some("split")));
         for count in [0, 1001] {
-            let error = refused(PreviewConfig { count: Some(count), ..PreviewConfig::default() });
+            let error =
+                preview_error(PreviewConfig { count: Some(count), ..PreviewConfig::default() });
             assert_eq!(error.at.key.as_deref(), Some("count"));
         }
     }

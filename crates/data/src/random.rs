@@ -1,12 +1,12 @@
-//! Counter-based random numbers that depend only on their purpose, so that any number of workers,
-//! in any order, and a resumed run draw the same numbers.
+//! Random numbers that depend only on the seed, the epoch, an index and their purpose, so that any
+//! number of workers, in any order, and a resumed run draw the same numbers.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rand_distr::{Beta, Distribution, StandardNormal};
 
-/// The random numbers of one image in one epoch: ChaCha8, keyed with the seed, the epoch and the
-/// image index.
+/// Random number generator of one image in one epoch: ChaCha8, keyed with the seed, the epoch and
+/// the image index.
 #[derive(Clone)]
 pub struct SampleRng(ChaCha8Rng);
 
@@ -15,57 +15,59 @@ impl SampleRng {
         SampleRng::for_sample(seed, epoch, index, 0)
     }
 
-    /// The random numbers of a repeated image: each repeat in an epoch has its own.
+    /// Returns the generator for one occurrence of an image in an epoch; `repeat` is the number of
+    /// its earlier occurrences.
     pub(crate) fn for_sample(seed: u64, epoch: u32, index: u32, repeat: u32) -> Self {
         SampleRng(ChaCha8Rng::from_seed(key(seed, epoch, [index, repeat], b"sample\0\0")))
     }
 
-    /// Uniform in `0..n`. `n` must be above 0.
+    /// Returns a uniform integer in `0..n`; `n` must be above 0.
     pub fn below(&mut self, n: u32) -> u32 {
         below(&mut self.0, n)
     }
 
-    /// Uniform in `low..high`, with 53 random bits.
+    /// Returns a uniform number in `low..high`, from 53 random bits.
     pub fn uniform(&mut self, low: f64, high: f64) -> f64 {
         let unit = (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
         low + (high - low) * unit
     }
 
-    /// True with probability 1/2.
+    /// Returns true with probability 1/2.
     pub fn coin(&mut self) -> bool {
         self.0.next_u32() & 1 == 1
     }
 
-    /// Standard normal.
+    /// Returns a standard normal number.
     pub fn normal(&mut self) -> f64 {
         StandardNormal.sample(&mut self.0)
     }
 
-    /// Beta(alpha, alpha), in 0..=1. `alpha` must be above 0.
+    /// Returns a Beta(alpha, alpha) number in 0..=1; `alpha` must be above 0.
     pub fn beta(&mut self, alpha: f64) -> f64 {
-        // Beyond these bounds the distribution is numerically a coin or the constant 1/2.
+        // Outside these bounds the distribution is numerically Bernoulli(1/2) or the constant 1/2.
         let alpha = alpha.clamp(1e-6, 1e6);
         Beta::new(alpha, alpha).map_or(0.5, |beta| beta.sample(&mut self.0))
     }
 }
 
-/// The random numbers of a batch, keyed with the seed, the epoch and the batch number.
+/// Returns the generator of a batch, keyed with the seed, the epoch and the batch number.
 pub(crate) fn batch_rng(seed: u64, epoch: u32, batch: u32) -> SampleRng {
-    SampleRng(keyed(seed, epoch, batch, b"batch\0\0\0"))
+    SampleRng(keyed_rng(seed, epoch, batch, b"batch\0\0\0"))
 }
 
-/// Shuffles the images of one class, to hold out the first ones for validation.
+/// Shuffles the images of one class, so that the first ones can be held out for validation.
 pub fn shuffle_class(indices: &mut [u32], seed: u64, class: u32) {
-    shuffle(indices, &mut keyed(seed, 0, class, b"split\0\0\0"));
+    shuffle(indices, &mut keyed_rng(seed, 0, class, b"split\0\0\0"));
 }
 
-/// Shuffles the images of one class, to keep the first ones for
-/// [`limit`](residual_spec::Data::limit).
+/// Shuffles the images of one class, so that [`limit`](residual_spec::Data::limit) can select the
+/// first ones.
 pub(crate) fn shuffle_limit(indices: &mut [u32], seed: u64, class: u32) {
-    shuffle(indices, &mut keyed(seed, 0, class, b"limit\0\0\0"));
+    shuffle(indices, &mut keyed_rng(seed, 0, class, b"limit\0\0\0"));
 }
 
-pub(crate) fn keyed(seed: u64, epoch: u32, index: u32, purpose: &[u8; 8]) -> ChaCha8Rng {
+/// Returns the generator for a purpose; different purposes draw independent numbers.
+pub(crate) fn keyed_rng(seed: u64, epoch: u32, index: u32, purpose: &[u8; 8]) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key(seed, epoch, [index, 0], purpose))
 }
 
@@ -79,12 +81,13 @@ fn key(seed: u64, epoch: u32, [index, repeat]: [u32; 2], purpose: &[u8; 8]) -> [
     key
 }
 
-/// Lemire's multiply-and-shift without rejection; the bias is below `n` / 2^64.
+/// Returns a uniform integer in `0..n` by Lemire's multiply-and-shift without rejection; the bias
+/// is below `n` / 2^64.
 fn below(rng: &mut ChaCha8Rng, n: u32) -> u32 {
     ((u128::from(rng.next_u64()) * u128::from(n)) >> 64) as u32
 }
 
-/// Fisher-Yates.
+/// Shuffles with the Fisher-Yates algorithm.
 pub(crate) fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
     for i in (1..items.len()).rev() {
         items.swap(i, below(rng, i as u32 + 1) as usize);
@@ -104,7 +107,7 @@ mod tests {
         }
     }
 
-    /// Frozen: a change here changes every published run and breaks resuming older runs.
+    /// Other numbers would change every published run and break resuming older runs.
     #[test]
     fn the_numbers_never_change_between_versions() {
         let mut rng = SampleRng::new(1, 2, 3);
@@ -113,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn repeats_of_an_image_draw_other_numbers() {
+    fn repeats_of_an_image_draw_different_numbers() {
         let draw = |repeat| SampleRng::for_sample(1, 2, 3, repeat).uniform(0.0, 1.0);
         assert_eq!(draw(0), SampleRng::new(1, 2, 3).uniform(0.0, 1.0));
         assert_ne!(draw(0), draw(1));
@@ -121,13 +124,13 @@ mod tests {
 
     #[test]
     fn batches_and_images_draw_different_numbers() {
-        let of_batch = batch_rng(1, 2, 3).uniform(0.0, 1.0);
-        assert_eq!(batch_rng(1, 2, 3).uniform(0.0, 1.0), of_batch);
-        assert_ne!(SampleRng::new(1, 2, 3).uniform(0.0, 1.0), of_batch);
+        let batch_number = batch_rng(1, 2, 3).uniform(0.0, 1.0);
+        assert_eq!(batch_rng(1, 2, 3).uniform(0.0, 1.0), batch_number);
+        assert_ne!(SampleRng::new(1, 2, 3).uniform(0.0, 1.0), batch_number);
     }
 
     #[test]
-    fn normal_and_beta_draws_have_their_moments() {
+    fn normal_and_beta_draws_have_the_expected_mean_and_variance() {
         let mut rng = SampleRng::new(3, 0, 0);
         let mut moments = |mut draw: Box<dyn FnMut(&mut SampleRng) -> f64>| {
             let drawn: Vec<f64> = (0..20_000).map(|_| draw(&mut rng)).collect();

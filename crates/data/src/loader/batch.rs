@@ -6,7 +6,7 @@ use residual_spec::Error;
 
 use crate::{CropWindow, MixedLabels};
 
-/// The input of the network and its labels.
+/// Normalized images with their labels.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
     /// `[n, size, size, channels]` (NHWC), normalized. Shared, so that a tensor may borrow the
@@ -16,17 +16,17 @@ pub struct Batch {
     pub labels: Vec<i64>,
     /// The index of each image in its source.
     pub indices: Vec<u32>,
-    /// Height and width of all views of all images, if each image has several; `images` holds the
-    /// views one after another.
+    /// Height and width of every view, image by image, with test-time augmentation. `images` then
+    /// holds the views one after another.
     pub views: Option<Vec<[u32; 2]>>,
-    /// The partner labels, if the images were mixed.
+    /// Labels and weight of the mixup or CutMix partners, if the batch was mixed.
     pub mixed: Option<MixedLabels>,
     /// The crop window of each image, if the images are in device memory. `images` is empty then.
     pub crop_windows: Option<Vec<CropWindow>>,
 }
 
 impl Batch {
-    /// The number of images.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
@@ -35,7 +35,8 @@ impl Batch {
         self.labels.is_empty()
     }
 
-    /// The buffer for images. Reuses the memory of earlier images unless it is still shared.
+    /// Returns the image buffer for writing; an empty one if a tensor still shares the previous
+    /// buffer.
     pub fn images_mut(&mut self) -> &mut Vec<f32> {
         if Arc::get_mut(&mut self.images).is_none() {
             self.images = Arc::default();
@@ -43,8 +44,8 @@ impl Batch {
         Arc::make_mut(&mut self.images)
     }
 
-    /// The label with the larger weight for each image: its own, or its partner's in a mixed batch
-    /// with `lambda < 0.5`.
+    /// Returns the label with the larger weight for each image: the partner's in a mixed batch with
+    /// `lambda < 0.5`, otherwise its own.
     pub fn dominant_labels(&self) -> &[i64] {
         match &self.mixed {
             Some(mixed) if mixed.lambda < 0.5 => &mixed.labels,
@@ -53,11 +54,11 @@ impl Batch {
     }
 }
 
-/// A batch and the images that could not be loaded for it.
+/// A batch and the errors of images that could not be loaded.
 #[derive(Debug, Default)]
 pub struct LoadedBatch {
     /// Empty if no image could be loaded.
     pub batch: Batch,
-    /// Name and error of each image that could not be read.
+    /// Name and error of each image that could not be loaded.
     pub failed: Vec<(String, Error)>,
 }

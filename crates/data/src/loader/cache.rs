@@ -1,9 +1,9 @@
-//! Decoded images in memory from one epoch to the next, within a memory budget.
+//! Cache of decoded images across epochs, within a memory budget.
 //!
-//! Images enter the cache in the order in which they are read, and none is evicted: every epoch
-//! reads every image once in a new order, so all are worth the same. Batches have the same bytes
-//! with and without the cache. An image that does not fit is decoded each time, and only the part
-//! that is needed.
+//! Images are cached in the order in which they are first read and never evicted: every epoch reads
+//! every image once in a new order, so evicting images would not raise the hit rate. Batches have
+//! the same bytes with and without the cache. Images that do not fit into the budget are decoded in
+//! every epoch, and only their crop region.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -12,28 +12,29 @@ use residual_spec::Result;
 
 use crate::{Dataset, DecodeRequest, Image, ImageSize, ImageView, OpenedImage, Source, Split};
 
-/// Bytes that the images of all splits may occupy together.
+/// Memory budget that the caches of all splits share.
 pub(crate) struct MemoryBudget {
-    left: AtomicU64,
+    /// Unreserved bytes.
+    available: AtomicU64,
 }
 
 impl MemoryBudget {
     pub fn new(bytes: u64) -> Arc<MemoryBudget> {
-        Arc::new(MemoryBudget { left: AtomicU64::new(bytes) })
+        Arc::new(MemoryBudget { available: AtomicU64::new(bytes) })
     }
 
-    /// Takes `bytes` from the budget. Returns false, and takes nothing, if fewer are left.
-    fn take(&self, bytes: u64) -> bool {
-        let subtract = |left: u64| left.checked_sub(bytes);
-        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, subtract).is_ok()
+    /// Reserves `bytes`. Returns false and reserves nothing if fewer are available.
+    fn try_reserve(&self, bytes: u64) -> bool {
+        let subtract = |available: u64| available.checked_sub(bytes);
+        self.available.fetch_update(Ordering::Relaxed, Ordering::Relaxed, subtract).is_ok()
     }
 
-    fn give_back(&self, bytes: u64) {
-        self.left.fetch_add(bytes, Ordering::Relaxed);
+    fn release(&self, bytes: u64) {
+        self.available.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
-/// A source that keeps decoded images while the budget lasts.
+/// Source that caches the decoded images of another source while the budget lasts.
 pub(crate) struct DecodedCache {
     source: Arc<dyn Source>,
     budget: Arc<MemoryBudget>,
@@ -41,10 +42,10 @@ pub(crate) struct DecodedCache {
 }
 
 impl DecodedCache {
-    /// Wraps a source; returns the source itself if the budget has no room for the list of images.
+    /// Wraps a source. Returns the source itself if the budget cannot hold a slot for each image.
     pub fn wrap(source: Arc<dyn Source>, budget: &Arc<MemoryBudget>) -> Arc<dyn Source> {
         let slot = size_of::<OnceLock<Box<Image>>>();
-        if !budget.take((source.len() * slot) as u64) {
+        if !budget.try_reserve((source.len() * slot) as u64) {
             return source;
         }
         let images = (0..source.len()).map(|_| OnceLock::new()).collect();
@@ -52,7 +53,7 @@ impl DecodedCache {
     }
 }
 
-/// The memory of a decoded image in bytes.
+/// Returns the memory of a decoded image in bytes.
 fn image_bytes(size: ImageSize, channels: u32) -> u64 {
     let pixels = u64::from(size.width) * u64::from(size.height);
     size_of::<Image>() as u64 + pixels * u64::from(channels)
@@ -100,30 +101,29 @@ impl Source for DecodedCache {
         let whole = DecodeRequest::whole_at_scale(request.scale, opened.size());
         let size = ImageSize::unscalable(whole.region.width, whole.region.height);
         let expected = image_bytes(size, channels);
-        // Two threads that read the same image at once may both take memory for it; one stores it.
-        if slot.get().is_some() || !self.budget.take(expected) {
+        // Two threads that decode the same image concurrently both reserve memory; one stores it.
+        if slot.get().is_some() || !self.budget.try_reserve(expected) {
             return self.source.decode(i, opened, request, buffer);
         }
         let image = self.source.decode(i, opened, whole, buffer);
         let Ok(image) = image else {
-            self.budget.give_back(expected);
+            self.budget.release(expected);
             return image;
         };
-        // An image that could not be scaled is larger than expected.
+        // An image that could not be decoded at the requested scale is larger than expected.
         let missing = image_bytes(image.size(), channels).saturating_sub(expected);
-        if self.budget.take(missing) {
-            drop(slot.set(Box::new(image.into())));
-        } else {
-            self.budget.give_back(expected);
+        if !self.budget.try_reserve(missing) {
+            self.budget.release(expected);
+        } else if slot.set(Box::new(image.into())).is_err() {
+            self.budget.release(expected + missing);
         }
         Ok(image)
     }
 }
 
 impl Dataset {
-    /// Keeps decoded images of the training and validation splits in memory from now on, up to
-    /// `bytes`, because every epoch reads them again. Has no effect on data sets that are in memory
-    /// already.
+    /// Caches up to `bytes` of decoded images of the training and validation splits, which every
+    /// epoch reads again. Has no effect on data sets in memory.
     pub fn cache_decoded(&mut self, bytes: u64) {
         if bytes == 0 || self.facts().decoded_bytes.is_none() {
             return;
@@ -137,6 +137,7 @@ impl Dataset {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
     use std::sync::atomic::AtomicUsize;
 
     use residual_spec::{Error, ErrorCode};
@@ -145,18 +146,18 @@ mod tests {
     use super::*;
     use crate::decode::jpeg::synthetic::{SyntheticJpeg, encode_synthetic};
     use crate::sources::{DiskSource, ImageLocation};
-    use crate::transforms::tests::gray_config;
+    use crate::testing::gray_config;
     use crate::{
         Loader, LoaderOptions, Pipeline, ReadBuffers, Region, SampleOrder, SampleRng, Subset,
     };
 
-    /// Images of 10x10 that count how often they are opened; number 3 is damaged.
+    /// 20 images of 10x10 with a counter of the images opened; image 3 is damaged.
     #[derive(Default)]
-    struct Counting {
+    struct CountingSource {
         reads: AtomicUsize,
     }
 
-    impl Source for Counting {
+    impl Source for CountingSource {
         fn len(&self) -> usize {
             20
         }
@@ -185,12 +186,12 @@ mod tests {
         }
     }
 
-    const LIST: u64 = 20 * size_of::<OnceLock<Box<Image>>>() as u64;
-    const IMAGE: u64 = size_of::<Image>() as u64 + 100;
+    const SLOTS: u64 = 20 * size_of::<OnceLock<Box<Image>>>() as u64;
+    const IMAGE_BYTES: u64 = size_of::<Image>() as u64 + 100;
 
-    /// Reads all images twice and returns how many reads reached the source.
+    /// Reads all images twice and returns the number of reads from the source.
     fn reads_of_two_epochs(budget: u64) -> usize {
-        let source = Arc::new(Counting::default());
+        let source = Arc::new(CountingSource::default());
         let budget = MemoryBudget::new(budget);
         let cache = DecodedCache::wrap(source.clone(), &budget);
         let mut buffers = ReadBuffers::default();
@@ -207,17 +208,17 @@ mod tests {
     #[test]
     fn images_within_the_budget_are_decoded_once() {
         assert_eq!(reads_of_two_epochs(0), 40);
-        assert_eq!(reads_of_two_epochs(LIST - 1), 40);
-        assert_eq!(reads_of_two_epochs(LIST + 5 * IMAGE), 35);
-        assert_eq!(reads_of_two_epochs(LIST + 6 * IMAGE - 1), 35);
+        assert_eq!(reads_of_two_epochs(SLOTS - 1), 40);
+        assert_eq!(reads_of_two_epochs(SLOTS + 5 * IMAGE_BYTES), 35);
+        assert_eq!(reads_of_two_epochs(SLOTS + 6 * IMAGE_BYTES - 1), 35);
         // A damaged image is never cached.
         assert_eq!(reads_of_two_epochs(u64::MAX), 21);
     }
 
-    /// 20 images of 40x8 that a function decodes.
-    struct Decoding(fn(usize, DecodeRequest) -> Result<Image>);
+    /// 20 images of 40x8, decoded by a function.
+    struct DecodingSource(fn(usize, DecodeRequest) -> Result<Image>);
 
-    impl Source for Decoding {
+    impl Source for DecodingSource {
         fn len(&self) -> usize {
             20
         }
@@ -263,36 +264,37 @@ mod tests {
         source.decode(i, opened, request, &mut buffers.image)
     }
 
-    /// Decodes the requested columns and fills the others with 255; number 3 is damaged.
+    /// Decodes the requested columns and fills the others with 255; image 3 is damaged.
     fn decode_columns(i: usize, request: DecodeRequest) -> Result<Image> {
         if i == 3 {
             return Err(Error::new(ErrorCode::Image, "the image is damaged"));
         }
-        let pixel = |at: u32| if at % 40 < request.region.width { i as u8 } else { 255 };
+        let pixel =
+            |position: u32| if position % 40 < request.region.width { i as u8 } else { 255 };
         Ok(Image::new(40, 8, 1, (0..320).map(pixel).collect()).unwrap())
     }
 
-    /// Ignores the scale.
+    /// Decodes at full size regardless of the scale, which must be 2.
     fn decode_unscaled(i: usize, request: DecodeRequest) -> Result<Image> {
         assert_eq!(request.scale, 2);
         Ok(Image::new(40, 8, 1, vec![i as u8; 320]).unwrap())
     }
 
     #[test]
-    fn cached_images_are_whole_and_others_decoded_in_part() {
+    fn decodes_cached_images_whole_and_other_images_by_region() {
         let image = size_of::<Image>() as u64 + 320;
-        let source = Arc::new(Decoding(decode_columns));
-        let cache = DecodedCache::wrap(source, &MemoryBudget::new(LIST + 5 * image));
+        let source = Arc::new(DecodingSource(decode_columns));
+        let cache = DecodedCache::wrap(source, &MemoryBudget::new(SLOTS + 5 * image));
         let region = Region { left: 0, top: 0, width: 10, height: 8 };
-        let left = DecodeRequest { scale: 1, region };
+        let left_columns = DecodeRequest { scale: 1, region };
         let mut buffers = ReadBuffers::default();
         for epoch in 0..2 {
             for i in 0..20 {
-                let Ok(found) = read(cache.as_ref(), i, left, &mut buffers) else {
+                let Ok(found) = read(cache.as_ref(), i, left_columns, &mut buffers) else {
                     assert_eq!(i, 3);
                     continue;
                 };
-                // The damaged image gives its memory back.
+                // The damaged image 3 releases its memory, so 0, 1, 2, 4 and 5 are cached.
                 let pixels = if i < 6 { [i as u8; 2] } else { [i as u8, 255] };
                 assert_eq!([found.pixels[9], found.pixels[10]], pixels, "{i} {epoch}");
             }
@@ -300,17 +302,35 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_could_not_be_scaled_takes_its_actual_memory() {
+    fn an_unscaled_image_reserves_its_actual_memory() {
         let image = size_of::<Image>() as u64 + 320;
-        let budget = MemoryBudget::new(LIST + 5 * image + image / 2);
-        let cache = DecodedCache::wrap(Arc::new(Decoding(decode_unscaled)), &budget);
+        let budget = MemoryBudget::new(SLOTS + 5 * image + image / 2);
+        let cache = DecodedCache::wrap(Arc::new(DecodingSource(decode_unscaled)), &budget);
         let halved = DecodeRequest::whole_at_scale(2, ImageSize::unscalable(40, 8));
         for i in 0..20 {
             let mut buffers = ReadBuffers::default();
             let found = read(cache.as_ref(), i, halved, &mut buffers).unwrap();
             assert_eq!(found.pixels.len(), 320);
         }
-        assert_eq!(budget.left.load(Ordering::Relaxed), image / 2);
+        assert_eq!(budget.available.load(Ordering::Relaxed), image / 2);
+    }
+
+    #[test]
+    fn concurrent_reads_of_an_image_reserve_its_memory_once() {
+        static BOTH_RESERVED: Barrier = Barrier::new(2);
+        fn decode(i: usize, _: DecodeRequest) -> Result<Image> {
+            BOTH_RESERVED.wait();
+            Ok(Image::new(40, 8, 1, vec![i as u8; 320]).unwrap())
+        }
+        let image = size_of::<Image>() as u64 + 320;
+        let budget = MemoryBudget::new(SLOTS + 5 * image);
+        let cache = DecodedCache::wrap(Arc::new(DecodingSource(decode)), &budget);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| cache.read(7, 1, &mut ReadBuffers::default()).map(drop).unwrap());
+            }
+        });
+        assert_eq!(budget.available.load(Ordering::Relaxed), 4 * image);
     }
 
     #[test]
@@ -319,14 +339,14 @@ mod tests {
         let mut rng = SampleRng::new(9, 0, 0);
         let mut bytes = 0;
         let locations = (0..30).map(|i| {
-            let mut kind =
+            let mut jpeg =
                 SyntheticJpeg { sampling: vec![[1, 1]], ..SyntheticJpeg::random(&mut rng) };
             if i % 3 == 0 {
-                kind.height += 150; // some are scaled
+                jpeg.height += 150; // tall enough for scaled decoding
             }
-            bytes += u64::from(kind.width * kind.height) + size_of::<Image>() as u64;
+            bytes += u64::from(jpeg.width * jpeg.height) + size_of::<Image>() as u64;
             let file = folder.path().join(format!("{i}.jpg"));
-            std::fs::write(&file, encode_synthetic(&kind, &mut rng).0).unwrap();
+            std::fs::write(&file, encode_synthetic(&jpeg, &mut rng).0).unwrap();
             ImageLocation::File(file.into())
         });
         let source = DiskSource { locations: locations.collect(), labels: vec![0; 30] };
@@ -355,14 +375,14 @@ mod tests {
                 epochs.push(batches);
             }
         }
-        let (first, others) = epochs.split_at(2);
-        assert!(others.chunks(2).all(|epochs| epochs == first));
-        assert!(first[0] != first[1]);
+        let (uncached, cached) = epochs.split_at(2);
+        assert!(cached.chunks(2).all(|epochs| epochs == uncached));
+        assert!(uncached[0] != uncached[1]);
     }
 
     #[test]
-    fn other_channels_bypass_the_cache() {
-        let source = Arc::new(Counting::default());
+    fn requests_for_other_channels_bypass_the_cache() {
+        let source = Arc::new(CountingSource::default());
         let cache = DecodedCache::wrap(source.clone(), &MemoryBudget::new(u64::MAX));
         let mut buffers = ReadBuffers::default();
         for (channels, length) in [(1, 100), (3, 300), (1, 100)] {
@@ -373,16 +393,16 @@ mod tests {
 
     #[test]
     fn splits_share_one_budget() {
-        let budget = MemoryBudget::new(2 * LIST + 3 * IMAGE);
-        let parts = [Counting::default(), Counting::default()].map(Arc::new);
-        let cache = [0, 1].map(|i| DecodedCache::wrap(parts[i].clone(), &budget));
+        let budget = MemoryBudget::new(2 * SLOTS + 3 * IMAGE_BYTES);
+        let sources = [CountingSource::default(), CountingSource::default()].map(Arc::new);
+        let caches = [0, 1].map(|i| DecodedCache::wrap(sources[i].clone(), &budget));
         let mut buffers = ReadBuffers::default();
         for i in [0, 1].repeat(2) {
-            for part in &cache {
-                part.read(i, 1, &mut buffers).unwrap();
+            for cache in &caches {
+                cache.read(i, 1, &mut buffers).unwrap();
             }
         }
-        let reads: usize = parts.iter().map(|part| part.reads.load(Ordering::Relaxed)).sum();
+        let reads: usize = sources.iter().map(|source| source.reads.load(Ordering::Relaxed)).sum();
         assert_eq!(reads, 8 - 3);
     }
 }

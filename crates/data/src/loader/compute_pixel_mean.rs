@@ -8,9 +8,10 @@ use residual_spec::{Error, ErrorCode, Result};
 use crate::{PixelMean, ReadBuffers, Subset};
 
 impl PixelMean {
-    /// Computes the mean of a subset's images, all `size` by `size`. Skips images that cannot be
-    /// read. The sums are integers, so the result does not depend on `workers`. Checks `cancelled`
-    /// before each image that this thread reads, and at the end.
+    /// Computes the mean of a subset's images, which should all be `size` by `size`; skips other
+    /// sizes and images that cannot be read. The sums are integers, so the result does not depend
+    /// on `workers`. The calling thread checks `cancelled` before each image that it reads, and at
+    /// the end.
     ///
     /// # Errors
     /// `E_DATA_UNUSABLE` if no image can be read; `E_ABORTED` if cancelled.
@@ -25,7 +26,8 @@ impl PixelMean {
         let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
         let total = Mutex::new((0u64, vec![0u64; length]));
         let work = |cancelled: &dyn Fn() -> bool| {
-            let (mut count, mut sums, mut room) = (0, vec![0u64; length], ReadBuffers::default());
+            let (mut count, mut sums, mut buffers) =
+                (0, vec![0u64; length], ReadBuffers::default());
             while let Some(&i) = subset.indices.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if cancelled() {
                     stop.store(true, Ordering::Relaxed);
@@ -33,9 +35,9 @@ impl PixelMean {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                let read = subset.source.read(i as usize, channels, &mut room);
+                let image = subset.source.read(i as usize, channels, &mut buffers);
                 if let Some(image) =
-                    read.ok().filter(|image| [image.width, image.height] == [size; 2])
+                    image.ok().filter(|image| [image.width, image.height] == [size; 2])
                 {
                     count += 1;
                     for (sum, &value) in sums.iter_mut().zip(image.pixels) {
@@ -56,16 +58,16 @@ impl PixelMean {
             work(cancelled);
         });
         if stop.into_inner() || cancelled() {
-            return Err(Error::new(ErrorCode::Aborted, "stopped while averaging the images"));
+            return Err(Error::new(ErrorCode::Aborted, "cancelled while computing the mean image"));
         }
         let (count, sums) = total.into_inner().unwrap_or_else(PoisonError::into_inner);
         if count == 0 {
             return Err(Error::new(
                 ErrorCode::DataUnusable,
-                "not one training image could be read for their mean",
+                "the mean image cannot be computed: no training image can be read",
             )
             .key("transform.pixelMean")
-            .hint("`residual data verify` names the files that cannot be read."));
+            .hint("`residual data preview <data>` shows why an image cannot be read."));
         }
         let values = sums.iter().map(|&sum| (sum as f64 / count as f64 / 255.0) as f32).collect();
         Ok(PixelMean::from_hwc(values, channels, size))
@@ -88,13 +90,13 @@ mod tests {
 
     #[test]
     fn mean_of_the_subset_does_not_depend_on_workers() {
-        let one = PixelMean::compute(&subset(), 3, 2, 1, &|| false).unwrap();
-        let expected = |at: usize| {
-            let sum: usize = (1..5).map(|image| (image * 12 + at) * 37 % 256).sum();
+        let single = PixelMean::compute(&subset(), 3, 2, 1, &|| false).unwrap();
+        let expected = |position: usize| {
+            let sum: usize = (1..5).map(|image| (image * 12 + position) * 37 % 256).sum();
             (sum as f64 / 4.0 / 255.0) as f32
         };
-        assert_eq!(one.values(), (0..12).map(expected).collect::<Vec<f32>>());
-        assert_eq!(PixelMean::compute(&subset(), 3, 2, 3, &|| false).unwrap(), one);
+        assert_eq!(single.values(), (0..12).map(expected).collect::<Vec<f32>>());
+        assert_eq!(PixelMean::compute(&subset(), 3, 2, 3, &|| false).unwrap(), single);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Builds batches ahead of time on worker threads and delivers them in order.
+//! Loader that builds batches ahead of time on worker threads and delivers them in order.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use super::sampler::{Sample, SampleOrder, sample_order};
 use crate::random::batch_rng;
 use crate::{CropPlan, ImageView, Pipeline, ReadBuffers, SampleRng, Source, Subset};
 
-/// Batches that are prefetched beyond one for each worker.
+/// Number of prefetched batches in addition to one per worker.
 const PREFETCH: usize = 2;
 
 /// Options of a [`Loader`].
@@ -31,18 +31,18 @@ pub struct LoaderOptions {
     /// Drop a last batch of one image, on which batch normalization cannot be trained.
     pub drop_single: bool,
     /// Deliver the crop windows of the images instead of their pixels, for images in device memory.
-    /// The pipeline must be a [`CropNormalize`](crate::CropNormalize); all images must be readable
-    /// and have its input size.
+    /// Requires a pipeline that is a [`CropNormalize`](crate::CropNormalize), and readable images
+    /// of its input size.
     pub crops_only: bool,
 }
 
 impl LoaderOptions {
-    /// Options for a training epoch from its first batch.
+    /// Returns the options for a training epoch from its first batch on.
     pub fn train(config: &ResolvedConfig, order: SampleOrder) -> LoaderOptions {
         LoaderOptions { order, drop_single: true, ..LoaderOptions::eval(config) }
     }
 
-    /// Options for evaluation: every image, in the order of the subset.
+    /// Returns the options for evaluation: every image, in the order of the subset.
     pub fn eval(config: &ResolvedConfig) -> LoaderOptions {
         LoaderOptions {
             batch_size: config.batch_size as usize,
@@ -55,7 +55,7 @@ impl LoaderOptions {
     }
 }
 
-/// The result of [`Loader::next_within`].
+/// Result of [`Loader::next_within`].
 #[derive(Debug)]
 pub enum NextBatch {
     Ready(LoadedBatch),
@@ -65,8 +65,9 @@ pub enum NextBatch {
     End,
 }
 
-/// Delivers the batches of a subset in order. The bytes do not depend on the number of workers.
-/// Dropping the loader stops each worker after its current image.
+/// Loader of the batches of a subset, as PyTorch's `DataLoader`. The batches have the same order
+/// and bytes for any number of workers. Dropping the loader stops each worker after its current
+/// image.
 pub struct Loader {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
@@ -74,7 +75,7 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Starts the workers.
+    /// Creates a loader and starts its workers.
     pub fn new(subset: &Subset, pipeline: Arc<Pipeline>, options: LoaderOptions) -> Loader {
         let batch_size = options.batch_size.max(1);
         let (seed, epoch, mut samples) = sample_order(subset, options.order);
@@ -114,7 +115,7 @@ impl Loader {
     /// Waits for the next batch and returns it, or `None` after the last.
     ///
     /// # Errors
-    /// `E_INTERNAL` if a worker panicked; no batch follows.
+    /// `E_INTERNAL` if a worker panicked or none could be started; the next call returns `None`.
     #[allow(clippy::should_implement_trait)] // `recycle` needs the loader while a batch is in use
     pub fn next(&mut self) -> Result<Option<LoadedBatch>> {
         loop {
@@ -157,7 +158,7 @@ impl Loader {
         }
     }
 
-    /// Takes a batch's buffers back for reuse.
+    /// Returns a batch to the loader, which reuses its buffers.
     pub fn recycle(&mut self, batch: Batch) {
         let mut state = self.shared.queue.lock();
         if state.recycled.len() < self.shared.max_ahead {
@@ -165,12 +166,12 @@ impl Loader {
         }
     }
 
-    /// The name of the image with this index in its source.
+    /// Returns the name of the image at `index` in the source.
     pub fn name(&self, index: u32) -> String {
         self.shared.source.name(index as usize)
     }
 
-    /// The number of batches that this loader delivers in total.
+    /// Returns the total number of batches that this loader delivers, without skipped batches.
     pub fn batches(&self) -> usize {
         self.batches
     }
@@ -191,18 +192,14 @@ impl Drop for Loader {
     }
 }
 
-/// Starts up to `count` workers. If not even one can be started, an error takes the place of batch
+/// Starts up to `count` workers. If none can be started, delivers an error instead of batch
 /// `first`.
 fn spawn_workers(shared: &Arc<Shared>, count: usize, first: usize) -> Vec<JoinHandle<()>> {
     let mut workers = Vec::with_capacity(count);
     for i in 0..count {
-        let shared = shared.clone();
         let builder = std::thread::Builder::new().name(format!("residual-data-{i}"));
-        let worker = {
-            let shared = shared.clone();
-            builder.spawn(move || shared.work())
-        };
-        match worker {
+        let worker_shared = shared.clone();
+        match builder.spawn(move || worker_shared.work()) {
             Ok(worker) => workers.push(worker),
             Err(cause) => {
                 if workers.is_empty() {
@@ -227,9 +224,9 @@ struct Shared {
     crops_only: bool,
     seed: u64,
     epoch: u32,
-    /// Batches that may be started and not yet delivered.
+    /// Maximum number of batches that are started but not yet delivered.
     max_ahead: usize,
-    /// Batches of the epoch.
+    /// Number of batches in the epoch, skipped batches included.
     total: usize,
     queue: Queue,
 }
@@ -237,9 +234,9 @@ struct Shared {
 struct Queue {
     stop: AtomicBool,
     state: Mutex<State>,
-    /// Signals that a batch was delivered, so that another may be started.
+    /// Notified when a batch was delivered, so that another may be started.
     batch_delivered: Condvar,
-    /// Signals that a batch was finished.
+    /// Notified when a batch was finished.
     batch_finished: Condvar,
 }
 
@@ -260,13 +257,13 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn stopped(&self) -> bool {
+    fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 }
 
 impl Shared {
-    /// A worker's main loop.
+    /// Runs the main loop of a worker.
     fn work(&self) {
         let mut buffers = ReadBuffers::default();
         while let Some((number, batch)) = self.start_batch() {
@@ -281,12 +278,12 @@ impl Shared {
         }
     }
 
-    /// Waits until another batch may be started. Returns its number and buffers for it, or `None`
-    /// if no batch is left.
+    /// Waits until another batch may be started. Returns its number and a recycled batch, or `None`
+    /// if all batches are started or the loader was stopped.
     fn start_batch(&self) -> Option<(usize, Batch)> {
         let mut state = self.queue.lock();
         loop {
-            if self.queue.stopped() || state.next_to_build >= self.total {
+            if self.queue.is_stopped() || state.next_to_build >= self.total {
                 return None;
             }
             if state.next_to_build < state.next_to_deliver + self.max_ahead {
@@ -297,7 +294,7 @@ impl Shared {
         }
     }
 
-    /// Builds a batch; `None` if the loader was stopped.
+    /// Builds a batch in the buffers of `batch`; returns `None` if the loader was stopped.
     fn build(
         &self,
         number: usize,
@@ -314,11 +311,11 @@ impl Shared {
         batch.labels.clear();
         batch.indices.clear();
         batch.views = None;
-        // The number of values that are written.
+        // Number of values written to `images`.
         let mut filled = 0;
         let mut failed = Vec::new();
         for &sample in samples {
-            if self.queue.stopped() {
+            if self.queue.is_stopped() {
                 return None;
             }
             let i = sample.index as usize;
@@ -338,7 +335,7 @@ impl Shared {
         Some(LoadedBatch { batch, failed })
     }
 
-    /// Opens an image, plans its crop and decodes what the plan needs.
+    /// Opens an image, plans its crop and decodes the planned region.
     fn read<'a>(
         &'a self,
         sample: Sample,
@@ -353,13 +350,13 @@ impl Shared {
         if plan.fits(image) {
             Ok((image, plan))
         } else {
-            // A file that needed the fallback decoder came at full size.
+            // The fallback decoder ignores the planned scale.
             Ok((image, self.pipeline.plan(image.size(), rng)))
         }
     }
 
-    /// Writes an image, or its views, behind the first `filled` values of `images`. Returns the new
-    /// number of values.
+    /// Writes an image or its views after the first `filled` values of `images`. Returns the new
+    /// number of filled values.
     fn write(
         &self,
         image: ImageView,
@@ -418,7 +415,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::transforms::tests::gray_config;
+    use crate::testing::gray_config;
     use crate::{MemorySource, OpenedImage, Split};
 
     const SHUFFLED: SampleOrder = SampleOrder::Shuffled { seed: 5, epoch: 2 };
@@ -434,13 +431,13 @@ mod tests {
         }
     }
 
-    fn memory(count: usize) -> Subset {
+    fn memory_subset(count: usize) -> Subset {
         let pixels = (0..count * 64).map(|i| (i * 7) as u8).collect();
         let labels = (0..count as u32).map(|i| i % 3).collect();
         Subset::full(Arc::new(MemorySource::new(Split::Train, [8, 8, 1], pixels, labels)))
     }
 
-    fn augmenting() -> Arc<Pipeline> {
+    fn augmenting_pipeline() -> Arc<Pipeline> {
         Arc::new(Pipeline::train(&gray_config(8, json!({ "flip": true })), None))
     }
 
@@ -454,7 +451,7 @@ mod tests {
         batches
     }
 
-    /// Runs a closure with the index of each image that is opened.
+    /// 100 images of 8x8; the closure gets the index of each opened image and may fail.
     struct FakeSource<F>(F);
 
     impl<F: Fn(usize) -> Result<()> + Send + Sync> Source for FakeSource<F> {
@@ -488,34 +485,38 @@ mod tests {
     }
 
     #[test]
-    fn bytes_do_not_depend_on_workers() {
-        let deliver = |workers| {
-            collect(Loader::new(&memory(203), augmenting(), options(16, workers, SHUFFLED)))
+    fn batches_do_not_depend_on_the_number_of_workers() {
+        let load = |workers| {
+            collect(Loader::new(
+                &memory_subset(203),
+                augmenting_pipeline(),
+                options(16, workers, SHUFFLED),
+            ))
         };
-        let single = deliver(1);
+        let single = load(1);
         assert_eq!(single.iter().map(Batch::len).sum::<usize>(), 203);
         assert_eq!(single.len(), 13);
         for workers in [2, 5] {
-            assert!(deliver(workers) == single, "{workers} workers");
+            assert!(load(workers) == single, "{workers} workers");
         }
     }
 
     #[test]
-    fn balanced_epochs_do_not_depend_on_workers() {
+    fn balanced_epochs_do_not_depend_on_the_number_of_workers() {
         // 60 images of class 0, 4 of class 1.
-        let mut imbalanced = memory(64);
+        let mut imbalanced = memory_subset(64);
         let labels = (0..64).map(|i| u32::from(i >= 60)).collect();
         let pixels = (0..64 * 64).map(|i| (i * 7) as u8).collect();
         imbalanced.source = Arc::new(MemorySource::new(Split::Train, [8, 8, 1], pixels, labels));
-        let deliver = |workers| {
+        let load = |workers| {
             let order = SampleOrder::Balanced { seed: 5, epoch: 2 };
-            collect(Loader::new(&imbalanced, augmenting(), options(7, workers, order)))
+            collect(Loader::new(&imbalanced, augmenting_pipeline(), options(7, workers, order)))
         };
-        let single = deliver(1);
+        let single = load(1);
         let labels: Vec<i64> = single.iter().flat_map(|batch| batch.labels.clone()).collect();
         assert_eq!((labels.len(), labels.iter().sum::<i64>()), (64, 32));
         for workers in [2, 5] {
-            assert!(deliver(workers) == single, "{workers} workers");
+            assert!(load(workers) == single, "{workers} workers");
         }
         // The eight repeats of a rare image are augmented differently.
         let rare = single.iter().flat_map(|batch| {
@@ -528,7 +529,7 @@ mod tests {
     }
 
     #[test]
-    fn all_transforms_depend_only_on_seed_epoch_and_image() {
+    fn transforms_depend_only_on_seed_epoch_and_image() {
         let (size, count) = (12, 101);
         let mean: Vec<f32> = (0..size * size).map(|i| (i % 7) as f32 / 10.0).collect();
         let mean = Arc::new(crate::PixelMean::from_chw(&mean, 1, size).unwrap());
@@ -550,14 +551,14 @@ mod tests {
                     });
                     let pipeline = Pipeline::train(&gray_config(size, transform), Some(&mean));
                     let pipeline = Arc::new(pipeline);
-                    let deliver = |workers, order| {
+                    let load = |workers, order| {
                         collect(Loader::new(&subset, pipeline.clone(), options(16, workers, order)))
                     };
-                    let single = deliver(1, SHUFFLED);
+                    let single = load(1, SHUFFLED);
                     assert!(single.iter().all(|batch| batch.mixed.is_some()));
-                    assert!(deliver(4, SHUFFLED) == single, "{crop} {policy} {erase} {mix}");
-                    let another = SampleOrder::Shuffled { seed: 5, epoch: 3 };
-                    assert!(deliver(1, another) != single);
+                    assert!(load(4, SHUFFLED) == single, "{crop} {policy} {erase} {mix}");
+                    let next_epoch = SampleOrder::Shuffled { seed: 5, epoch: 3 };
+                    assert!(load(1, next_epoch) != single);
                     // A resumed run gets the same remaining batches.
                     let options = LoaderOptions { skip_batches: 3, ..options(16, 2, SHUFFLED) };
                     let rest = collect(Loader::new(&subset, pipeline.clone(), options));
@@ -569,7 +570,7 @@ mod tests {
 
     #[test]
     fn views_of_all_images_are_contiguous() {
-        for (views, each) in [
+        for (views, view_sizes) in [
             (residual_spec::TestTimeAugment::Flip, vec![[8, 8]; 2]),
             (residual_spec::TestTimeAugment::Ten, vec![[8, 8]; 10]),
             (
@@ -579,25 +580,29 @@ mod tests {
         ] {
             let pipeline = Pipeline::eval(&gray_config(8, json!({})), None).with_views(views);
             let pipeline = Arc::new(pipeline);
-            let values: u32 = each.iter().map(|[height, width]| height * width).sum();
-            let deliver = |workers| {
+            let values: u32 = view_sizes.iter().map(|[height, width]| height * width).sum();
+            let load = |workers| {
                 let options = options(4, workers, SampleOrder::Sequential);
-                collect(Loader::new(&memory(10), pipeline.clone(), options))
+                collect(Loader::new(&memory_subset(10), pipeline.clone(), options))
             };
-            let batches = deliver(2);
+            let batches = load(2);
             assert_eq!(batches.iter().map(Batch::len).sum::<usize>(), 10);
             for batch in &batches {
-                assert_eq!(batch.views, Some(each.repeat(batch.len())));
+                assert_eq!(batch.views, Some(view_sizes.repeat(batch.len())));
                 assert_eq!(batch.images.len(), batch.len() * values as usize);
             }
-            assert!(deliver(1) == batches);
+            assert!(load(1) == batches);
         }
     }
 
     #[test]
-    fn an_epoch_has_every_image_once_in_its_own_order() {
+    fn each_epoch_has_every_image_once_in_a_new_order() {
         let indices = |order| -> Vec<u32> {
-            let batches = collect(Loader::new(&memory(100), augmenting(), options(7, 2, order)));
+            let batches = collect(Loader::new(
+                &memory_subset(100),
+                augmenting_pipeline(),
+                options(7, 2, order),
+            ));
             batches.into_iter().flat_map(|batch| batch.indices).collect()
         };
         assert!(indices(SampleOrder::Sequential).into_iter().eq(0..100));
@@ -610,44 +615,51 @@ mod tests {
 
     #[test]
     fn a_resumed_epoch_continues_with_the_same_bytes() {
-        let whole = collect(Loader::new(&memory(50), augmenting(), options(8, 2, SHUFFLED)));
+        let all = collect(Loader::new(
+            &memory_subset(50),
+            augmenting_pipeline(),
+            options(8, 2, SHUFFLED),
+        ));
         let rest = LoaderOptions { skip_batches: 3, ..options(8, 2, SHUFFLED) };
-        let loader = Loader::new(&memory(50), augmenting(), rest);
+        let loader = Loader::new(&memory_subset(50), augmenting_pipeline(), rest);
         assert_eq!(loader.batches(), 4);
-        assert!(collect(loader) == whole[3..]);
+        assert!(collect(loader) == all[3..]);
         let beyond_end = LoaderOptions { skip_batches: 9, ..rest };
-        assert!(collect(Loader::new(&memory(50), augmenting(), beyond_end)).is_empty());
+        assert!(
+            collect(Loader::new(&memory_subset(50), augmenting_pipeline(), beyond_end)).is_empty()
+        );
     }
 
     #[test]
     fn crop_windows_match_the_epoch_order_without_reading_images() {
-        let unread = fake_source(|_| panic!("an image was read"));
+        let unreadable = fake_source(|_| panic!("an image was read"));
         let crops_only = |options| {
             collect(Loader::new(
-                &unread,
-                augmenting(),
+                &unreadable,
+                augmenting_pipeline(),
                 LoaderOptions { crops_only: true, ..options },
             ))
         };
         let options = LoaderOptions { drop_single: true, ..options(33, 2, SHUFFLED) };
-        let whole = crops_only(options);
-        let read = collect(Loader::new(&fake_source(|_| Ok(())), augmenting(), options));
-        assert_eq!((whole.len(), read.len()), (3, 3));
-        for (batch, read) in whole.iter().zip(&read) {
+        let all = crops_only(options);
+        let read = collect(Loader::new(&fake_source(|_| Ok(())), augmenting_pipeline(), options));
+        assert_eq!((all.len(), read.len()), (3, 3));
+        for (batch, read) in all.iter().zip(&read) {
             assert_eq!((&batch.labels, &batch.indices), (&read.labels, &read.indices));
-            let drawn = batch.crop_windows.as_ref().unwrap();
-            let window = |&index: &u32| augmenting().crop_window(&mut SampleRng::new(5, 2, index));
-            assert_eq!(*drawn, batch.indices.iter().map(window).collect::<Vec<_>>());
+            let windows = batch.crop_windows.as_ref().unwrap();
+            let window =
+                |&index: &u32| augmenting_pipeline().crop_window(&mut SampleRng::new(5, 2, index));
+            assert_eq!(*windows, batch.indices.iter().map(window).collect::<Vec<_>>());
         }
         let rest = crops_only(LoaderOptions { skip_batches: 2, ..options });
-        assert!(rest == whole[2..]);
+        assert!(rest == all[2..]);
     }
 
     #[test]
     fn drop_single_drops_a_last_batch_of_one() {
         let count = |images, drop_single| {
             let options = LoaderOptions { drop_single, ..options(8, 1, SampleOrder::Sequential) };
-            collect(Loader::new(&memory(images), augmenting(), options)).len()
+            collect(Loader::new(&memory_subset(images), augmenting_pipeline(), options)).len()
         };
         assert_eq!([count(17, true), count(17, false), count(18, true)], [2, 3, 3]);
     }
@@ -659,7 +671,7 @@ mod tests {
             _ => Ok(()),
         });
         let mut loader =
-            Loader::new(&subset, augmenting(), options(20, 3, SampleOrder::Sequential));
+            Loader::new(&subset, augmenting_pipeline(), options(20, 3, SampleOrder::Sequential));
         let loaded = loader.next().unwrap().unwrap();
         assert_eq!(loaded.batch.len(), 18);
         assert_eq!(loaded.batch.images.len(), 18 * 64);
@@ -672,7 +684,7 @@ mod tests {
     fn a_panic_in_a_worker_is_an_error_and_ends_the_epoch() {
         let subset = fake_source(|i| if i == 45 { panic!("decoder bug") } else { Ok(()) });
         let mut loader =
-            Loader::new(&subset, augmenting(), options(10, 2, SampleOrder::Sequential));
+            Loader::new(&subset, augmenting_pipeline(), options(10, 2, SampleOrder::Sequential));
         for _ in 0..4 {
             assert_eq!(loader.next().unwrap().unwrap().batch.len(), 10);
         }
@@ -690,7 +702,8 @@ mod tests {
             counter.fetch_add(1, Ordering::SeqCst);
             Ok(())
         });
-        let mut loader = Loader::new(&subset, augmenting(), options(5, 2, SampleOrder::Sequential));
+        let mut loader =
+            Loader::new(&subset, augmenting_pipeline(), options(5, 2, SampleOrder::Sequential));
         loader.next().unwrap();
         let ahead = 5 * (1 + 2 + PREFETCH);
         while read.load(Ordering::SeqCst) < ahead {
@@ -701,13 +714,13 @@ mod tests {
     }
 
     #[test]
-    fn dropping_stops_within_a_batch() {
+    fn dropping_the_loader_stops_workers_within_a_batch() {
         let subset = fake_source(|_| {
             std::thread::sleep(Duration::from_millis(20));
             Ok(())
         });
         let mut loader =
-            Loader::new(&subset, augmenting(), options(100, 1, SampleOrder::Sequential));
+            Loader::new(&subset, augmenting_pipeline(), options(100, 1, SampleOrder::Sequential));
         let started = Instant::now();
         assert!(matches!(loader.next_within(Duration::from_millis(30)), Ok(NextBatch::Pending)));
         drop(loader);
@@ -716,7 +729,8 @@ mod tests {
 
     #[test]
     fn a_shared_batch_is_not_overwritten() {
-        let mut loader = Loader::new(&memory(60), augmenting(), options(2, 1, SHUFFLED));
+        let mut loader =
+            Loader::new(&memory_subset(60), augmenting_pipeline(), options(2, 1, SHUFFLED));
         let (mut shared, mut expected) = (Vec::new(), Vec::new());
         while let Some(LoadedBatch { batch, .. }) = loader.next().unwrap() {
             shared.push(batch.images.clone());
@@ -728,8 +742,9 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_subset_ends_at_once() {
-        let mut loader = Loader::new(&memory(0), augmenting(), options(8, 2, SHUFFLED));
+    fn an_empty_subset_has_no_batches() {
+        let mut loader =
+            Loader::new(&memory_subset(0), augmenting_pipeline(), options(8, 2, SHUFFLED));
         assert!(loader.next().unwrap().is_none());
         assert_eq!(loader.batches(), 0);
     }

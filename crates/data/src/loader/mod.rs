@@ -1,5 +1,4 @@
-//! From a subset and a pipeline to batches: sampling order, worker threads and the decoded-image
-//! cache.
+//! Loading of batches: sampling order, worker threads and the cache of decoded images.
 
 mod batch;
 mod cache;

@@ -1,17 +1,17 @@
-//! Samplers: the order of images in an epoch.
+//! Sampling: the order of the images in an epoch.
 
 use std::collections::BTreeMap;
 
 use crate::Subset;
-use crate::random::{keyed, shuffle};
+use crate::random::{keyed_rng, shuffle};
 
 /// The order of a subset's images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SampleOrder {
-    /// A new permutation in every epoch, from the seed.
+    /// A random permutation of the subset, determined by the seed and the epoch.
     Shuffled { seed: u64, epoch: u32 },
-    /// A new order in every epoch in which all classes are equally frequent: images of rare classes
-    /// are repeated, images of frequent classes are skipped.
+    /// A random order with equally frequent classes, determined by the seed and the epoch: images
+    /// of rare classes are repeated, some images of frequent classes are skipped.
     Balanced { seed: u64, epoch: u32 },
     /// The order of the subset.
     Sequential,
@@ -26,7 +26,7 @@ pub(crate) struct Sample {
     pub repeat: u32,
 }
 
-/// Returns the seed, the epoch and the samples in order.
+/// Returns the seed and the epoch (0 for [`SampleOrder::Sequential`]), and the samples in order.
 pub(super) fn sample_order(subset: &Subset, order: SampleOrder) -> (u64, u32, Vec<Sample>) {
     let once = |indices: &[u32]| indices.iter().map(|&index| Sample { index, repeat: 0 }).collect();
     match order {
@@ -43,13 +43,13 @@ pub(super) fn sample_order(subset: &Subset, order: SampleOrder) -> (u64, u32, Ve
     }
 }
 
-/// Shuffles the training images for an epoch.
+/// Shuffles the image indices for an epoch.
 pub fn shuffle_epoch(indices: &mut [u32], seed: u64, epoch: u32) {
-    shuffle(indices, &mut keyed(seed, epoch, 0, b"order\0\0\0"));
+    shuffle(indices, &mut keyed_rng(seed, epoch, 0, b"order\0\0\0"));
 }
 
-/// Draws an epoch as long as `indices` in which class frequencies differ by at most one. Each class
-/// cycles through its images in a new random order each time.
+/// Draws `indices.len()` samples in which class counts differ by at most one. Each class cycles
+/// through its images and shuffles them before each cycle.
 pub(crate) fn balanced_epoch(
     indices: &[u32],
     label: impl Fn(u32) -> u32,
@@ -62,32 +62,31 @@ pub(crate) fn balanced_epoch(
     }
     let mut classes: Vec<(u32, Vec<u32>)> = classes.into_iter().collect();
     // The classes that get the remainder differ between epochs.
-    let mut order = keyed(seed, epoch, 0, b"classes\0");
-    shuffle(&mut classes, &mut order);
+    shuffle(&mut classes, &mut keyed_rng(seed, epoch, 0, b"classes\0"));
     let count = classes.len().max(1);
-    let mut draws = Vec::with_capacity(indices.len());
-    for (place, (class, mut images)) in classes.into_iter().enumerate() {
-        let quota = indices.len() / count + usize::from(place < indices.len() % count);
-        let mut order = keyed(seed, epoch, class, b"balance\0");
-        let end = draws.len() + quota;
+    let mut samples = Vec::with_capacity(indices.len());
+    for (position, (class, mut images)) in classes.into_iter().enumerate() {
+        let quota = indices.len() / count + usize::from(position < indices.len() % count);
+        let mut rng = keyed_rng(seed, epoch, class, b"balance\0");
+        let end = samples.len() + quota;
         for repeat in 0.. {
-            if draws.len() == end {
+            if samples.len() == end {
                 break;
             }
-            shuffle(&mut images, &mut order);
-            let turn = images.iter().map(|&index| Sample { index, repeat });
-            draws.extend(turn.take(end - draws.len()));
+            shuffle(&mut images, &mut rng);
+            let cycle = images.iter().map(|&index| Sample { index, repeat });
+            samples.extend(cycle.take(end - samples.len()));
         }
     }
-    shuffle(&mut draws, &mut keyed(seed, epoch, 0, b"order\0\0\0"));
-    draws
+    shuffle(&mut samples, &mut keyed_rng(seed, epoch, 0, b"order\0\0\0"));
+    samples
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Frozen: a change here changes every published run and breaks resuming older runs.
+    /// Another order would change every published run and break resuming older runs.
     #[test]
     fn the_order_never_changes_between_versions() {
         let mut order: Vec<u32> = (0..10).collect();
@@ -114,23 +113,23 @@ mod tests {
         let label = |index| if index < 90 { 0 } else { index - 89 };
         let indices: Vec<u32> = (0..92).collect();
         let epoch = |seed, epoch| balanced_epoch(&indices, label, seed, epoch);
-        let draws = epoch(1, 0);
-        assert_eq!(draws.len(), 92);
+        let samples = epoch(1, 0);
+        assert_eq!(samples.len(), 92);
         let mut counts: Vec<usize> = (0..3)
-            .map(|class| draws.iter().filter(|draw| label(draw.index) == class).count())
+            .map(|class| samples.iter().filter(|sample| label(sample.index) == class).count())
             .collect();
         counts.sort_unstable();
         assert_eq!(counts, [30, 31, 31]);
         // No image of the frequent class is repeated; each repeat of a rare image has its own
         // number.
-        let mut seen = draws.clone();
-        seen.sort_by_key(|draw| (draw.index, draw.repeat));
-        seen.dedup();
-        assert_eq!(seen.len(), 92);
-        assert!(draws.iter().all(|draw| draw.index >= 90 || draw.repeat == 0));
-        assert_eq!(epoch(1, 0), draws);
-        assert_ne!(epoch(1, 1), draws);
-        assert_ne!(epoch(2, 0), draws);
+        let mut distinct = samples.clone();
+        distinct.sort_by_key(|sample| (sample.index, sample.repeat));
+        distinct.dedup();
+        assert_eq!(distinct.len(), 92);
+        assert!(samples.iter().all(|sample| sample.index >= 90 || sample.repeat == 0));
+        assert_eq!(epoch(1, 0), samples);
+        assert_ne!(epoch(1, 1), samples);
+        assert_ne!(epoch(2, 0), samples);
         assert!(balanced_epoch(&[], |_| 0, 0, 0).is_empty());
     }
 }

@@ -1,15 +1,15 @@
-//! The image operations of the augmentation policies, byte for byte as torchvision applies them to
-//! Pillow images: nearest-neighbor sampling, black outside the image, truncation where Pillow
-//! truncates.
+//! Image operations of the augmentation policies, bit-exact with torchvision on Pillow images:
+//! nearest-neighbor sampling, black outside the image, truncation where Pillow truncates.
 
 use std::mem::swap;
 
-/// An operation on a whole image. The numbers are torchvision's magnitudes.
+/// Operation on an image. The fields are torchvision's magnitudes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum AugmentOp {
     Identity,
-    /// Pixels along x per pixel along y.
+    /// Horizontal shift in pixels per row.
     ShearX(f64),
+    /// Vertical shift in pixels per column.
     ShearY(f64),
     /// Pixels to the right, truncated.
     TranslateX(f64),
@@ -17,21 +17,21 @@ pub(crate) enum AugmentOp {
     TranslateY(f64),
     /// Degrees, counterclockwise about the center.
     Rotate(f64),
-    /// The enhancement factor minus 1, so that 0 leaves the image unchanged. `Color`, `Contrast`
-    /// and `Sharpness` have the same unit.
+    /// Enhancement factor minus 1, so that 0 leaves the image unchanged, as for `Color`, `Contrast`
+    /// and `Sharpness`.
     Brightness(f64),
     Color(f64),
     Contrast(f64),
     Sharpness(f64),
-    /// Bits to keep.
+    /// Number of bits to keep.
     Posterize(u32),
-    /// Values from this threshold on are inverted.
+    /// Threshold; inverts values that are not below it.
     Solarize(f64),
     AutoContrast,
     Equalize,
 }
 
-/// An image that operations modify, with a scratch buffer.
+/// Image that operations modify in place, with a scratch buffer.
 pub(crate) struct AugmentImage {
     pub width: usize,
     pub height: usize,
@@ -47,6 +47,7 @@ impl AugmentImage {
         AugmentImage { width, height, channels, pixels, scratch: Vec::new() }
     }
 
+    /// Applies an operation as torchvision's `_apply_op`.
     pub fn apply(&mut self, operation: AugmentOp) {
         let (w, h) = (self.width as f64, self.height as f64);
         match operation {
@@ -83,40 +84,41 @@ impl AugmentImage {
                 let mask = 0xff_u8.checked_shl(8 - bits.min(8)).unwrap_or(0);
                 self.apply_lut(|value| value & mask);
             }
-            AugmentOp::Solarize(from) => {
-                self.apply_lut(|value| if f64::from(value) < from { value } else { 255 - value });
+            AugmentOp::Solarize(threshold) => {
+                let is_below = |value: u8| f64::from(value) < threshold;
+                self.apply_lut(|value| if is_below(value) { value } else { 255 - value });
             }
             AugmentOp::AutoContrast => self.map_by_histogram(autocontrast_lut),
             AugmentOp::Equalize => self.map_by_histogram(equalize_lut),
         }
     }
 
-    /// Replaces each pixel (x, y) by the pixel at (`a` x + `b` y + `c`, `d` x + `e` y + `f`),
-    /// measured between pixel centers in fixed point with 16 fractional bits, as Pillow does for
-    /// 8-bit images.
+    /// Replaces each pixel (x, y) by the pixel at (`a` x + `b` y + `c`, `d` x + `e` y + `f`). The
+    /// coordinates are those of pixel centers, in fixed point with 16 fractional bits, as in Pillow
+    /// for 8-bit images.
     fn affine(&mut self, [a, b, c, d, e, f]: [f64; 6]) {
         let to_fixed = |value: f64| (value * 65536.0 + 0.5).floor() as i64;
-        let (x_step, y_step) = ([to_fixed(a), to_fixed(d)], [to_fixed(b), to_fixed(e)]);
-        let mut row = [to_fixed(c + a * 0.5 + b * 0.5), to_fixed(f + d * 0.5 + e * 0.5)];
+        let (column_step, row_step) = ([to_fixed(a), to_fixed(d)], [to_fixed(b), to_fixed(e)]);
+        let mut row_start = [to_fixed(c + a * 0.5 + b * 0.5), to_fixed(f + d * 0.5 + e * 0.5)];
         let (width, height, channels) = (self.width, self.height, self.channels);
         self.scratch.clear();
         self.scratch.resize(self.pixels.len(), 0);
-        for line in self.scratch.chunks_exact_mut(width * channels) {
-            let [mut x, mut y] = row;
-            for out in line.chunks_exact_mut(channels) {
+        for row in self.scratch.chunks_exact_mut(width * channels) {
+            let [mut x, mut y] = row_start;
+            for out in row.chunks_exact_mut(channels) {
                 let (left, top) = (x >> 16, y >> 16);
                 if (0..width as i64).contains(&left) && (0..height as i64).contains(&top) {
-                    let from = (top as usize * width + left as usize) * channels;
-                    out.copy_from_slice(&self.pixels[from..from + channels]);
+                    let start = (top as usize * width + left as usize) * channels;
+                    out.copy_from_slice(&self.pixels[start..start + channels]);
                 }
-                (x, y) = (x + x_step[0], y + x_step[1]);
+                (x, y) = (x + column_step[0], y + column_step[1]);
             }
-            row = [row[0] + y_step[0], row[1] + y_step[1]];
+            row_start = [row_start[0] + row_step[0], row_start[1] + row_step[1]];
         }
         swap(&mut self.pixels, &mut self.scratch);
     }
 
-    /// The mean of the gray image, rounded.
+    /// Returns the mean of the image converted to grayscale, rounded.
     fn mean_luma(&self) -> u8 {
         let (sum, count): (u64, u64) = match self.channels {
             1 => {
@@ -131,7 +133,7 @@ impl AugmentImage {
     }
 
     /// Blends with the image smoothed by Pillow's 3x3 kernel (ones with 5 in the center, divided by
-    /// 13), which leaves the border pixels unchanged.
+    /// 13). Pillow does not smooth border pixels, so they are unchanged.
     fn sharpen(&mut self, factor: f64) {
         let (width, height, channels) = (self.width, self.height, self.channels);
         if width < 3 || height < 3 {
@@ -154,24 +156,24 @@ impl AugmentImage {
                 self.pixels[at] = blend(smooth as u8, middle, factor);
             }
         }
-        // The border pixels are blended with themselves.
     }
 
-    fn apply_lut(&mut self, value: impl Fn(u8) -> u8) {
-        let table: [u8; 256] = std::array::from_fn(|i| value(i as u8));
+    /// Replaces each value by the function's result, through a lookup table.
+    fn apply_lut(&mut self, function: impl Fn(u8) -> u8) {
+        let table: [u8; 256] = std::array::from_fn(|i| function(i as u8));
         for value in &mut self.pixels {
             *value = table[usize::from(*value)];
         }
     }
 
-    /// Maps each channel through a lookup table that `table` computes from the channel's histogram.
-    fn map_by_histogram(&mut self, table: impl Fn(&[u32; 256]) -> [u8; 256]) {
+    /// Maps each channel through a lookup table that `make_table` computes from its histogram.
+    fn map_by_histogram(&mut self, make_table: impl Fn(&[u32; 256]) -> [u8; 256]) {
         for channel in 0..self.channels {
             let mut counts = [0; 256];
             for &value in self.pixels[channel..].iter().step_by(self.channels) {
                 counts[usize::from(value)] += 1;
             }
-            let table = table(&counts);
+            let table = make_table(&counts);
             for value in self.pixels[channel..].iter_mut().step_by(self.channels) {
                 *value = table[usize::from(*value)];
             }
@@ -179,19 +181,20 @@ impl AugmentImage {
     }
 }
 
-/// Pillow's `convert('L')`.
+/// Returns the gray value of a pixel, as Pillow's `convert('L')`.
 fn luma(&[r, g, b]: &[u8; 3]) -> u8 {
     let [r, g, b] = [r, g, b].map(u32::from);
     ((r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16) as u8
 }
 
-/// Pillow's `Image.blend` in f32: `base` at factor 0, `value` at 1, extrapolated beyond, truncated.
+/// Blends as Pillow's `Image.blend` in f32: `base` at factor 0, `value` at factor 1, extrapolated
+/// outside, truncated.
 fn blend(base: u8, value: u8, factor: f64) -> u8 {
     let (base, value) = (f32::from(base), f32::from(value));
     (base + factor as f32 * (value - base)) as u8 // saturates
 }
 
-/// Pillow's `ImageOps.autocontrast`: stretches the values to 0..=255.
+/// Returns the lookup table of Pillow's `ImageOps.autocontrast`, which stretches values to 0..=255.
 fn autocontrast_lut(counts: &[u32; 256]) -> [u8; 256] {
     let low = counts.iter().position(|&count| count > 0).unwrap_or(0);
     let high = counts.iter().rposition(|&count| count > 0).unwrap_or(0);
@@ -203,7 +206,7 @@ fn autocontrast_lut(counts: &[u32; 256]) -> [u8; 256] {
     std::array::from_fn(|i| (i as f64 * scale + offset) as u8)
 }
 
-/// Pillow's `ImageOps.equalize`: flattens the histogram.
+/// Returns the lookup table of Pillow's `ImageOps.equalize`, which flattens the histogram.
 fn equalize_lut(counts: &[u32; 256]) -> [u8; 256] {
     let last = counts.iter().rev().find(|&&count| count > 0).copied().unwrap_or(0);
     let step = (counts.iter().sum::<u32>() - last) / 255;
@@ -249,7 +252,7 @@ mod tests {
     fn every_operation_matches_torchvision_on_pillow_images() {
         let fixtures = fixture_json("operations");
         let cases = fixtures.as_array().unwrap();
-        // All 14, most with several magnitudes, on RGB and gray.
+        // All 14 operations, most with several magnitudes, on RGB and gray.
         assert!(cases.len() > 60, "{}", cases.len());
         for case in cases {
             let name = case["operation"].as_str().unwrap();
@@ -260,25 +263,26 @@ mod tests {
             let [w, h, c] = [image.width, image.height, channels].map(|n| n as usize);
             let mut augmented = AugmentImage::new(w, h, c, image.pixels);
             augmented.apply(operation(name, magnitude));
-            let expected = bytes(&case["crc32"], &case["sums"]);
-            let found = (checksum(&augmented.pixels), weighted_sums(&augmented.pixels));
+            let expected = parse_checksums(&case["crc32"], &case["sums"]);
+            let found = (crc32(&augmented.pixels), weighted_sums(&augmented.pixels));
             assert_eq!(found, expected, "{name} {magnitude} of {channels} channels");
         }
     }
 
-    fn bytes(crc: &Value, sums: &Value) -> (u32, Vec<u64>) {
+    fn parse_checksums(crc: &Value, sums: &Value) -> (u32, Vec<u64>) {
         let sums = sums.as_array().unwrap().iter().map(|sum| sum.as_u64().unwrap());
         (crc.as_u64().unwrap() as u32, sums.collect())
     }
 
-    /// CRC-32 as in zlib.
-    fn checksum(bytes: &[u8]) -> u32 {
+    /// Returns the CRC-32 as zlib's.
+    fn crc32(bytes: &[u8]) -> u32 {
         let mut crc = flate2::Crc::new();
         crc.update(bytes);
         crc.sum()
     }
 
-    /// Plain and position-weighted sums, which show roughly how far differing bytes are apart.
+    /// Returns the sum of the bytes and their sum weighted by position, which show the size of a
+    /// difference when the CRC differs.
     fn weighted_sums(bytes: &[u8]) -> Vec<u64> {
         let value = |(i, &value): (usize, &u8)| [u64::from(value), i as u64 * u64::from(value)];
         bytes

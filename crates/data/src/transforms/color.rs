@@ -1,35 +1,35 @@
-//! Random color: AlexNet's PCA color augmentation ("lighting").
+//! PCA color augmentation of AlexNet ("lighting").
 
 use residual_spec::Color;
 
 use crate::SampleRng;
 
-/// Square roots of the eigenvalues of ImageNet's RGB covariance (values in 0..1), as published with
-/// fb.resnet.torch.
-const VALUES: [f64; 3] = [0.2175, 0.0188, 0.0045];
-/// Eigenvectors: for each of R, G and B its component in each of them.
-const VECTORS: [[f64; 3]; 3] =
+/// `eigval` of fb.resnet.torch's `Lighting` for ImageNet, for values in 0..1.
+const EIGENVALUES: [f64; 3] = [0.2175, 0.0188, 0.0045];
+/// `eigvec` of fb.resnet.torch: a row for each of R, G and B, a column for each eigenvector.
+const EIGENVECTORS: [[f64; 3]; 3] =
     [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]];
 
-/// Adds a random color to a normalized image (channels innermost). The result equals `Lighting`
-/// followed by `Normalize`, without clipping.
+/// Adds a random color to a normalized image, channels innermost. Equals `Lighting` followed by
+/// `Normalize`, without clipping.
 pub(crate) fn apply(color: &Color, std: &[f64], rng: &mut SampleRng, out: &mut [f32]) {
     if let Color::Pca(pca) = color {
         let alphas = [(); 3].map(|()| pca.std * rng.normal());
-        shift(pca_shift(alphas), std, out);
+        add_color(pca_offsets(alphas), std, out);
     }
 }
 
-/// The offsets of R, G and B, for values in 0..1.
-fn pca_shift(alphas: [f64; 3]) -> [f64; 3] {
-    VECTORS.map(|parts| (0..3).map(|j| parts[j] * alphas[j] * VALUES[j]).sum())
+/// Returns the offsets of R, G and B for values in 0..1.
+fn pca_offsets(alphas: [f64; 3]) -> [f64; 3] {
+    EIGENVECTORS.map(|row| (0..3).map(|j| row[j] * alphas[j] * EIGENVALUES[j]).sum())
 }
 
-fn shift(by: [f64; 3], std: &[f64], out: &mut [f32]) {
-    let by: [f32; 3] = std::array::from_fn(|c| (by[c] / std[c]) as f32);
+/// Adds offsets for values in 0..1 to the pixels of a normalized image.
+fn add_color(offsets: [f64; 3], std: &[f64], out: &mut [f32]) {
+    let offsets: [f32; 3] = std::array::from_fn(|c| (offsets[c] / std[c]) as f32);
     for pixel in out.as_chunks_mut::<3>().0 {
         for c in 0..3 {
-            pixel[c] += by[c];
+            pixel[c] += offsets[c];
         }
     }
 }
@@ -40,14 +40,14 @@ mod tests {
     use crate::testing::fixture_json;
 
     #[test]
-    fn given_alphas_match_lighting_before_normalization() {
+    fn fixed_alphas_match_lighting_before_normalization() {
         for case in fixture_json("colors").as_array().unwrap() {
             let numbers = |key: &str| -> Vec<f64> {
                 case[key].as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect()
             };
             let alphas = <[f64; 3]>::try_from(numbers("alphas")).unwrap();
             let mut pixels: Vec<f32> = numbers("normalized").iter().map(|&n| n as f32).collect();
-            shift(pca_shift(alphas), &numbers("std"), &mut pixels);
+            add_color(pca_offsets(alphas), &numbers("std"), &mut pixels);
             for (found, expected) in pixels.iter().zip(numbers("lit")) {
                 assert!((f64::from(*found) - expected).abs() < 2e-6, "{found} {expected}");
             }
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn every_image_gets_its_own_uniform_shift() {
+    fn every_image_gets_its_own_color() {
         let color = Color::Pca(residual_spec::PcaColor { std: 0.1 });
         let lit = |index| {
             let mut out = [0.0; 6];

@@ -1,10 +1,10 @@
-//! Where the network's input is cropped from an image: torchvision's `CenterCrop`, `RandomCrop`,
-//! `RandomResizedCrop` and the short-side jitter of He et al. 2015, section 3.4.
+//! Crop of the network's input from an image: torchvision's `CenterCrop`, `RandomCrop` and
+//! `RandomResizedCrop`, and the random short side of He et al. 2015, section 3.4.
 
 use residual_spec::{Crop, RandomResizedCrop};
 
 use super::normalize::CropWindow;
-use super::resize::{short_side_to, source_region};
+use super::resize::{resized_size, source_region};
 use super::test_time_augment::center_offset;
 use crate::{DecodeRequest, ImageView, Region, SampleRng};
 
@@ -20,7 +20,8 @@ pub struct CropPlan {
 }
 
 impl CropPlan {
-    /// Whether the decoded image has the planned size. An image that could not be scaled has not.
+    /// Returns whether the decoded image has the planned size; false for an image that could not be
+    /// decoded at the planned scale.
     pub fn fits(&self, image: ImageView) -> bool {
         self.decoded == [image.width, image.height]
     }
@@ -28,9 +29,9 @@ impl CropPlan {
 
 /// Geometry of a crop.
 pub(super) enum CropGeometry {
-    /// A region of the image, resized to the network's input size, and whether it is flipped.
+    /// A region of the image, to be resized to the network's input size, and whether to flip it.
     Region(Region, bool),
-    /// A window of the image resized to a width and a height.
+    /// Width and height to resize the image to, and the window of the resized image.
     WindowOfResized((u32, u32), CropWindow),
 }
 
@@ -39,7 +40,7 @@ pub(super) enum CropGeometry {
 pub(super) struct CropSampler {
     /// The network's input size.
     pub size: u32,
-    /// The short side is resized to this length before a crop of `size`.
+    /// Length to which the short side is resized before the crop.
     pub short_side: u32,
     pub crop: Crop,
     pub flip: bool,
@@ -50,7 +51,7 @@ impl CropSampler {
     pub fn draw(&self, sides: [u32; 2], rng: &mut SampleRng) -> CropGeometry {
         match &self.crop {
             Crop::None => {
-                self.crop_resized(sides, self.short_side, 0, |free, _| center_offset(free), rng)
+                self.crop_resized(sides, self.short_side, 0, |excess, _| center_offset(excess), rng)
             }
             Crop::Pad(pad) => {
                 let padding = i64::from(pad.padding);
@@ -67,8 +68,9 @@ impl CropSampler {
         }
     }
 
-    /// Resizes the short side to `short_side`, adds `padding` black pixels on each side, and crops.
-    /// `offset` returns the position along a side, given the number of excess pixels.
+    /// Returns the crop of an image whose short side is resized to `short_side`, with `padding`
+    /// black pixels on each side. `offset` maps the number of excess pixels of a side to the crop's
+    /// position.
     fn crop_resized(
         &self,
         [width, height]: [u32; 2],
@@ -77,10 +79,10 @@ impl CropSampler {
         offset: impl Fn(i64, &mut SampleRng) -> i64,
         rng: &mut SampleRng,
     ) -> CropGeometry {
-        let (width, height) = short_side_to(short_side, width, height);
-        let free = |side: u32| i64::from(side) + 2 * padding - i64::from(self.size);
-        let top = offset(free(height), rng) - padding;
-        let left = offset(free(width), rng) - padding;
+        let (width, height) = resized_size(short_side, width, height);
+        let excess = |side: u32| i64::from(side) + 2 * padding - i64::from(self.size);
+        let top = offset(excess(height), rng) - padding;
+        let left = offset(excess(width), rng) - padding;
         let window = CropWindow { left, top, flip: self.draw_flip(rng) };
         CropGeometry::WindowOfResized((width, height), window)
     }
@@ -89,37 +91,37 @@ impl CropSampler {
         self.flip && rng.coin()
     }
 
-    /// The region of an image of `sides` that a crop reads.
+    /// Returns the region that a crop reads of an image of `sides`.
     pub fn source_region(&self, sides: [u32; 2], geometry: &CropGeometry) -> Region {
         match *geometry {
             CropGeometry::Region(region, _) => region,
             CropGeometry::WindowOfResized(resized, window) => {
-                source_region(sides, resized, inside(window, self.size, resized))
+                source_region(sides, resized, clip_window(window, self.size, resized))
             }
         }
     }
 }
 
-/// The part of a window of `size` that lies inside an image of a width and a height.
-pub(super) fn inside(window: CropWindow, size: u32, (width, height): (u32, u32)) -> Region {
+/// Returns the part of a `size` by `size` window inside an image of `(width, height)`.
+pub(super) fn clip_window(window: CropWindow, size: u32, (width, height): (u32, u32)) -> Region {
     let (left, width) = overlap(window.left, size, width);
     let (top, height) = overlap(window.top, size, height);
     Region { left, top, width, height }
 }
 
-/// Start and length of the part of an interval that lies inside `0..side`.
+/// Returns start and length of the part of an interval inside `0..side`.
 fn overlap(start: i64, length: u32, side: u32) -> (u32, u32) {
     let from = start.clamp(0, side.into());
     let to = (start + i64::from(length)).clamp(0, side.into());
     (from as u32, (to - from) as u32)
 }
 
-fn random_offset(free: i64, rng: &mut SampleRng) -> i64 {
-    i64::from(rng.below(free as u32 + 1))
+fn random_offset(excess: i64, rng: &mut SampleRng) -> i64 {
+    i64::from(rng.below(excess as u32 + 1))
 }
 
-/// torchvision's `RandomResizedCrop.get_params`: ten attempts at a random area and aspect ratio,
-/// then the largest center crop within the aspect ratios.
+/// Draws the region of torchvision's `RandomResizedCrop.get_params`: ten attempts at a random area
+/// and aspect ratio, then the largest center crop within the aspect ratios.
 fn random_region(crop: &RandomResizedCrop, width: u32, height: u32, rng: &mut SampleRng) -> Region {
     let (w, h) = (f64::from(width), f64::from(height));
     let [min_ratio, max_ratio] = crop.ratio;
@@ -149,7 +151,11 @@ fn random_region(crop: &RandomResizedCrop, width: u32, height: u32, rng: &mut Sa
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::testing::{apply, gray_config, numbered_image};
+    use crate::{Image, Pipeline};
 
     #[test]
     fn random_resized_crop_respects_area_and_aspect_ratio() {
@@ -172,5 +178,85 @@ mod tests {
         assert_eq!(region, Region { left: 480, top: 0, width: 40, height: 30 });
         let region = random_region(&crop, 1, 500, &mut rng);
         assert_eq!(region, Region { left: 0, top: 249, width: 1, height: 1 });
+    }
+
+    #[test]
+    fn padded_crops_cover_all_windows_of_the_padded_image() {
+        let image = numbered_image(8, 8);
+        let crop = json!({ "crop": { "type": "pad", "padding": 1 } });
+        let pipeline = Pipeline::train(&gray_config(8, crop), None);
+        let mut padded = [0u8; 100];
+        for y in 0..8 {
+            padded[(y + 1) * 10 + 1..][..8].copy_from_slice(&image.pixels[y * 8..][..8]);
+        }
+        let windows: Vec<Vec<u8>> = (0..9)
+            .map(|i| {
+                (0..8).flat_map(|y| &padded[(i / 3 + y) * 10 + i % 3..][..8]).copied().collect()
+            })
+            .collect();
+        let mut counts = [0; 9];
+        for index in 0..900 {
+            let image = apply(&pipeline, &image, index);
+            counts[windows.iter().position(|window| *window == image).unwrap()] += 1;
+        }
+        assert!(counts.iter().all(|count| (60..150).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn pads_after_resizing() {
+        let flat = Image::new(40, 30, 1, vec![200; 1200]).unwrap();
+        let crop = json!({ "crop": { "type": "pad", "padding": 8 } });
+        let pipeline = Pipeline::train(&gray_config(8, crop), None);
+        for index in 0..200 {
+            let out = apply(&pipeline, &flat, index);
+            // Every pixel is of the image or of the padding: resizing does not blur the border.
+            assert!(out.iter().all(|&value| value == 0 || value == 200), "{out:?}");
+        }
+    }
+
+    #[test]
+    fn flips_half_of_the_training_images_and_no_evaluation_image() {
+        let image = numbered_image(8, 8);
+        let config = gray_config(8, json!({ "crop": "none", "flip": true }));
+        let mut mirrored = image.pixels.clone();
+        mirrored.chunks_mut(8).for_each(<[u8]>::reverse);
+        let train = Pipeline::train(&config, None);
+        let count = (0..1000).filter(|&i| apply(&train, &image, i) == mirrored).count();
+        assert!((440..560).contains(&count), "{count}");
+        let eval = Pipeline::eval(&config, None);
+        assert!((0..20).all(|i| apply(&eval, &image, i) == image.pixels));
+    }
+
+    #[test]
+    fn random_short_side_covers_its_range_and_all_positions() {
+        // The value of a pixel is 8 times its column from 1 to 30, which shows the position of a
+        // crop.
+        let pixels = (0..30 * 20).map(|i| (i % 30 + 1) as u8 * 8).collect();
+        let image = Image::new(30, 20, 1, pixels).unwrap();
+        let crop = json!({ "type": "random-short-side", "min": 8, "max": 20 });
+        let pipeline =
+            Pipeline::train(&gray_config(8, json!({ "crop": crop, "flip": false })), None);
+        let (mut widths, mut lefts) = (Vec::new(), Vec::new());
+        for index in 0..400 {
+            let out = apply(&pipeline, &image, index);
+            // The smaller the resized image, the larger the share of its width in the crop.
+            widths.push(out[7] - out[0]);
+            lefts.push(out[0]);
+        }
+        // 8 of 12 columns of the smallest image, 8 of 30 of the largest.
+        let range = |values: &[u8]| (*values.iter().min().unwrap(), *values.iter().max().unwrap());
+        let (min, max) = range(&widths);
+        assert!((54..=60).contains(&min) && (135..=145).contains(&max), "{min} {max}");
+        let (min, max) = range(&lefts);
+        assert!(min <= 12 && max >= 180, "{min} {max}");
+    }
+
+    #[test]
+    fn random_resized_crop_fills_the_output() {
+        let flat = Image::new(50, 20, 1, vec![77; 1000]).unwrap();
+        let pipeline = Pipeline::train(&gray_config(8, json!({ "crop": "random-resized" })), None);
+        for index in 0..50 {
+            assert_eq!(apply(&pipeline, &flat, index), [77; 64]);
+        }
     }
 }

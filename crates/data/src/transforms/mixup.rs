@@ -1,24 +1,24 @@
 //! Mixup and CutMix of the images of a batch.
 //!
-//! Image `i` of `n` is mixed with image `n - 1 - i`. The order of a batch is random, so the
-//! reversed batch is as good as any permutation, and pairs can be mixed in place.
+//! Image `i` of `n` is mixed with image `n - 1 - i`. The order of a batch is random already, so the
+//! reversed order is as random as a permutation, and pairs can be mixed in place.
 
 use residual_spec::Mix;
 
-use crate::Region;
-use crate::SampleRng;
+use crate::{Region, SampleRng};
 
-/// The second labels of a mixed batch.
+/// Labels and weight of the partners in a mixed batch.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MixedLabels {
     /// The label of each image's partner.
     pub labels: Vec<i64>,
-    /// Weight of the image's own label, 0 to 1; its partner has the rest. The loss is `lambda *
-    /// loss(labels) + (1 - lambda) * loss(partner labels)`.
+    /// Weight of the image's own label, 0 to 1. The loss is
+    /// `lambda * loss(labels) + (1 - lambda) * loss(partner labels)`.
     pub lambda: f64,
 }
 
-/// Mixes a batch of normalized `[size, size, channels]` images in place.
+/// Mixes a batch of normalized `[size, size, channels]` images in place; returns `None` without
+/// mixing.
 pub(crate) fn apply(
     mix: &Mix,
     size: usize,
@@ -46,7 +46,8 @@ pub(crate) fn apply(
     Some(MixedLabels { labels: labels.iter().rev().copied().collect(), lambda })
 }
 
-/// Pairs each image with its partner.
+/// Pairs each image with its partner. Leaves out the middle image of an odd number, which is its
+/// own partner.
 fn pairs(images: &mut [f32], length: usize) -> impl Iterator<Item = (&mut [f32], &mut [f32])> {
     let count = images.len() / length;
     let (first, rest) = images.split_at_mut(count / 2 * length);
@@ -63,8 +64,9 @@ fn blend(images: &mut [f32], length: usize, lambda: f32) {
     }
 }
 
-/// torchvision's `CutMix` box, centered at (x, y), whose sides are those of the image times the
-/// square root of `1 - lambda`, clipped to the image; and `lambda` adjusted to the clipped area.
+/// Returns torchvision's `CutMix` box and the adjusted `lambda`. The box is centered at (x, y) and
+/// has `sqrt(1 - lambda)` of the image's side; it is clipped to the image, and `lambda` is adjusted
+/// to the clipped area.
 fn cutmix_box(lambda: f64, x: u32, y: u32, size: u32) -> (Region, f64) {
     let half = (0.5 * (1.0 - lambda).sqrt() * f64::from(size)) as i64;
     let interval = |center: u32| {
@@ -106,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn mixup_with_a_given_lambda_matches_pytorch() {
+    fn mixup_with_a_fixed_lambda_matches_pytorch() {
         for case in fixture_json("mixtures")["mixup"].as_array().unwrap() {
             let size = integer(case, "size") as usize;
             let mut images = floats(&case["images"]);
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn cutmix_with_a_given_box_matches_torchvision() {
+    fn cutmix_with_fixed_random_values_matches_torchvision() {
         for case in fixture_json("mixtures")["cutmix"].as_array().unwrap() {
             let size = integer(case, "size");
             let drawn_lambda = case["drawn"].as_f64().unwrap();
@@ -142,14 +144,14 @@ mod tests {
         // Each image is filled with its label.
         let labels: Vec<i64> = (0..7).collect();
         for mix in [Mix::Mixup(Mixup { alpha: 1.0 }), Mix::Cutmix(Cutmix { alpha: 1.0 })] {
-            let mut seen = Vec::new();
+            let mut lambdas = Vec::new();
             for index in 0..50 {
                 let mut images: Vec<f32> =
                     labels.iter().flat_map(|&label| vec![label as f32; 64]).collect();
                 let mut rng = SampleRng::new(0, 0, index);
                 let mixed = apply(&mix, 8, 1, &mut images, &labels, &mut rng).unwrap();
                 assert_eq!(mixed.labels, [6, 5, 4, 3, 2, 1, 0]);
-                seen.push(mixed.lambda);
+                lambdas.push(mixed.lambda);
                 for (i, image) in images.chunks(64).enumerate() {
                     let mean = f64::from(image.iter().sum::<f32>()) / 64.0;
                     let expected = mixed.lambda * labels[i] as f64
@@ -157,8 +159,8 @@ mod tests {
                     assert!((mean - expected).abs() < 1e-5, "{mean} {expected}");
                 }
             }
-            seen.sort_by(f64::total_cmp);
-            assert!(seen[49] - seen[0] > 0.5, "{seen:?}");
+            lambdas.sort_by(f64::total_cmp);
+            assert!(lambdas[49] - lambdas[0] > 0.5, "{lambdas:?}");
         }
     }
 }

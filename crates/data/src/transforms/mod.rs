@@ -1,5 +1,5 @@
-//! Image transforms with torchvision's names and numbers: crop, flip, augmentation policies,
-//! normalization, color jitter, erasing and mixing.
+//! Image transforms with torchvision's names and parameters: crop, flip, augmentation policies,
+//! normalization, PCA color augmentation, random erasing, mixup and CutMix.
 
 mod augment_ops;
 mod color;
@@ -17,8 +17,6 @@ mod thumbnail;
 pub use crop::CropPlan;
 pub use mixup::MixedLabels;
 pub use normalize::CropWindow;
-#[cfg(test)]
-pub(crate) use pipeline::tests;
 pub use pipeline::{CropNormalize, Pipeline};
 pub use pixel_mean::PixelMean;
 pub use thumbnail::thumbnail;

@@ -1,9 +1,9 @@
 //! Normalization of 8-bit pixels, `(value / 255 - mean) / std`, fused with crop, flip and padding
-//! so that every pixel is touched once.
+//! into one pass over the pixels.
 
 use residual_kernels::{ByteNormalizer, SimdLevel};
 
-/// Position of a crop of the network's input size. It may extend beyond the image.
+/// Position of a crop of the network's input size, in pixels. The crop may extend beyond the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CropWindow {
     pub left: i64,
@@ -21,8 +21,8 @@ impl CropWindow {
         size: usize,
         channels: usize,
     ) -> Vec<u8> {
-        let mut cut = vec![0; size * size * channels];
-        for (y, row) in cut.chunks_exact_mut(size * channels).enumerate() {
+        let mut cropped = vec![0; size * size * channels];
+        for (y, row) in cropped.chunks_exact_mut(size * channels).enumerate() {
             let top = self.top + y as i64;
             if !(0..height as i64).contains(&top) {
                 continue;
@@ -35,11 +35,11 @@ impl CropWindow {
                 }
             }
         }
-        cut
+        cropped
     }
 }
 
-/// torchvision's `Normalize` after `ToTensor`.
+/// Normalization as torchvision's `Normalize` after `ToTensor`.
 #[derive(Clone)]
 pub(crate) struct Normalize(ByteNormalizer);
 
@@ -52,55 +52,57 @@ impl Normalize {
         self.0.channels()
     }
 
-    /// The normalized values of all bytes: 256 for each channel, one channel after another.
-    pub fn values(&self) -> Vec<f32> {
-        let of_channel =
+    /// Returns the lookup table of the normalization: the results of all bytes, 256 for each
+    /// channel, one channel after another.
+    pub fn lookup_table(&self) -> Vec<f32> {
+        let channel_table =
             |channel| (0..=255).map(move |value| self.0.normalize_byte(channel, value));
-        (0..self.channels()).flat_map(of_channel).collect()
+        (0..self.channels()).flat_map(channel_table).collect()
     }
 
-    /// Writes `size` (height, width) pixels at `window` as f32, channels innermost. Pixels outside
-    /// the image are black before normalization.
+    /// Writes the `out_size` pixels at `window` of an image of `image_size`, normalized, channels
+    /// innermost. Sizes are height and width. Pixels outside the image are black before
+    /// normalization.
     pub fn write(
         &self,
         pixels: &[u8],
-        sides: [usize; 2],
-        size: [usize; 2],
+        image_size: [usize; 2],
+        out_size: [usize; 2],
         window: CropWindow,
         out: &mut [f32],
     ) {
         match self.channels() {
-            1 => write::<1>(&self.0, pixels.as_chunks().0, sides, size, window, out),
-            _ => write::<3>(&self.0, pixels.as_chunks().0, sides, size, window, out),
+            1 => write::<1>(&self.0, pixels.as_chunks().0, image_size, out_size, window, out),
+            _ => write::<3>(&self.0, pixels.as_chunks().0, image_size, out_size, window, out),
         }
     }
 }
 
 fn write<const C: usize>(
-    standard: &ByteNormalizer,
+    normalizer: &ByteNormalizer,
     pixels: &[[u8; C]],
     [height, width]: [usize; 2],
-    [rows, size]: [usize; 2],
+    [rows, columns]: [usize; 2],
     window: CropWindow,
     out: &mut [f32],
 ) {
-    let black: [f32; C] = std::array::from_fn(|channel| standard.normalize_byte(channel, 0));
-    let out = &mut out.as_chunks_mut::<C>().0[..rows * size];
+    let black: [f32; C] = std::array::from_fn(|channel| normalizer.normalize_byte(channel, 0));
+    let out = &mut out.as_chunks_mut::<C>().0[..rows * columns];
     let level = SimdLevel::best();
     let mut mirrored = Vec::new();
 
-    // The columns of the window inside the image.
-    let inside = |x: i64| x.clamp(0, size as i64) as usize;
-    let (from, to) = (inside(-window.left), inside(width as i64 - window.left));
-    for (y, row) in out.chunks_exact_mut(size).enumerate() {
-        let source = window.top + y as i64;
-        if source < 0 || source >= height as i64 || from >= to {
+    // The columns `start..end` of the window are inside the image.
+    let clamp = |x: i64| x.clamp(0, columns as i64) as usize;
+    let (start, end) = (clamp(-window.left), clamp(width as i64 - window.left));
+    for (y, row) in out.chunks_exact_mut(columns).enumerate() {
+        let source_row = window.top + y as i64;
+        if source_row < 0 || source_row >= height as i64 || start >= end {
             row.fill(black);
             continue;
         }
-        let start = source as usize * width + (from as i64 + window.left) as usize;
-        let mut line = &pixels[start..start + to - from];
-        let (mut before, mut after) = (from, size - to);
+        let first = source_row as usize * width + (start as i64 + window.left) as usize;
+        let mut line = &pixels[first..first + end - start];
+        let (mut before, mut after) = (start, columns - end);
         if window.flip {
             mirrored.clear();
             mirrored.extend(line.iter().rev());
@@ -108,9 +110,9 @@ fn write<const C: usize>(
             (before, after) = (after, before);
         }
         row[..before].fill(black);
-        row[size - after..].fill(black);
-        let row = row[before..size - after].as_flattened_mut();
-        standard.normalize_bytes(level, line.as_flattened(), row);
+        row[columns - after..].fill(black);
+        let row = row[before..columns - after].as_flattened_mut();
+        normalizer.normalize_bytes(level, line.as_flattened(), row);
     }
 }
 
@@ -118,7 +120,7 @@ fn write<const C: usize>(
 mod tests {
     use super::*;
 
-    fn plain() -> Normalize {
+    fn identity() -> Normalize {
         Normalize::new(&[0.0], &[1.0 / 255.0])
     }
 
@@ -157,10 +159,10 @@ mod tests {
         for left in -4..=5 {
             for top in -4..=4 {
                 let window = CropWindow { left, top, flip: false };
-                let mut mirrored = written(&plain(), &pixels, [3, 4], window);
+                let mut mirrored = written(&identity(), &pixels, [3, 4], window);
                 mirrored.chunks_mut(3).for_each(<[u8]>::reverse);
                 let window = CropWindow { flip: true, ..window };
-                assert_eq!(written(&plain(), &pixels, [3, 4], window), mirrored, "{left} {top}");
+                assert_eq!(written(&identity(), &pixels, [3, 4], window), mirrored, "{left} {top}");
             }
         }
     }
@@ -168,10 +170,9 @@ mod tests {
     #[test]
     fn crop_and_write_give_the_same_pixels() {
         let pixels: Vec<u8> = (1..=24).collect();
-        let normalize = Normalize::new(&[0.0], &[1.0 / 255.0]);
         for (left, top, flip) in [(0, 0, false), (-2, 1, false), (3, -1, true), (1, 1, true)] {
             let window = CropWindow { left, top, flip };
-            let expected = written(&normalize, &pixels[..12], [3, 4], window);
+            let expected = written(&identity(), &pixels[..12], [3, 4], window);
             assert_eq!(window.crop(&pixels[..12], [3, 4], 3, 1), expected);
             let rgb: Vec<u8> = expected.iter().flat_map(|&value| [value; 3]).collect();
             let pixels: Vec<u8> = pixels[..12].iter().flat_map(|&value| [value; 3]).collect();
@@ -180,10 +181,11 @@ mod tests {
     }
 
     #[test]
-    fn a_window_over_the_edge_is_padded() {
+    fn pixels_of_a_window_outside_the_image_are_black() {
         let pixels: Vec<u8> = (1..=12).collect();
-        let at =
-            |left, top| written(&plain(), &pixels, [3, 4], CropWindow { left, top, flip: false });
+        let at = |left, top| {
+            written(&identity(), &pixels, [3, 4], CropWindow { left, top, flip: false })
+        };
         assert_eq!(at(1, 0), [2, 3, 4, 6, 7, 8, 10, 11, 12]);
         assert_eq!(at(2, 1), [7, 8, 0, 11, 12, 0, 0, 0, 0]);
         assert_eq!(at(-1, -1), [0, 0, 0, 0, 1, 2, 0, 5, 6]);

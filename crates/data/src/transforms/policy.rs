@@ -8,7 +8,7 @@ use crate::SampleRng;
 /// Number of magnitude bins.
 const BINS: u32 = 31;
 
-/// Draws operations and applies them to the image.
+/// Draws the operations of a policy and applies them to the image.
 pub(crate) fn apply(policy: &Policy, image: &mut AugmentImage, rng: &mut SampleRng) {
     match policy {
         Policy::None => {}
@@ -19,13 +19,13 @@ pub(crate) fn apply(policy: &Policy, image: &mut AugmentImage, rng: &mut SampleR
             }
         }
         Policy::TrivialAugment => {
-            let strength = rng.below(BINS);
-            image.apply(AugmentSpace::trivial_augment().draw(strength, rng));
+            let bin = rng.below(BINS);
+            image.apply(AugmentSpace::trivial_augment().draw(bin, rng));
         }
     }
 }
 
-/// The largest magnitude of each operation.
+/// Largest magnitudes of the operations.
 struct AugmentSpace {
     shear: f32,
     /// Pixels: horizontal, vertical.
@@ -33,87 +33,89 @@ struct AugmentSpace {
     degrees: f32,
     /// Brightness, color, contrast and sharpness.
     enhance: f32,
-    /// Bits that posterize removes.
+    /// Number of bits that posterize removes.
     bits: f32,
 }
 
 impl AugmentSpace {
-    /// torchvision's `RandAugment._augmentation_space`.
+    /// Returns torchvision's `RandAugment._augmentation_space`.
     fn rand_augment(width: usize, height: usize) -> AugmentSpace {
         let translate = [width, height].map(|side| 150.0 / 331.0 * side as f64);
         AugmentSpace { shear: 0.3, translate, degrees: 30.0, enhance: 0.9, bits: 4.0 }
     }
 
-    /// torchvision's `TrivialAugmentWide._augmentation_space`.
+    /// Returns torchvision's `TrivialAugmentWide._augmentation_space`.
     fn trivial_augment() -> AugmentSpace {
         AugmentSpace { shear: 0.99, translate: [32.0; 2], degrees: 135.0, enhance: 0.99, bits: 6.0 }
     }
 
-    /// Draws one of the 14 operations; signed operations get a random sign.
-    fn draw(&self, strength: u32, rng: &mut SampleRng) -> AugmentOp {
+    /// Draws one of the 14 operations with the magnitude of a bin; signed operations get a random
+    /// sign.
+    fn draw(&self, bin: u32, rng: &mut SampleRng) -> AugmentOp {
         let index = rng.below(14);
         let is_signed = (1..=9).contains(&index);
         let sign = if is_signed && rng.coin() { -1.0 } else { 1.0 };
-        self.operation(index, strength, sign)
+        self.operation(index, bin, sign)
     }
 
-    /// The operation at index `index` of torchvision's list.
-    fn operation(&self, index: u32, strength: u32, sign: f64) -> AugmentOp {
-        let up_to = |max: f32| sign * f64::from(linspace(0.0, max, strength));
+    /// Returns operation `index` of torchvision's augmentation space with the magnitude of a bin.
+    fn operation(&self, index: u32, bin: u32, sign: f64) -> AugmentOp {
+        let magnitude = |max: f32| sign * f64::from(linspace(0.0, max, bin));
         match index {
             0 => AugmentOp::Identity,
-            1 => AugmentOp::ShearX(up_to(self.shear)),
-            2 => AugmentOp::ShearY(up_to(self.shear)),
-            3 => AugmentOp::TranslateX(up_to(self.translate[0] as f32)),
-            4 => AugmentOp::TranslateY(up_to(self.translate[1] as f32)),
-            5 => AugmentOp::Rotate(up_to(self.degrees)),
-            6 => AugmentOp::Brightness(up_to(self.enhance)),
-            7 => AugmentOp::Color(up_to(self.enhance)),
-            8 => AugmentOp::Contrast(up_to(self.enhance)),
-            9 => AugmentOp::Sharpness(up_to(self.enhance)),
+            1 => AugmentOp::ShearX(magnitude(self.shear)),
+            2 => AugmentOp::ShearY(magnitude(self.shear)),
+            3 => AugmentOp::TranslateX(magnitude(self.translate[0] as f32)),
+            4 => AugmentOp::TranslateY(magnitude(self.translate[1] as f32)),
+            5 => AugmentOp::Rotate(magnitude(self.degrees)),
+            6 => AugmentOp::Brightness(magnitude(self.enhance)),
+            7 => AugmentOp::Color(magnitude(self.enhance)),
+            8 => AugmentOp::Contrast(magnitude(self.enhance)),
+            9 => AugmentOp::Sharpness(magnitude(self.enhance)),
             10 => {
-                let removed_bits =
-                    (strength as f32 / ((BINS - 1) as f32 / self.bits)).round_ties_even();
+                let removed_bits = (bin as f32 / ((BINS - 1) as f32 / self.bits)).round_ties_even();
                 AugmentOp::Posterize(8 - removed_bits as u32)
             }
-            11 => AugmentOp::Solarize(linspace(255.0, 0.0, strength).into()),
+            11 => AugmentOp::Solarize(linspace(255.0, 0.0, bin).into()),
             12 => AugmentOp::AutoContrast,
             _ => AugmentOp::Equalize,
         }
     }
 }
 
-/// Element `i` of `torch.linspace(from, to, 31)`, which computes the second half backward from
-/// `to`, each element rounded once: 32 * 15 / 30 is just below 16.
-fn linspace(from: f32, to: f32, i: u32) -> f32 {
-    let step = (to - from) / (BINS - 1) as f32;
+/// Returns element `i` of `torch.linspace(start, end, 31)`, which computes the second half backward
+/// from `end` and rounds each element once: element 15 from 0 to 32 is just below 16.
+fn linspace(start: f32, end: f32, i: u32) -> f32 {
+    let step = (end - start) / (BINS - 1) as f32;
     if i < BINS / 2 {
-        step.mul_add(i as f32, from)
+        step.mul_add(i as f32, start)
     } else {
-        (-step).mul_add((BINS - 1 - i) as f32, to)
+        (-step).mul_add((BINS - 1 - i) as f32, end)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::testing::fixture_json;
+    use serde_json::json;
 
-    /// The name and magnitude of an operation.
+    use super::*;
+    use crate::testing::{apply as apply_pipeline, fixture_json, gray_config};
+    use crate::{Image, Pipeline};
+
     fn name_and_magnitude(operation: AugmentOp) -> (&'static str, f64) {
         match operation {
             AugmentOp::Identity => ("Identity", 0.0),
-            AugmentOp::ShearX(by) => ("ShearX", by),
-            AugmentOp::ShearY(by) => ("ShearY", by),
-            AugmentOp::TranslateX(by) => ("TranslateX", by),
-            AugmentOp::TranslateY(by) => ("TranslateY", by),
-            AugmentOp::Rotate(by) => ("Rotate", by),
-            AugmentOp::Brightness(by) => ("Brightness", by),
-            AugmentOp::Color(by) => ("Color", by),
-            AugmentOp::Contrast(by) => ("Contrast", by),
-            AugmentOp::Sharpness(by) => ("Sharpness", by),
+            AugmentOp::ShearX(magnitude) => ("ShearX", magnitude),
+            AugmentOp::ShearY(magnitude) => ("ShearY", magnitude),
+            AugmentOp::TranslateX(magnitude) => ("TranslateX", magnitude),
+            AugmentOp::TranslateY(magnitude) => ("TranslateY", magnitude),
+            AugmentOp::Rotate(magnitude) => ("Rotate", magnitude),
+            AugmentOp::Brightness(magnitude) => ("Brightness", magnitude),
+            AugmentOp::Color(magnitude) => ("Color", magnitude),
+            AugmentOp::Contrast(magnitude) => ("Contrast", magnitude),
+            AugmentOp::Sharpness(magnitude) => ("Sharpness", magnitude),
             AugmentOp::Posterize(bits) => ("Posterize", bits.into()),
-            AugmentOp::Solarize(from) => ("Solarize", from),
+            AugmentOp::Solarize(threshold) => ("Solarize", threshold),
             AugmentOp::AutoContrast => ("AutoContrast", 0.0),
             AugmentOp::Equalize => ("Equalize", 0.0),
         }
@@ -130,11 +132,11 @@ mod tests {
             assert_eq!(operations.len(), 14);
             for (index, expected) in (0..).zip(operations) {
                 let magnitudes = expected["magnitudes"].as_array().unwrap();
-                for (strength, magnitude) in (0..).zip(magnitudes) {
-                    let (name, found) = name_and_magnitude(space.operation(index, strength, 1.0));
+                for (bin, magnitude) in (0..).zip(magnitudes) {
+                    let (name, found) = name_and_magnitude(space.operation(index, bin, 1.0));
                     assert_eq!(name, expected["operation"]);
                     let magnitude = magnitude.as_f64().unwrap();
-                    assert_eq!(found, magnitude, "{key} {name} {strength}");
+                    assert_eq!(found, magnitude, "{key} {name} {bin}");
                 }
                 let (_, negative) = name_and_magnitude(space.operation(index, 7, -1.0));
                 assert_eq!(expected["signed"], negative < 0.0, "{}", expected["operation"]);
@@ -147,14 +149,29 @@ mod tests {
         let space = AugmentSpace::trivial_augment();
         let mut counts = std::collections::BTreeMap::new();
         for index in 0..14_000 {
-            let (name, by) = name_and_magnitude(space.draw(9, &mut SampleRng::new(1, 0, index)));
+            let operation = space.draw(9, &mut SampleRng::new(1, 0, index));
+            let (name, magnitude) = name_and_magnitude(operation);
             *counts.entry(name).or_insert(0) += 1;
-            *counts.entry(if by < 0.0 { "negative" } else { "positive" }).or_insert(0) += 1;
+            *counts.entry(if magnitude < 0.0 { "negative" } else { "positive" }).or_insert(0) += 1;
         }
         let negative = counts.remove("negative").unwrap();
         counts.remove("positive");
         assert_eq!(counts.len(), 14);
         assert!(counts.values().all(|count| (850..1150).contains(count)), "{counts:?}");
         assert!((4_200..4_800).contains(&negative), "{negative}");
+    }
+
+    #[test]
+    fn policies_run_on_the_crop() {
+        // On a constant image, only posterize, solarize and the black areas of geometric operations
+        // have a visible effect.
+        let image = Image::new(8, 8, 1, vec![201; 64]).unwrap();
+        for policy in ["randaugment", "trivialaugment"] {
+            let transform = json!({ "crop": "none", "flip": false, "policy": policy });
+            let pipeline = Pipeline::train(&gray_config(8, transform), None);
+            let variants: std::collections::BTreeSet<Vec<u8>> =
+                (0..200).map(|index| apply_pipeline(&pipeline, &image, index)).collect();
+            assert!(variants.len() > 30, "{}", variants.len());
+        }
     }
 }

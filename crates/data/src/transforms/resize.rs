@@ -1,5 +1,5 @@
-//! Antialiased bilinear resizing, bit-exact with Pillow and so with torchvision on Pillow images.
-//! The arithmetic is in `residual_kernels`.
+//! Antialiased bilinear resizing, bit-exact with Pillow and thus with torchvision on Pillow images.
+//! The kernels are in `residual_kernels`.
 
 use std::cell::RefCell;
 
@@ -7,17 +7,17 @@ use residual_kernels::{Resampler, ResizeAxis, SimdLevel};
 
 use crate::{ImageView, Region};
 
-/// The size whose short side is `short`. The long side is rounded down, as in torchvision's
-/// `Resize`.
-pub(crate) fn short_side_to(short: u32, width: u32, height: u32) -> (u32, u32) {
+/// Returns the width and height of an image resized so that its short side is `short`. The long
+/// side is rounded down, as in torchvision's `Resize`.
+pub(crate) fn resized_size(short: u32, width: u32, height: u32) -> (u32, u32) {
     let long = |long: u32, side: u32| {
         (u64::from(short) * u64::from(long) / u64::from(side)).try_into().unwrap_or(u32::MAX)
     };
     if width <= height { (short, long(height, width)) } else { (long(width, height), short) }
 }
 
-/// Resizes a region to `(width, height)` and passes the pixels to `then`. Pixels outside the region
-/// have no influence.
+/// Resizes a region to `(width, height)` and passes the pixels to `then`, without influence of
+/// pixels outside the region.
 pub(crate) fn resize_region<T>(
     image: ImageView,
     region: Region,
@@ -25,7 +25,7 @@ pub(crate) fn resize_region<T>(
     then: impl FnOnce(&[u8]) -> T,
 ) -> T {
     let axis =
-        |start, length, to| ResizeAxis { source: start..start + length, size: to, crop: 0..to };
+        |start, length, size| ResizeAxis { source: start..start + length, size, crop: 0..size };
     let horizontal = axis(region.left, region.width, width);
     resample(image, horizontal, axis(region.top, region.height, height), then)
 }
@@ -42,17 +42,21 @@ pub(crate) fn region_of_resized<T>(
     resample(image, horizontal, vertical, then)
 }
 
-/// The part of an image of `sides` (width and height) that [`region_of_resized`] reads.
-pub(crate) fn source_region(sides: [u32; 2], to: (u32, u32), region: Region) -> Region {
-    let [x, y] = resized_axes(sides, [to.0, to.1], region).map(|axis| axis.source_range());
+/// Returns the part that [`region_of_resized`] reads of an image of `sides` (width and height).
+pub(crate) fn source_region(
+    sides: [u32; 2],
+    (width, height): (u32, u32),
+    region: Region,
+) -> Region {
+    let [x, y] = resized_axes(sides, [width, height], region).map(|axis| axis.source_range());
     Region { left: x.start, top: y.start, width: x.end - x.start, height: y.end - y.start }
 }
 
-fn resized_axes(from: [u32; 2], to: [u32; 2], region: Region) -> [ResizeAxis; 2] {
+fn resized_axes(source: [u32; 2], resized: [u32; 2], region: Region) -> [ResizeAxis; 2] {
     let crops = [(region.left, region.width), (region.top, region.height)];
     std::array::from_fn(|axis| {
         let (start, length) = crops[axis];
-        ResizeAxis { source: 0..from[axis], size: to[axis], crop: start..start + length }
+        ResizeAxis { source: 0..source[axis], size: resized[axis], crop: start..start + length }
     })
 }
 
@@ -63,7 +67,7 @@ fn resample<T>(
     then: impl FnOnce(&[u8]) -> T,
 ) -> T {
     thread_local! {
-        // Reused by the thread's next image: allocating the pixels costs as much as resizing.
+        // Reused for the thread's next image: allocating the pixels takes as long as resizing.
         static BUFFERS: RefCell<(Resampler, Vec<u8>)> = RefCell::default();
     }
     BUFFERS.with_borrow_mut(|(resampler, resized)| {
@@ -87,27 +91,27 @@ mod tests {
 
     #[test]
     fn the_long_side_is_rounded_down() {
-        assert_eq!(short_side_to(256, 500, 375), (341, 256));
-        assert_eq!(short_side_to(256, 375, 500), (256, 341));
-        assert_eq!(short_side_to(32, 32, 32), (32, 32));
-        assert_eq!(short_side_to(1024, 1, u32::MAX), (1024, u32::MAX));
+        assert_eq!(resized_size(256, 500, 375), (341, 256));
+        assert_eq!(resized_size(256, 375, 500), (256, 341));
+        assert_eq!(resized_size(32, 32, 32), (32, 32));
+        assert_eq!(resized_size(1024, 1, u32::MAX), (1024, u32::MAX));
     }
 
     #[test]
     fn region_of_resized_equals_resize_then_crop() {
         for (width, height, channels) in [(97, 61, 3), (61, 97, 1), (20, 20, 3)] {
             let image = gradient(width, height, channels);
-            let size = short_side_to(40, width, height);
+            let size = resized_size(40, width, height);
             let whole = Region { left: 0, top: 0, width: size.0, height: size.1 };
-            let all = region_of_resized(image.view(), size, whole, <[u8]>::to_vec);
+            let full = region_of_resized(image.view(), size, whole, <[u8]>::to_vec);
             let part =
                 Region { left: (size.0 - 32) / 2, top: (size.1 - 32) / 2, width: 32, height: 32 };
-            let some = region_of_resized(image.view(), size, part, <[u8]>::to_vec);
+            let computed = region_of_resized(image.view(), size, part, <[u8]>::to_vec);
             for y in 0..32 {
                 let start = ((part.top + y) * size.0 + part.left) * channels;
-                let cropped = &all[start as usize..][..(32 * channels) as usize];
+                let cropped = &full[start as usize..][..(32 * channels) as usize];
                 assert_eq!(
-                    &some[(y * 32 * channels) as usize..][..(32 * channels) as usize],
+                    &computed[(y * 32 * channels) as usize..][..(32 * channels) as usize],
                     cropped
                 );
             }
@@ -140,8 +144,11 @@ mod tests {
             let expected = fixture(name);
             let Image { width, height, .. } = expected;
             let whole = Region { left: 0, top: 0, width, height };
-            let same = |found: &[u8]| found == expected.pixels;
-            assert!(region_of_resized(picture.view(), (width, height), whole, same), "{name}");
+            let is_expected = |found: &[u8]| found == expected.pixels;
+            assert!(
+                region_of_resized(picture.view(), (width, height), whole, is_expected),
+                "{name}"
+            );
         }
         let part = Region { left: 5, top: 3, width: 23, height: 19 };
         let expected = fixture("resized-part").pixels;
@@ -151,7 +158,7 @@ mod tests {
     #[test]
     fn cost_of_a_very_long_image_depends_on_the_region() {
         let image = gradient(65_000, 1, 1);
-        let size = short_side_to(256, 65_000, 1);
+        let size = resized_size(256, 65_000, 1);
         let region = Region { left: (size.0 - 224) / 2, top: 16, width: 224, height: 224 };
         let length = region_of_resized(image.view(), size, region, <[u8]>::len);
         assert_eq!(length, 224 * 224);

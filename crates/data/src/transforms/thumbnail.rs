@@ -3,16 +3,16 @@
 use super::resize::region_of_resized;
 use crate::{Image, Region};
 
-/// Scales the image down so that no side is longer than `side` pixels. Smaller images are
+/// Returns the image scaled down so that no side is longer than `side` pixels. Smaller images are
 /// unchanged.
 pub fn thumbnail(image: &Image, side: u32) -> Image {
-    let long = image.width.max(image.height);
-    if long <= side {
+    let long_side = image.width.max(image.height);
+    if long_side <= side {
         return image.clone();
     }
     let scaled = |length: u32| {
-        let exact = u64::from(length) * u64::from(side) / u64::from(long);
-        (exact as u32).max(1)
+        let length = u64::from(length) * u64::from(side) / u64::from(long_side);
+        (length as u32).max(1)
     };
     let (width, height) = (scaled(image.width), scaled(image.height));
     let whole = Region { left: 0, top: 0, width, height };
