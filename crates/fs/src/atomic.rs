@@ -10,7 +10,7 @@ use tempfile::Builder;
 const PREFIX: &str = ".residual-";
 const SUFFIX: &str = ".tmp";
 
-/// Replaces the file at `path` by what `write` writes, atomically.
+/// Replaces the file at `path` atomically by the output of `write`.
 ///
 /// The contents go to a temporary file in the same folder, which is synced and then renamed over
 /// `path`. After a crash or a power cut, `path` holds either the old or the complete new contents.
@@ -46,8 +46,8 @@ fn try_write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
     sync_folder(folder)
 }
 
-/// Syncs a folder, so that a rename in it survives a power cut. File systems that cannot sync a
-/// folder are accepted.
+/// Syncs a folder, so that a rename in the folder survives a power cut. Does nothing on file
+/// systems that cannot sync folders.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
     match fs::File::open(folder)?.sync_all() {
@@ -89,7 +89,7 @@ pub fn remove_temporary_files(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns whether `name` is a file name that [`write_atomically`] gives to temporary files.
+/// Returns whether `name` is the file name of a temporary file of [`write_atomically`].
 pub fn is_temporary(name: &str) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_the_old_file_when_a_write_fails() {
+    fn a_failed_write_does_not_change_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.json");
         write_atomically(&path, |file| file.write_all(b"old")).unwrap();
@@ -136,10 +136,10 @@ mod tests {
     fn gives_the_file_the_permissions_of_the_umask() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let (plain, ours) = (folder.path().join("plain"), folder.path().join("ours"));
+        let (plain, atomic) = (folder.path().join("plain"), folder.path().join("atomic"));
         fs::write(&plain, "").unwrap();
-        write_atomically(&ours, |_| Ok(())).unwrap();
+        write_atomically(&atomic, |_| Ok(())).unwrap();
         let mode = |path| fs::metadata(path).unwrap().permissions().mode();
-        assert_eq!(mode(ours), mode(plain));
+        assert_eq!(mode(atomic), mode(plain));
     }
 }

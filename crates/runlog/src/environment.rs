@@ -1,4 +1,4 @@
-//! environment.json: the machine and the versions of a run, to compare its numbers with others.
+//! environment.json: machine and software versions of a run, to interpret its measurements.
 
 use std::fs;
 use std::thread::available_parallelism;
@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Environment {
-    /// Version of this package.
+    /// Version of residual.
     pub residual: String,
     /// Version of libtorch.
     pub libtorch: String,
@@ -32,7 +32,7 @@ pub struct Environment {
     pub threads: u32,
     pub device: Device,
     pub seed: u64,
-    /// Start of the process's run, UTC, ISO 8601.
+    /// Time at which the process started or resumed the run: UTC, ISO 8601.
     pub started_at: String,
 }
 

@@ -1,4 +1,4 @@
-//! Classification of an existing folder, and removal of the files of a run.
+//! Classification of folders, and removal of the files of a run.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -15,7 +15,7 @@ pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const ENVIRONMENT: &str = "environment.json";
 pub(crate) const RESULT: &str = "result.json";
 pub(crate) const EVALUATION: &str = "evaluation.json";
-/// The report is written by other code, but removed with its run: it would describe the old one.
+/// Written by the TypeScript package, but removed with the run that it describes.
 pub(crate) const REPORT: &str = "report.html";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 pub(crate) const LAST: &str = "last.safetensors";
@@ -23,16 +23,20 @@ pub(crate) const BEST: &str = "best.safetensors";
 
 /// Contents of a folder that a run would write to.
 pub(crate) enum FolderState {
-    /// The folder is missing, empty, or holds only leftovers of a run that was killed at its start.
+    /// The folder is missing, empty, or contains only leftovers of a run that was killed at its
+    /// start.
     Free,
-    /// The folder holds a run.
+    /// The folder contains a run.
     Run,
-    /// The folder holds files that no run wrote.
+    /// The folder contains files that no run wrote.
     OtherFiles,
 }
 
 impl FolderState {
     /// Classifies a folder without changing it.
+    ///
+    /// # Errors
+    /// `E_WRITE` if the folder cannot be listed.
     pub fn read(path: &Path) -> Result<FolderState> {
         let entries = match fs::read_dir(path) {
             Ok(entries) => entries,
@@ -55,7 +59,7 @@ impl FolderState {
 /// Checks that a run may be created at `path`.
 ///
 /// # Errors
-/// `E_OUT_IN_USE` or `E_OUT_EXISTS`.
+/// `E_OUT_IN_USE`, `E_OUT_EXISTS`, or `E_WRITE` if the folder cannot be listed.
 pub(crate) fn check_available(path: &Path, overwrite: bool) -> Result<()> {
     let exists = |message: String| Error::new(ErrorCode::OutExists, message).file(path);
     let shown = path.display();
@@ -66,10 +70,10 @@ pub(crate) fn check_available(path: &Path, overwrite: bool) -> Result<()> {
             Err(lock::in_use(path))
         }
         FolderState::Run => {
-            let finished = if path.join(RESULT).exists() { "a" } else { "an unfinished" };
+            let run = if path.join(RESULT).exists() { "a run" } else { "an unfinished run" };
             let can_resume = path.join(CHECKPOINTS).join(LAST).is_file();
             let resume = format!("Resume it (resume: '{shown}'), replace it");
-            Err(exists(format!("{shown} contains {finished} run")).hint(format!(
+            Err(exists(format!("{shown} contains {run}")).hint(format!(
                 "{} (overwrite: true), or choose another folder with `out`.",
                 if can_resume { &resume } else { "Replace it" }
             )))
@@ -81,15 +85,14 @@ pub(crate) fn check_available(path: &Path, overwrite: bool) -> Result<()> {
     }
 }
 
-/// Returns whether `path` is the config.json of a run, of any version, and not that of another
-/// program.
+/// Returns whether `path` is a config.json that any version of residual wrote, not another program.
 fn is_run_config(path: &Path) -> bool {
     let Ok(text) = fs::read(path) else { return false };
     let Ok(config) = serde_json::from_slice::<serde_json::Value>(&text) else { return false };
     ["data", "model", "optimizer", "reasons"].iter().all(|key| config[key].is_object())
 }
 
-/// Returns whether a run that was killed before it wrote config.json may have left this file.
+/// Returns whether a run that was killed before it wrote config.json may have left the file `name`.
 fn is_leftover(folder: &Path, name: &str) -> bool {
     let path = folder.join(name);
     match name {
@@ -101,9 +104,9 @@ fn is_leftover(folder: &Path, name: &str) -> bool {
     }
 }
 
-/// Removes the files that a run writes, and no other file.
+/// Removes the files that a run writes, but no other files.
 ///
-/// config.json goes last: it identifies the run, so an interrupted removal can be repeated.
+/// Removes config.json last: it identifies the run, so an interrupted removal can be repeated.
 pub(crate) fn remove_run(path: &Path) -> std::io::Result<()> {
     remove_checkpoints(path, |name| {
         matches!(name, LAST | BEST) || epoch_of_checkpoint(name).is_some()
@@ -134,7 +137,7 @@ pub(crate) fn remove_checkpoints(
     Ok(())
 }
 
-/// Returns 10 for `epoch-0010.safetensors`.
+/// Returns the epoch in the file name of a checkpoint: 10 for `epoch-0010.safetensors`.
 pub(crate) fn epoch_of_checkpoint(name: &str) -> Option<u64> {
     let digits = name.strip_prefix("epoch-")?.strip_suffix(".safetensors")?;
     digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok())?
@@ -150,7 +153,7 @@ pub(crate) fn epoch_of_evaluation(path: &Path) -> Option<u32> {
     serde_json::from_slice(&text).ok().map(|EvaluatedEpoch { epoch }| epoch)
 }
 
-/// Removes a file; a missing file is no error.
+/// Removes a file if it exists.
 pub(crate) fn remove_if_present(path: &Path) -> std::io::Result<()> {
     match fs::remove_file(path) {
         Err(cause) if cause.kind() != ErrorKind::NotFound => Err(cause),

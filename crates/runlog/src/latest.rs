@@ -1,18 +1,17 @@
 //! `runs/latest`: a symbolic link to the run that started last, for `residual predict runs/latest`.
 //!
-//! The link is a convenience: training continues without it if it cannot be created or if another
-//! file has its name.
+//! Training continues without the link if it cannot be created or another file has its name.
 
 use std::path::Path;
 
 const NAME: &str = "latest";
-/// The link is created only in folders of this name, so that it never appears among other files.
+/// Name of the folders in which the link is created, so that it never appears among other files.
 const RUNS: &str = "runs";
 
-/// Points the link `latest` beside a run folder to that folder.
+/// Points the link `latest` to a run folder in the same parent folder.
 #[cfg(unix)]
 pub(crate) fn point_to(run: &Path) {
-    // Nothing depends on the link.
+    // Training does not depend on the link.
     let _ = try_point_to(run);
 }
 
@@ -29,7 +28,7 @@ fn try_point_to(run: &Path) -> std::io::Result<()> {
 
     static COUNTER: AtomicU64 = AtomicU64::new(0);
 
-    // The path may contain links, even this one.
+    // The path may contain symbolic links, such as `latest` itself.
     let run = run.canonicalize()?;
     let (Some(parent), Some(name)) = (run.parent(), run.file_name()) else { return Ok(()) };
     if parent.file_name() != Some(RUNS.as_ref()) || name == NAME {
@@ -40,10 +39,10 @@ fn try_point_to(run: &Path) -> std::io::Result<()> {
         Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {}
         result => return result,
     }
-    if !is_ours(&link) {
+    if !is_run_link(&link) {
         return Ok(());
     }
-    // Renaming replaces the link atomically, also when several runs start at the same time.
+    // Renaming replaces the link atomically, even if several runs start concurrently.
     let number = COUNTER.fetch_add(1, Ordering::Relaxed);
     let new = parent.join(format!(".{NAME}.{}.{number}.tmp", std::process::id()));
     symlink(name, &new)?;
@@ -52,9 +51,9 @@ fn try_point_to(run: &Path) -> std::io::Result<()> {
     })
 }
 
-/// Returns whether `link` is one that this module created: its target is a name in the same folder.
+/// Returns whether `link` is a link to a name in the same folder, as this module creates.
 #[cfg(unix)]
-fn is_ours(link: &Path) -> bool {
+fn is_run_link(link: &Path) -> bool {
     let target = std::fs::read_link(link);
     target.is_ok_and(|target| target.is_relative() && target.components().count() == 1)
 }
@@ -67,7 +66,7 @@ mod tests {
 
     use super::*;
 
-    fn runs(names: &[&str]) -> (tempfile::TempDir, PathBuf) {
+    fn runs_folder(names: &[&str]) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let runs = folder.path().join(RUNS);
         for name in names {
@@ -78,7 +77,7 @@ mod tests {
 
     #[test]
     fn points_to_the_run_that_started_last_and_survives_a_move() {
-        let (folder, runs) = runs(&["one", "two"]);
+        let (folder, runs) = runs_folder(&["one", "two"]);
         for name in ["one", "two", "one"] {
             point_to(&runs.join(name));
             assert_eq!(fs::read_link(runs.join(NAME)).unwrap(), Path::new(name));
@@ -90,8 +89,8 @@ mod tests {
     }
 
     #[test]
-    fn keeps_files_and_links_of_others() {
-        let (_folder, runs) = runs(&["one", "latest"]);
+    fn does_not_replace_other_files_and_links() {
+        let (_folder, runs) = runs_folder(&["one", "latest"]);
         let link = runs.join(NAME);
         fs::write(link.join("mine"), "x").unwrap();
         point_to(&runs.join("one"));
@@ -110,7 +109,7 @@ mod tests {
 
     #[test]
     fn creates_no_link_outside_a_runs_folder() {
-        let (folder, _) = runs(&["one"]);
+        let (folder, _) = runs_folder(&["one"]);
         let run = folder.path().join("models/one");
         fs::create_dir_all(&run).unwrap();
         point_to(&run);
@@ -119,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_run_opened_through_the_link_does_not_make_it_circular() {
-        let (_folder, runs) = runs(&["one"]);
+        let (_folder, runs) = runs_folder(&["one"]);
         point_to(&runs.join("one"));
         point_to(&runs.join(NAME));
         assert_eq!(fs::read_link(runs.join(NAME)).unwrap(), Path::new("one"));
@@ -128,7 +127,7 @@ mod tests {
     #[test]
     fn concurrent_runs_leave_one_link_and_no_other_file() {
         let names: Vec<String> = (0..8).map(|number| format!("run{number}")).collect();
-        let (_folder, runs) = runs(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        let (_folder, runs) = runs_folder(&names.iter().map(String::as_str).collect::<Vec<_>>());
         std::thread::scope(|scope| {
             for name in &names {
                 let run = runs.join(name);

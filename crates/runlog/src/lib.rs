@@ -1,4 +1,4 @@
-//! The run folder: exclusive access, atomic files, and logs that a resumed run continues.
+//! The run folder: exclusive access, atomic file writes, and logs that a resumed run continues.
 //!
 //! ```text
 //! runs/<name>/
@@ -10,6 +10,7 @@
 //!   checkpoints/           last.safetensors, best.safetensors, epoch-0010.safetensors
 //!   evaluation.json        evaluation of the best or last network
 //!   result.json            final result
+//!   report.html            report (written by the TypeScript package)
 //!   .lock                  locked by the process that writes to the folder
 //! runs/latest              symbolic link to the run that started last
 //! ```

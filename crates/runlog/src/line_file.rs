@@ -8,24 +8,26 @@ use residual_spec::Result;
 
 use residual_fs::write_error;
 
+/// Text file open for appending and truncation.
 #[derive(Debug)]
 pub(crate) struct LineFile {
     path: PathBuf,
     file: File,
+    /// Length in bytes.
     end: u64,
 }
 
-/// Position of a line relative to the point that a file is truncated to.
+/// Position of a line relative to the point of truncation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LinePosition {
     Before,
     After,
-    /// A line in another format: kept if a kept line follows, removed at the end of the file.
+    /// The line has no position: it is kept if a line before the point follows, otherwise removed.
     Unknown,
 }
 
 impl LineFile {
-    /// Opens a file for appending and creates it if it is missing.
+    /// Opens a file, which is created if it is missing.
     pub(crate) fn open(path: &Path) -> Result<LineFile> {
         let opened =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
@@ -38,7 +40,7 @@ impl LineFile {
         self.end == 0
     }
 
-    /// Appends a line, which includes its newline, as a whole or not at all.
+    /// Appends a complete line with its newline, or nothing if writing fails.
     pub(crate) fn append(&mut self, line: &[u8]) -> Result<()> {
         let written =
             self.file.seek(SeekFrom::Start(self.end)).and_then(|_| self.file.write_all(line));
@@ -67,15 +69,15 @@ impl LineFile {
     fn kept_len(&mut self, position: impl Fn(&[u8]) -> LinePosition) -> std::io::Result<u64> {
         self.file.seek(SeekFrom::Start(0))?;
         let mut reader = BufReader::new(&self.file);
-        let (mut at, mut kept) = (0, 0);
+        let (mut offset, mut kept) = (0, 0);
         let mut line = Vec::new();
         loop {
             line.clear();
-            at += reader.read_until(b'\n', &mut line)? as u64;
+            offset += reader.read_until(b'\n', &mut line)? as u64;
             let is_complete = line.pop() == Some(b'\n');
             match position(&line) {
                 _ if !is_complete => return Ok(kept),
-                LinePosition::Before => kept = at,
+                LinePosition::Before => kept = offset,
                 LinePosition::After => return Ok(kept),
                 LinePosition::Unknown => {}
             }
@@ -92,13 +94,13 @@ impl LineFile {
 mod tests {
     use super::*;
 
-    fn truncated(text: &str, most: u64) -> String {
+    fn truncate_after(text: &str, max: u64) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lines");
         std::fs::write(&path, text).unwrap();
         let mut file = LineFile::open(&path).unwrap();
         file.truncate(|line| match str::from_utf8(line).unwrap().parse::<u64>() {
-            Ok(number) if number > most => LinePosition::After,
+            Ok(number) if number > max => LinePosition::After,
             Ok(_) => LinePosition::Before,
             Err(_) => LinePosition::Unknown,
         })
@@ -108,20 +110,20 @@ mod tests {
     }
 
     #[test]
-    fn removes_all_lines_from_the_first_later_one() {
-        assert_eq!(truncated("1\n2\n3\n4\n", 2), "1\n2\nnew\n");
-        assert_eq!(truncated("1\n2\n", 0), "new\n");
-        assert_eq!(truncated("", 0), "new\n");
+    fn removes_the_first_later_line_and_all_that_follow() {
+        assert_eq!(truncate_after("1\n2\n3\n4\n", 2), "1\n2\nnew\n");
+        assert_eq!(truncate_after("1\n2\n", 0), "new\n");
+        assert_eq!(truncate_after("", 0), "new\n");
     }
 
     #[test]
     fn removes_an_incomplete_last_line_even_if_it_parses() {
-        assert_eq!(truncated("1\n2345", 9999), "1\nnew\n");
-        assert_eq!(truncated("1\n\0\0\0\n", 9), "1\nnew\n");
+        assert_eq!(truncate_after("1\n2345", 9999), "1\nnew\n");
+        assert_eq!(truncate_after("1\n\0\0\0\n", 9), "1\nnew\n");
     }
 
     #[test]
     fn keeps_an_unknown_line_before_a_kept_one() {
-        assert_eq!(truncated("1\n# my note\n2\n3\n", 2), "1\n# my note\n2\nnew\n");
+        assert_eq!(truncate_after("1\n# my note\n2\n3\n", 2), "1\n# my note\n2\nnew\n");
     }
 }

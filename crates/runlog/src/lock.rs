@@ -1,7 +1,7 @@
 //! The lock of a run folder: an advisory file lock (`flock`, `LockFileEx`) on `.lock`.
 //!
-//! The operating system releases the lock when the process ends, even by a crash. The file stays:
-//! if it were removed, two processes could lock two files of the same name.
+//! The operating system releases the lock when the process ends, even by a crash. The file is never
+//! removed: otherwise two processes could lock different files of the same name.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
@@ -15,17 +15,17 @@ use residual_fs::write_error;
 
 pub(crate) const NAME: &str = ".lock";
 
-/// An exclusive lock on a folder, released on drop.
+/// Exclusive lock on a folder, released on drop.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Locks a folder and creates the lock file if it is missing.
+    /// Locks a folder. Creates the lock file if it is missing.
     ///
     /// # Errors
-    /// `E_OUT_IN_USE` if this or another process holds the lock; `E_WRITE`.
+    /// `E_OUT_IN_USE` if this or another process holds the lock; `E_WRITE` if locking fails.
     pub(crate) fn acquire(folder: &Path) -> Result<Lock> {
         let path = folder.join(NAME);
         let file = OpenOptions::new()
@@ -35,7 +35,7 @@ impl Lock {
             .open(&path)
             .map_err(|cause| write_error(folder, &cause))?;
         let mut attempt = file.try_lock();
-        // [`Lock::is_held`] of another process holds a shared lock for a moment: retry for 200 ms.
+        // A concurrent [`Lock::is_held`] holds a shared lock briefly: retry for 200 ms.
         for _ in 0..20 {
             if !matches!(attempt, Err(TryLockError::WouldBlock)) {
                 break;
@@ -46,7 +46,7 @@ impl Lock {
         match attempt {
             Ok(()) => Ok(Lock { _file: file }),
             Err(TryLockError::WouldBlock) => Err(in_use(folder)),
-            // Some network file systems have no locks; training without a lock is better than none.
+            // Some network file systems have no locks: train without one rather than fail.
             Err(TryLockError::Error(cause)) if cause.kind() == ErrorKind::Unsupported => {
                 Ok(Lock { _file: file })
             }

@@ -16,7 +16,7 @@ pub(crate) const CSV: &str = "metrics.csv";
 pub(crate) const COLUMNS: &str = "epoch,step,lr,train_loss,train_accuracy,val_loss,val_accuracy,\
                        images_per_second,seconds\n";
 
-/// The open logs of a run folder.
+/// Open log files of a run folder.
 #[derive(Debug)]
 pub(crate) struct MetricsLog {
     jsonl: LineFile,
@@ -27,14 +27,14 @@ pub(crate) struct MetricsLog {
 /// A line of metrics.jsonl.
 #[derive(Serialize)]
 struct TimedEvent<'a> {
-    /// Unix time in seconds, with milliseconds.
+    /// Unix time in seconds, with a resolution of milliseconds.
     time: f64,
     #[serde(flatten)]
     event: &'a RunEvent,
 }
 
-/// The fields of a metrics.jsonl line that give its position in the run. Parsing only these fields
-/// lets a log of another version be truncated at the same line.
+/// Fields of a metrics.jsonl line that determine its position in the run. Other fields are ignored,
+/// so that logs of other versions can be truncated too.
 #[derive(Deserialize)]
 struct EventPosition {
     r#type: String,
@@ -43,7 +43,7 @@ struct EventPosition {
 }
 
 impl MetricsLog {
-    /// Opens the logs of a folder and creates missing ones.
+    /// Opens the logs of a folder. Creates missing files, but TensorBoard's with the first scalar.
     pub(crate) fn open(folder: &Path) -> Result<MetricsLog> {
         let jsonl = LineFile::open(&folder.join(JSONL))?;
         let mut csv = LineFile::open(&folder.join(CSV))?;
@@ -80,10 +80,10 @@ impl MetricsLog {
             |is_after: bool| if is_after { LinePosition::After } else { LinePosition::Before };
         self.jsonl.truncate(|line| match serde_json::from_slice::<EventPosition>(line) {
             Ok(event) => {
-                let later_epoch =
+                let is_later_epoch =
                     event.r#type == "epoch" && event.epoch.is_some_and(|e| e > epochs);
-                let later_step = event.step.is_some_and(|s| s > step);
-                position(later_epoch || later_step || event.r#type == "end")
+                let is_later_step = event.step.is_some_and(|s| s > step);
+                position(is_later_epoch || is_later_step || event.r#type == "end")
             }
             Err(_) => LinePosition::Unknown,
         })?;
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn rewind_removes_the_end_event_alone() {
+    fn rewind_to_the_last_step_removes_only_the_end_event() {
         let folder = tempfile::tempdir().unwrap();
         let mut metrics = MetricsLog::open(folder.path()).unwrap();
         for event in [step(25), end()] {

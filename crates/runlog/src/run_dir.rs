@@ -1,4 +1,4 @@
-//! The run folder as its trainer sees it: create, reopen, log, rewind.
+//! Operations on a run folder: create, reopen, log, rewind.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::latest;
 use crate::lock::{self, Lock};
 use crate::metrics::MetricsLog;
 
-/// A run folder with an exclusive lock, which is released on drop.
+/// Run folder with an exclusive lock that is released on drop.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
@@ -29,11 +29,11 @@ pub struct RunDir {
 impl RunDir {
     /// Creates and locks a run folder.
     ///
-    /// With `overwrite`, the files of an existing run are removed first, and no other file. Call
-    /// this after everything else that can fail before training.
+    /// With `overwrite`, removes the files of an existing run first, but no other files. Call this
+    /// after all other operations that can fail before training.
     ///
     /// # Errors
-    /// `E_OUT_IN_USE` if another run writes there, `E_OUT_EXISTS` if the folder holds a run
+    /// `E_OUT_IN_USE` if another run writes to the folder, `E_OUT_EXISTS` if it contains a run
     /// (without `overwrite`) or other files, `E_WRITE` if it cannot be written. The folder is then
     /// unchanged.
     pub fn create(path: &Path, overwrite: bool) -> Result<RunDir> {
@@ -47,17 +47,17 @@ impl RunDir {
         RunDir::open_locked(path, lock)
     }
 
-    /// Creates a run folder at `path` or, if that is taken, at the first free one of `path-2`,
-    /// `path-3`, ...; [`RunDir::path`] returns the folder.
+    /// Creates a run folder at the first free path of `path`, `path-2`, `path-3`, ...; see
+    /// [`RunDir::path`].
     ///
     /// # Errors
     /// `E_WRITE`.
     pub fn create_numbered(path: &Path) -> Result<RunDir> {
         let attempts = numbered_paths(path).map(|path| RunDir::create(&path, false));
-        let is_taken =
+        let is_taken_error =
             |error: &Error| matches!(error.code, ErrorCode::OutExists | ErrorCode::OutInUse);
-        let mut created = attempts.filter(|run| !run.as_ref().is_err_and(is_taken));
-        created.next().expect("the numbers do not end")
+        let mut created = attempts.filter(|run| !run.as_ref().is_err_and(is_taken_error));
+        created.next().expect("the numbered paths are infinite")
     }
 
     /// Returns the absolute path at which [`RunDir::create`] would create the folder, without
@@ -77,22 +77,22 @@ impl RunDir {
     /// # Errors
     /// `E_WRITE`.
     pub fn next_free_path(path: &Path) -> Result<PathBuf> {
-        absolute(&numbered_paths(path).next().expect("the numbers do not end"))
+        absolute(&numbered_paths(path).next().expect("the numbered paths are infinite"))
     }
 
-    /// Points the link `runs/latest` to this folder, if possible.
+    /// Points the symbolic link `runs/latest` to this folder, if possible.
     pub fn link_latest(&self) {
         latest::point_to(&self.path);
     }
 
-    /// Checks that no process writes to the run at `path`. [`RunDir::reopen`] checks it too; call
-    /// this before reading files of the folder.
+    /// Checks that no process writes to the run at `path`, before files of the folder are read.
+    /// [`RunDir::reopen`] repeats this check.
     ///
     /// # Errors
     /// `E_OUT_IN_USE`.
     pub fn check_not_in_use(path: &Path) -> Result<()> {
         if RunDir::is_in_use(path) {
-            Err(lock::in_use(path).hint("Wait until it ends or stop it, then resume it."))
+            Err(lock::in_use(path).hint("Wait until the other run ends, or stop it, then resume."))
         } else {
             Ok(())
         }
@@ -100,25 +100,24 @@ impl RunDir {
 
     /// Locks the folder of an existing run to resume it.
     ///
-    /// Removes temporary files of a killed process and changes nothing else; call
-    /// [`RunDir::rewind_to`] next.
+    /// Removes only the temporary files of a killed process; call [`RunDir::rewind_to`] next.
     ///
     /// # Errors
-    /// `E_CHECKPOINT` if the folder holds no run, `E_OUT_IN_USE`, `E_WRITE`.
+    /// `E_CHECKPOINT` if the folder does not contain a run, `E_OUT_IN_USE`, `E_WRITE`.
     pub fn reopen(path: &Path) -> Result<RunDir> {
         let path = absolute(path)?;
         if !matches!(FolderState::read(&path)?, FolderState::Run) {
             let message = format!("{} is not a run folder", path.display());
             return Err(Error::new(ErrorCode::Checkpoint, message)
                 .file(&path)
-                .hint("Give the folder that contains config.json and checkpoints/."));
+                .hint("Pass the folder that contains config.json and checkpoints/."));
         }
         RunDir::check_not_in_use(&path)?;
         let lock = Lock::acquire(&path)?;
         RunDir::open_locked(path, lock)
     }
 
-    /// Returns whether a process writes to the folder at this moment.
+    /// Returns whether a process currently writes to the folder.
     pub fn is_in_use(path: &Path) -> bool {
         Lock::is_held(path)
     }
@@ -138,7 +137,7 @@ impl RunDir {
         &self.path
     }
 
-    /// Returns the path of a checkpoint. `epoch` is used by [`CheckpointKind::Epoch`] only.
+    /// Returns the path of a checkpoint. `epoch` is used only by [`CheckpointKind::Epoch`].
     pub fn checkpoint_path(&self, kind: CheckpointKind, epoch: u32) -> PathBuf {
         self.path.join(CHECKPOINTS).join(match kind {
             CheckpointKind::Last => LAST.into(),
@@ -171,7 +170,8 @@ impl RunDir {
         self.write_json(RESULT, result)
     }
 
-    /// Writes evaluation.json on one line: a confusion matrix has up to a million numbers.
+    /// Writes evaluation.json without line breaks, because a confusion matrix has up to a million
+    /// numbers.
     ///
     /// # Errors
     /// `E_WRITE`.
@@ -191,16 +191,16 @@ impl RunDir {
 
     /// Appends an event to metrics.jsonl and to TensorBoard's file, and an epoch to metrics.csv.
     ///
-    /// Log an epoch before writing its checkpoint: the log of a resumed run then has no gap, even
-    /// after a power cut.
+    /// Log an epoch before writing its checkpoint, so that the log of a resumed run has no gap,
+    /// even after a power cut.
     ///
     /// # Errors
-    /// `E_WRITE`; the line is then not written, not even in part.
+    /// `E_WRITE`. The lines of metrics.jsonl and metrics.csv are written completely or not at all.
     pub fn log(&mut self, event: &RunEvent) -> Result<()> {
         self.metrics.log(event)
     }
 
-    /// Restores the folder to its state after `epochs` whole epochs and `step` steps.
+    /// Restores the folder to its state after `epochs` complete epochs and `step` steps.
     ///
     /// Removes all later log entries, the end event, an incomplete last line, result.json, an
     /// evaluation.json of a later epoch, and epoch checkpoints of later epochs. The entry of an
@@ -210,11 +210,11 @@ impl RunDir {
     /// `E_WRITE`.
     pub fn rewind_to(&mut self, epochs: u32, step: u64) -> Result<()> {
         let evaluation = self.path.join(EVALUATION);
-        let outdated = match epoch_of_evaluation(&evaluation) {
+        let outdated_evaluation = match epoch_of_evaluation(&evaluation) {
             Some(epoch) if epoch <= epochs => None,
             _ => Some(evaluation),
         };
-        for file in std::iter::once(self.path.join(RESULT)).chain(outdated) {
+        for file in std::iter::once(self.path.join(RESULT)).chain(outdated_evaluation) {
             remove_if_present(&file).map_err(|cause| write_error(&self.path, &cause))?;
         }
         let is_later =
@@ -224,13 +224,15 @@ impl RunDir {
         self.metrics.rewind_to(epochs, step)
     }
 
-    /// Copies the checkpoint at `from` to the last or best checkpoint of this run.
+    /// Copies the checkpoint at `source` to the last or best checkpoint of this run.
     ///
     /// # Errors
     /// `E_WRITE`.
-    pub fn copy_checkpoint(&self, from: &Path, kind: CheckpointKind) -> Result<()> {
+    pub fn copy_checkpoint(&self, source: &Path, kind: CheckpointKind) -> Result<()> {
         let path = self.checkpoint_path(kind, 0);
-        write_atomically(&path, |file| std::io::copy(&mut fs::File::open(from)?, file).map(|_| ()))
+        write_atomically(&path, |file| {
+            std::io::copy(&mut fs::File::open(source)?, file).map(|_| ())
+        })
     }
 
     /// Removes the best checkpoint.
@@ -250,7 +252,7 @@ fn numbered_paths(path: &Path) -> impl Iterator<Item = PathBuf> + use<'_> {
         name.push(format!("-{number}"));
         PathBuf::from(name)
     });
-    // A missing path is free even if it cannot be created: no other number would help.
+    // A missing path is free even if it cannot be created: higher numbers would fail too.
     let is_free = |path: &PathBuf| {
         let exists = path.symlink_metadata().is_ok();
         !exists || matches!(FolderState::read(path), Ok(FolderState::Free)) && !Lock::is_held(path)
@@ -279,8 +281,8 @@ mod tests {
         resolve(&TrainConfig::default(), &facts, &machine).unwrap()
     }
 
-    /// Returns a folder with a finished run.
-    fn finished() -> TempDir {
+    /// Creates a folder with a finished run.
+    fn finished_run() -> TempDir {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::create(folder.path(), false).unwrap();
         run.write_config(&config()).unwrap();
@@ -296,19 +298,19 @@ mod tests {
         folder
     }
 
-    /// Returns every file below a folder with its bytes.
+    /// Returns the path and contents of every file below a folder.
     fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-        let mut all = Vec::new();
+        let mut files = Vec::new();
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                all.extend(contents(&path));
+                files.extend(contents(&path));
             } else {
-                all.push((path.clone(), fs::read(&path).unwrap()));
+                files.push((path.clone(), fs::read(&path).unwrap()));
             }
         }
-        all.sort();
-        all
+        files.sort();
+        files
     }
 
     #[test]
@@ -323,7 +325,7 @@ mod tests {
 
     #[test]
     fn written_json_files_parse_to_the_same_values() {
-        let folder = finished();
+        let folder = finished_run();
         let text = fs::read(folder.path().join(CONFIG)).unwrap();
         let written: ResolvedConfig = serde_json::from_slice(&text).unwrap();
         assert_eq!(written, config());
@@ -333,8 +335,8 @@ mod tests {
     }
 
     #[test]
-    fn refuses_to_overwrite_a_run_by_default() {
-        let folder = finished();
+    fn does_not_overwrite_a_run_by_default() {
+        let folder = finished_run();
         let before = contents(folder.path());
         let error = RunDir::create(folder.path(), false).unwrap_err();
         assert_eq!(error.code, ErrorCode::OutExists);
@@ -352,9 +354,9 @@ mod tests {
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(create)).collect();
             threads.into_iter().map(|run| run.join().unwrap()).collect()
         });
-        let refused = results.iter().filter_map(|run| run.as_ref().err());
-        assert!(refused.clone().all(|error| error.hint.is_some()));
-        assert_eq!(refused.count(), 3);
+        let errors = results.iter().filter_map(|run| run.as_ref().err());
+        assert!(errors.clone().all(|error| error.hint.is_some()));
+        assert_eq!(errors.count(), 3);
     }
 
     #[test]
@@ -370,23 +372,23 @@ mod tests {
 
     #[test]
     fn overwrite_removes_only_the_files_of_the_run() {
-        let folder = finished();
+        let folder = finished_run();
         let notes = [folder.path().join("notes.txt"), folder.path().join("checkpoints/mine.txt")];
         for note in &notes {
             fs::write(note, "mine").unwrap();
         }
         drop(RunDir::create(folder.path(), true).unwrap());
-        let left: Vec<_> = contents(folder.path()).into_iter().map(|(path, _)| path).collect();
+        let remaining: Vec<_> = contents(folder.path()).into_iter().map(|(path, _)| path).collect();
         let path = |name| folder.path().join(name);
-        assert_eq!(left[0], path(".lock"));
+        assert_eq!(remaining[0], path(".lock"));
         assert_eq!(
-            left[1..],
+            remaining[1..],
             [notes[1].clone(), path("metrics.csv"), path("metrics.jsonl"), notes[0].clone()]
         );
     }
 
     #[test]
-    fn never_changes_files_that_no_run_wrote() {
+    fn does_not_change_files_that_no_run_wrote() {
         for (name, text) in [
             ("thesis.tex", "x"),
             ("config.json", r#"{ "data": 1 }"#),
@@ -407,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_folder_in_use() {
+    fn rejects_a_folder_in_use() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::create(folder.path(), false).unwrap();
         for overwrite in [false, true] {
@@ -421,7 +423,10 @@ mod tests {
         }
         let error = RunDir::reopen(folder.path()).unwrap_err();
         assert_eq!(error.code, ErrorCode::OutInUse);
-        assert!(!error.hint.unwrap().contains("`out`"), "a resumed run keeps its folder");
+        assert!(
+            !error.hint.unwrap().contains("`out`"),
+            "a resumed run cannot choose another folder"
+        );
         drop(run);
         RunDir::reopen(folder.path()).unwrap();
     }
@@ -505,10 +510,10 @@ mod tests {
 
     #[test]
     fn rewind_removes_the_result_and_later_checkpoints() {
-        let folder = finished();
+        let folder = finished_run();
         let mut run = RunDir::reopen(folder.path()).unwrap();
         run.rewind_to(10, 100).unwrap();
-        assert!(folder.path().join(EVALUATION).exists(), "its epoch is kept");
+        assert!(folder.path().join(EVALUATION).exists(), "its epoch is not later");
         assert!(run.checkpoint_path(CheckpointKind::Epoch, 10).exists());
         run.rewind_to(1, 10).unwrap();
         assert!(!run.checkpoint_path(CheckpointKind::Epoch, 10).exists());

@@ -1,8 +1,8 @@
 //! events.out.tfevents.*: the metrics as TensorBoard scalars.
 //!
 //! The file is a sequence of TFRecords: length, checksum of the length, protobuf, checksum of the
-//! protobuf (<https://www.tensorflow.org/tutorials/load_data/tfrecord>). It is created with the
-//! first scalar; a resumed run appends to it.
+//! protobuf (<https://www.tensorflow.org/tutorials/load_data/tfrecord>). The first scalar creates
+//! the file; a resumed run appends to it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
@@ -16,17 +16,17 @@ use residual_fs::write_error;
 /// File name prefix that TensorBoard searches for.
 const PREFIX: &str = "events.out.tfevents.";
 
-/// Maximum length of a record in bytes; a larger length field is corrupt.
+/// Maximum length of a record in bytes; a record with a larger length field is corrupt.
 const MAX_RECORD_LEN: u64 = 1 << 20;
 
-/// The event file of a run folder. `file` is `None` before the first scalar.
+/// Event file of a run folder. `file` is `None` before the first scalar.
 #[derive(Debug)]
 pub(crate) struct EventFile {
     folder: PathBuf,
     file: Option<(PathBuf, File)>,
 }
 
-/// The fields of tensorflow/core/util/event.proto that are written here.
+/// `Event` of tensorflow/core/util/event.proto, with the fields that are written here.
 #[derive(Clone, PartialEq, Message)]
 struct Event {
     /// Unix time in seconds.
@@ -107,7 +107,7 @@ impl EventFile {
         Ok(())
     }
 
-    /// Removes all records from the first one after step `step` on, and an incomplete record.
+    /// Removes the first record after step `step` and all that follow, and an incomplete record.
     pub(crate) fn rewind_to(&mut self, step: u64) -> Result<()> {
         let Some((path, file)) = &mut self.file else { return Ok(()) };
         let truncated = kept_len(file, step).and_then(|len| {
@@ -131,8 +131,8 @@ pub(crate) fn find_event_file(folder: &Path) -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// The step of an event and its scalars under their TensorBoard tags; `None` for events without
-/// scalars.
+/// Returns the step of an event and its scalars with their TensorBoard tags; `None` for events
+/// without scalars.
 fn scalars(event: &RunEvent) -> Option<(u64, Vec<(&'static str, f64)>)> {
     match event {
         RunEvent::Step(step) => {
@@ -154,6 +154,7 @@ fn scalars(event: &RunEvent) -> Option<(u64, Vec<(&'static str, f64)>)> {
     }
 }
 
+/// Encodes an event as a TFRecord.
 fn encode_record(event: &Event) -> Vec<u8> {
     let data = event.encode_to_vec();
     let length = (data.len() as u64).to_le_bytes();
@@ -170,7 +171,7 @@ fn masked_crc32c(data: &[u8]) -> u32 {
     crc32c::crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// Returns the number of bytes up to the end of the last record to keep.
+/// Returns the number of bytes up to the end of the last record not after `step`.
 fn kept_len(file: &mut File, step: u64) -> std::io::Result<u64> {
     file.seek(SeekFrom::Start(0))?;
     let mut reader = BufReader::new(file);
@@ -183,23 +184,23 @@ fn kept_len(file: &mut File, step: u64) -> std::io::Result<u64> {
     }
 }
 
-/// Reads a record and returns it with its length in the file; `None` at the end of the file and
-/// for a corrupt record.
+/// Reads a record. Returns its event and its length in the file, or `None` at the end of the file
+/// and for a corrupt record.
 fn read_record(reader: &mut impl Read) -> std::io::Result<Option<(Event, u64)>> {
-    let mut head = Vec::new();
-    reader.by_ref().take(12).read_to_end(&mut head)?;
-    let Some((length, sum)) = head.split_first_chunk::<8>() else { return Ok(None) };
-    let bytes = u64::from_le_bytes(*length);
-    if sum != masked_crc32c(length).to_le_bytes() || bytes > MAX_RECORD_LEN {
+    let mut header = Vec::new();
+    reader.by_ref().take(12).read_to_end(&mut header)?;
+    let Some((length_bytes, crc)) = header.split_first_chunk::<8>() else { return Ok(None) };
+    let length = u64::from_le_bytes(*length_bytes);
+    if crc != masked_crc32c(length_bytes).to_le_bytes() || length > MAX_RECORD_LEN {
         return Ok(None);
     }
-    let mut rest = Vec::new();
-    reader.by_ref().take(bytes + 4).read_to_end(&mut rest)?;
-    let Some((data, sum)) = rest.split_last_chunk::<4>() else { return Ok(None) };
-    if data.len() as u64 != bytes || *sum != masked_crc32c(data).to_le_bytes() {
+    let mut body = Vec::new();
+    reader.by_ref().take(length + 4).read_to_end(&mut body)?;
+    let Some((data, crc)) = body.split_last_chunk::<4>() else { return Ok(None) };
+    if data.len() as u64 != length || *crc != masked_crc32c(data).to_le_bytes() {
         return Ok(None);
     }
-    Ok(Event::decode(data).ok().map(|event| (event, 12 + bytes + 4)))
+    Ok(Event::decode(data).ok().map(|event| (event, 12 + length + 4)))
 }
 
 #[cfg(test)]
@@ -284,9 +285,9 @@ mod tests {
         events.log(1e9, &step(2)).unwrap();
         drop(events);
         let path = find_event_file(folder.path()).unwrap().unwrap();
-        let whole = fs::read(&path).unwrap();
-        for length in [whole.len() - 1, whole.len() - 20] {
-            fs::write(&path, &whole[..length]).unwrap();
+        let complete = fs::read(&path).unwrap();
+        for length in [complete.len() - 1, complete.len() - 20] {
+            fs::write(&path, &complete[..length]).unwrap();
             let mut events = EventFile::open(folder.path()).unwrap();
             events.rewind_to(9).unwrap();
             events.log(1e9, &step(2)).unwrap();

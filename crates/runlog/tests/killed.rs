@@ -1,5 +1,4 @@
-//! Run folders after a kill or a full disk. Each test starts itself again as a child process, which
-//! it then kills.
+//! Run folders of a killed process and on a full disk. Each test runs itself in a child process.
 #![cfg(unix)]
 
 use std::env;
@@ -17,19 +16,20 @@ use residual_spec::{
     TrainConfig, resolve,
 };
 
-/// Environment variable of the child process: the folder that it writes to.
+/// Environment variable with the folder that the child process writes to.
 const FOLDER: &str = "RESIDUAL_TEST_FOLDER";
 const READY: &str = "ready to be killed";
-const BYTES: usize = 3_000_000;
+/// Size of the test files in bytes.
+const FILE_BYTES: usize = 3_000_000;
 
 fn folder_if_child() -> Option<PathBuf> {
     env::var_os(FOLDER).map(PathBuf::from)
 }
 
-/// Starts this test binary again for one test, after the shell commands `shell`.
-fn spawn_child(test: &str, folder: &Path, shell: &str) -> Child {
+/// Runs one test of this binary in a child process, after the shell commands `setup`.
+fn spawn_child(test: &str, folder: &Path, setup: &str) -> Child {
     Command::new("sh")
-        .args(["-c", &format!("{shell} exec \"$0\" --exact {test}")])
+        .args(["-c", &format!("{setup} exec \"$0\" --exact {test}")])
         .arg(env::current_exe().unwrap())
         .env(FOLDER, folder)
         .stdout(Stdio::piped())
@@ -42,16 +42,18 @@ fn wait_until_ready(child: &mut Child) {
     assert!(output.lines().any(|line| line.unwrap() == READY), "the child process failed");
 }
 
-/// Returns the byte that fills a complete file.
-fn byte_of(path: &Path) -> u8 {
+/// Checks that a file is complete and returns the byte that fills it.
+fn fill_byte(path: &Path) -> u8 {
     let bytes = fs::read(path).unwrap();
-    assert_eq!(bytes.len(), BYTES);
+    assert_eq!(bytes.len(), FILE_BYTES);
     assert!(bytes.iter().all(|byte| *byte == bytes[0]));
     bytes[0]
 }
 
 fn write_all(path: &Path, byte: u8) -> residual_spec::Result<()> {
-    write_atomically(path, |file| (0..BYTES / 1000).try_for_each(|_| file.write_all(&[byte; 1000])))
+    write_atomically(path, |file| {
+        (0..FILE_BYTES / 1000).try_for_each(|_| file.write_all(&[byte; 1000]))
+    })
 }
 
 fn epoch(epoch: u32) -> RunEvent {
@@ -67,7 +69,7 @@ fn epoch(epoch: u32) -> RunEvent {
     })
 }
 
-/// Writes the files of a run without training.
+/// Writes the files of a run without training, until the process is killed.
 fn run_until_killed(folder: &Path) {
     let mut run = RunDir::create(folder, false).unwrap();
     let facts = DatasetInfo {
@@ -107,7 +109,7 @@ fn a_killed_run_can_be_resumed() {
 
         let mut run = RunDir::reopen(&folder).unwrap();
         let last = run.checkpoint_path(CheckpointKind::Last, 0);
-        let saved = byte_of(&last);
+        let saved = fill_byte(&last);
         let names = fs::read_dir(last.parent().unwrap()).unwrap();
         let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["last.safetensors"]);
@@ -125,7 +127,7 @@ fn a_killed_run_can_be_resumed() {
 }
 
 #[test]
-fn a_full_disk_leaves_only_the_old_file() {
+fn a_full_disk_does_not_change_the_file() {
     if let Some(folder) = folder_if_child() {
         let error = write_all(&folder.join("file"), 2).unwrap_err();
         assert_eq!(error.code, ErrorCode::Write);
@@ -134,11 +136,11 @@ fn a_full_disk_leaves_only_the_old_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     write_all(&file, 1).unwrap();
-    // The kernel refuses every byte beyond the limit, as on a full disk.
+    // The kernel rejects writes beyond the file size limit, as on a full disk.
     let limit = "trap '' XFSZ; ulimit -f 1000;";
-    let test = "a_full_disk_leaves_only_the_old_file";
+    let test = "a_full_disk_does_not_change_the_file";
     let child = spawn_child(test, folder.path(), limit).wait_with_output().unwrap();
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
-    assert_eq!(byte_of(&file), 1);
+    assert_eq!(fill_byte(&file), 1);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
