@@ -14,17 +14,20 @@ use crate::tree::{Module, tree};
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Inspection {
+    /// Name of the network.
     pub name: String,
     /// Shape of the input: channels, height, width.
     pub input: [u32; 3],
+    /// Number of classes.
     pub classes: u32,
-    /// Number of trainable parameters.
+    /// Number of parameters.
     pub parameters: u64,
-    /// Multiply-adds of the convolutions and linear layers in the forward pass of one image, as He
-    /// et al. 2015 count them.
+    /// Multiply-accumulate operations of the convolutions and linear layers in the forward pass of
+    /// one image (FLOPs in He et al. 2015).
     pub macs: u64,
+    /// Layers in forward order.
     pub layers: Vec<LayerRow>,
-    /// Module tree, as PyTorch's `print(net)` formats it.
+    /// Module tree, formatted as by PyTorch's `print(net)`.
     pub tree: String,
     /// `tree` with output shape, parameters and multiply-adds of each layer, and the totals, as
     /// printed by `residual inspect --tree`.
@@ -37,7 +40,7 @@ pub struct Inspection {
     pub checkpoint: Option<CheckpointInfo>,
 }
 
-/// A layer of a network.
+/// Layer of a network.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct LayerRow {
@@ -47,7 +50,9 @@ pub struct LayerRow {
     pub kind: String,
     /// Shape of the output: channels, height and width, or features for a linear layer.
     pub output: Vec<u32>,
+    /// Number of parameters.
     pub parameters: u64,
+    /// Multiply-accumulate operations for one image.
     pub macs: u64,
 }
 

@@ -1,6 +1,6 @@
-//! Generates files from the core's public types: `src/native/generated.ts`, `config.schema.json`
-//! and the table of error codes. The argument is the output folder. `scripts/generate.mjs` calls
-//! this program.
+//! Generates files from the public types of the Rust core: generated.ts, config.schema.json and
+//! errors.json (the table of error codes). The argument is the output folder.
+//! `scripts/generate.mjs` runs this program and copies the files to their places.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -8,50 +8,49 @@ use std::fmt::Write as _;
 use residual_spec as spec;
 use ts_rs::{TS, TypeVisitor};
 
-/// A section of generated.ts: its heading, and a function that declares its types together with
-/// the types they refer to, unless an earlier section declared them.
+/// Section of generated.ts: heading, and a function that adds the types of the section.
 type Section = (&'static str, fn(&mut Declarations));
 
 const SECTIONS: &[Section] = &[
-    ("Training configuration", |all| all.add::<spec::TrainConfig>()),
-    ("Options of other functions", |all| {
-        all.add::<spec::EvaluateConfig>();
-        all.add::<spec::PredictConfig>();
-        all.add::<spec::LoadConfig>();
-        all.add::<spec::ExportConfig>();
-        all.add::<spec::InspectConfig>();
-        all.add::<spec::PreviewConfig>();
-        all.add::<spec::FindLrConfig>();
-        all.add::<spec::PlanConfig>();
-        all.add::<spec::BenchConfig>();
+    ("Training configuration", |types| types.add::<spec::TrainConfig>()),
+    ("Options of other functions", |types| {
+        types.add::<spec::EvaluateConfig>();
+        types.add::<spec::PredictConfig>();
+        types.add::<spec::LoadConfig>();
+        types.add::<spec::ExportConfig>();
+        types.add::<spec::InspectConfig>();
+        types.add::<spec::PreviewConfig>();
+        types.add::<spec::FindLrConfig>();
+        types.add::<spec::PlanConfig>();
+        types.add::<spec::BenchConfig>();
     }),
-    ("Errors", |all| {
-        all.add::<spec::ErrorCode>();
-        all.add::<spec::ErrorLocation>();
+    ("Errors", |types| {
+        types.add::<spec::ErrorCode>();
+        types.add::<spec::ErrorLocation>();
     }),
-    ("Data set, training results and evaluation", |all| {
-        all.add::<spec::DatasetInfo>();
-        all.add::<spec::TrainResult>();
-        all.add::<spec::Evaluation>();
-        all.add::<spec::RunEvaluation>();
-        all.add::<spec::EnsembleEvaluation>();
-        all.add::<spec::LayerResponse>();
-        all.add::<spec::Prediction>();
-        all.add::<spec::LrFinderResult>();
-        all.add::<spec::BenchResult>();
+    ("Data set, training results and evaluation", |types| {
+        types.add::<spec::DatasetInfo>();
+        types.add::<spec::TrainResult>();
+        types.add::<spec::Evaluation>();
+        types.add::<spec::RunEvaluation>();
+        types.add::<spec::EnsembleEvaluation>();
+        types.add::<spec::LayerResponse>();
+        types.add::<spec::Prediction>();
+        types.add::<spec::LrFinderResult>();
+        types.add::<spec::BenchResult>();
     }),
-    ("Models", |all| {
-        all.add::<spec::ModelInfo>();
-        all.add::<residual_arch::Inspection>();
+    ("Models", |types| {
+        types.add::<spec::ModelInfo>();
+        types.add::<residual_arch::Inspection>();
     }),
-    ("Resolved configuration", |all| all.add::<spec::ResolvedConfig>()),
-    ("Events of a run", |all| {
-        all.add::<spec::RunEvent>();
-        all.add::<spec::Plan>();
+    ("Resolved configuration", |types| types.add::<spec::ResolvedConfig>()),
+    ("Events of a run", |types| {
+        types.add::<spec::RunEvent>();
+        types.add::<spec::Plan>();
     }),
 ];
 
-/// Property types that Rust cannot express: `(declaring type, property, replacement)`.
+/// Property types that have no equivalent in Rust: `(declaring type, property, replacement)`.
 const REPLACEMENTS: &[(&str, &str, &str)] = &[
     ("DataConfig", "source?: string", "source?: DatasetName"),
     ("ModelConfig", "arch?: 'auto' | string", "arch?: 'auto' | ModelName"),
@@ -63,7 +62,7 @@ const REPLACEMENTS: &[(&str, &str, &str)] = &[
     ("TrainConfig", "recipe?: string", "recipe?: RecipeName"),
 ];
 
-/// Returns the types of names that editors complete, and of values per channel.
+/// Returns the declarations of `ChannelValues` and of the name types, which editors complete.
 fn name_types(recipes: &[String]) -> String {
     let datasets = residual_data::known_datasets().iter().map(|set| set.name.to_string());
     let union = |name: &str, doc: &str, names: Vec<String>| {
@@ -71,30 +70,30 @@ fn name_types(recipes: &[String]) -> String {
         format!("/** {doc} */\nexport type {name} = {names}(string & {{}})\n\n")
     };
     let archs = spec::Arch::names().map(String::from).collect();
-    union("ModelName", "Name of a network. More depths exist than are listed.", archs)
+    union("ModelName", "Name of a network. Further depths are valid, such as `resnet26`.", archs)
         + &union("DatasetName", "Name of a data set, or a path.", datasets.collect())
-        + &union("RecipeName", "Name of a recipe, or a path.", recipes.to_vec())
+        + &union("RecipeName", "Name of a recipe, or path of a file.", recipes.to_vec())
         + &union(
             "WeightsName",
-            "Published weights, random initialization, or a path.",
+            "Published weights (`imagenet`), random initialization (`none`), or a path.",
             vec!["imagenet".into(), spec::RANDOM_INIT.into()],
         )
         + "/** One value per channel: grayscale or RGB. */\n\
            export type ChannelValues = [number] | [number, number, number]\n\n"
 }
 
-/// Returns the names of the files in `recipes/`.
+/// Returns the names of the recipes: the files in `recipes/` without extension.
 fn recipe_names() -> Vec<String> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../recipes");
-    let files =
-        std::fs::read_dir(folder).expect("recipes/").map(|file| file.expect("a file").path());
+    let entries = std::fs::read_dir(folder).expect("recipes/ is readable");
+    let paths = entries.map(|entry| entry.expect("recipes/ is readable").path());
     let stem = |path: std::path::PathBuf| Some(path.file_stem()?.to_str()?.to_string());
-    let mut names: Vec<String> = files.filter_map(stem).collect();
+    let mut names: Vec<String> = paths.filter_map(stem).collect();
     names.sort();
     names
 }
 
-/// Declarations of types, each followed by those of the types that it names.
+/// TypeScript declarations so far. Each type is followed by the types that it refers to.
 struct Declarations<'c> {
     cfg: &'c ts_rs::Config,
     text: String,
@@ -103,8 +102,9 @@ struct Declarations<'c> {
 }
 
 impl Declarations<'_> {
-    /// Declares `T` and its dependencies in the order in which the declaration names them. (The
-    /// order in which ts-rs visits them differs between builds.)
+    /// Adds a type, unless it is declared already, and the types that it refers to, in the order of
+    /// their names in its declaration. (The order in which ts-rs visits them differs between
+    /// builds.)
     fn add<T: TS + 'static + ?Sized>(&mut self) {
         let name = T::ident(self.cfg);
         if !self.seen.insert(name.clone()) {
@@ -161,7 +161,7 @@ fn position_of_word(text: &str, word: &str) -> usize {
         .map_or(text.len(), |(start, _)| start)
 }
 
-/// Applies [`REPLACEMENTS`] and inserts the types of names that editors complete.
+/// Applies [`REPLACEMENTS`], and replaces strings by name types in unions.
 fn replace_types(name: &str, declaration: String) -> String {
     let declaration = declaration
         .replace("string | ModelConfig", "ModelName | ModelConfig")
@@ -175,7 +175,7 @@ fn replace_types(name: &str, declaration: String) -> String {
     )
 }
 
-/// Allows a tag as shorthand for a variant with defaults, in configurations:
+/// Adds the tag alone, as shorthand for a variant with defaults, to unions of configuration types:
 /// `"a" | { "type": "a" } & A`.
 fn allow_tag_alone(name: &str, declaration: String) -> String {
     const TAG: &str = r#"{ "type": "#;
@@ -206,7 +206,7 @@ fn optional_may_be_undefined(declaration: &str) -> String {
                 }
                 depth == 0 && matches!(c, ',' | '}')
             })
-            .map_or(body.len(), |(at, _)| at);
+            .map_or(body.len(), |(index, _)| index);
         out.push_str(&rest[..start + 3]);
         out.push_str(body[..end].trim_end());
         out.push_str(" | undefined");
@@ -243,17 +243,17 @@ fn error_codes() -> serde_json::Value {
 fn main() {
     let folder = std::path::PathBuf::from(std::env::args().nth(1).expect("usage: generate FOLDER"));
     let cfg = ts_rs::Config::default().with_large_int("number");
-    let mut all = Declarations { cfg: &cfg, text: String::new(), seen: BTreeSet::new() };
-    for (heading, add) in SECTIONS {
-        let _ = writeln!(all.text, "// {heading}\n");
-        add(&mut all);
+    let mut declarations = Declarations { cfg: &cfg, text: String::new(), seen: BTreeSet::new() };
+    for (heading, add_types) in SECTIONS {
+        let _ = writeln!(declarations.text, "// {heading}\n");
+        add_types(&mut declarations);
     }
     let mut text = String::from(
-        "// Generated from the core's types by `node scripts/generate.mjs`. Do not edit.\n\n\
+        "// Generated by `node scripts/generate.mjs` from the types of the Rust core. Do not edit.\n\n\
          // Names\n\n",
     );
     text.push_str(&name_types(&recipe_names()));
-    text.push_str(&all.text);
+    text.push_str(&declarations.text);
     text.push_str(&exit_statuses());
     std::fs::write(folder.join("generated.ts"), text).expect("generated.ts");
 
@@ -261,11 +261,11 @@ fn main() {
 
     let mut schema = schemars::schema_for!(spec::TrainConfig);
     schema.insert("title".into(), "residual training configuration".into());
-    // Editors find the schema by this key.
+    // Editors load the schema that the key `$schema` of a configuration file names.
     if let Some(keys) = schema.get_mut("properties").and_then(|keys| keys.as_object_mut()) {
         keys.insert("$schema".into(), serde_json::json!({ "type": "string" }));
     }
-    // Editors and shells complete these names.
+    // Editors and shells complete the examples.
     let arch = schema.pointer_mut("/$defs/ModelConfig/properties/arch").expect("ModelConfig.arch");
     arch["examples"] = serde_json::json!(spec::Arch::names().collect::<Vec<_>>());
     let json = serde_json::to_string_pretty(&schema).expect("the schema is JSON");

@@ -9,7 +9,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 macro_rules! codes {
     ($($(#[doc = $doc:literal])* $variant:ident = $code:literal, exit $exit:literal,
         such as $message:literal;)*) => {
-        /// Code of an error. Adding a code is an API change.
+        // Adding a code is an API change.
+        /// Error code, for programs that handle errors.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
         pub enum ErrorCode {
             $($(#[doc = $doc])* #[serde(rename = $code)] $variant,)*
@@ -18,13 +19,13 @@ macro_rules! codes {
         impl ErrorCode {
             pub const ALL: &'static [ErrorCode] = &[$(ErrorCode::$variant),*];
 
-            /// Returns the name, such as `E_CONFIG`.
+            /// Returns the code as a string, such as `E_CONFIG`.
             pub fn as_str(self) -> &'static str {
                 match self { $(ErrorCode::$variant => $code,)* }
             }
 
-            /// Returns the exit status of the command line: 1 failure, 2 usage or configuration,
-            /// 3 environment, 4 data.
+            /// Returns the exit status of the command line: 1 for failures, 2 for usage and
+            /// configuration, 3 for the environment, 4 for data.
             pub fn exit_status(self) -> i32 {
                 match self { $(ErrorCode::$variant => $exit,)* }
             }
@@ -34,7 +35,7 @@ macro_rules! codes {
                 match self { $(ErrorCode::$variant => concat!($($doc),*).trim(),)* }
             }
 
-            /// Returns a typical message. Tests provoke most of them.
+            /// Returns a typical message, for the documentation. Tests check most of them.
             pub fn typical_message(self) -> &'static str {
                 match self { $(ErrorCode::$variant => $message,)* }
             }
@@ -88,8 +89,8 @@ codes! {
     /// A checkpoint belongs to another model, data set or configuration.
     Mismatch = "E_MISMATCH", exit 2,
         such as "./photos has other classes than the model; unexpected classes: dog";
-    /// The loss or the gradients became NaN or infinite (for `fp16`, at the smallest loss scale).
-    /// Nothing after the last finite step was saved.
+    /// The loss or the gradients became NaN or infinite (with `fp16`, at the smallest loss scale).
+    /// The last checkpoint is from before that step.
     Diverged = "E_DIVERGED", exit 1,
         such as "the loss became NaN in epoch 1 at step 2";
     /// The run was cancelled by its `AbortSignal`.
@@ -119,7 +120,7 @@ codes! {
 }
 
 /// Location of an error: a configuration key (`optimizer.lr`, `schedule.milestones[1]`), a file, or
-/// a line of a file. Every part is optional.
+/// a line of a file. All fields are optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[ts(optional_fields)]
 pub struct ErrorLocation {
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_survives_a_json_round_trip() {
+    fn errors_are_unchanged_by_a_json_round_trip() {
         let error = Error::new(ErrorCode::Config, "bad").key("optimizer.lr").hint("Use 0.1.");
         let json = serde_json::to_string(&error).unwrap();
         assert_eq!(serde_json::from_str::<Error>(&json).unwrap(), error);

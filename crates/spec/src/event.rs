@@ -1,11 +1,12 @@
-//! Events of a run. Hooks, the iterator, `--json`, metrics.jsonl and the dashboard use this form.
+//! Events of a run, as hooks, the async iterator, `--json`, metrics.jsonl and the dashboard get
+//! them.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::{DatasetInfo, ResolvedConfig, TrainResult};
 
-/// Loss and accuracy over a set of images.
+/// Mean loss and accuracy over a set of images.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Metrics {
@@ -17,8 +18,8 @@ pub struct Metrics {
     pub count: u32,
 }
 
-/// Event of a run. Events arrive in order. Step events may be dropped if the reader is slow; all
-/// other events are delivered.
+/// Event of a run. Events arrive in order. Consecutive step events are coalesced if the reader is
+/// slow; all other events are delivered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum RunEvent {
@@ -30,7 +31,7 @@ pub enum RunEvent {
     End(EndEvent),
 }
 
-/// The run is prepared; training starts.
+/// Emitted before the first step, when the run is prepared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct StartEvent {
@@ -42,20 +43,22 @@ pub struct StartEvent {
     pub train_images: u32,
     /// Training images of each class, in the order of `data.classes`.
     pub train_class_counts: Vec<u32>,
+    /// Validation images.
     pub val_images: u32,
+    /// Test images.
     pub test_images: u32,
-    /// Number of trainable parameters.
+    /// Number of parameters, including frozen ones.
     pub parameters: u64,
     /// Multiply-accumulate operations of the forward pass of one image.
     pub macs: u64,
     pub steps_per_epoch: u32,
-    /// Steps of the whole budget; null if it is limited by time only.
+    /// Steps of the entire budget; null if it is limited by time only.
     pub total_steps: Option<u64>,
     /// Steps completed before this session; 0 unless the run was resumed.
     pub start_step: u64,
 }
 
-/// One optimizer step.
+/// Emitted after an optimizer step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct StepEvent {
@@ -67,24 +70,25 @@ pub struct StepEvent {
     pub steps_per_epoch: u32,
     /// Mean loss over the batch.
     pub loss: f64,
-    /// Mean loss over the epoch so far.
+    /// Mean loss over the images of the epoch so far.
     pub epoch_loss: f64,
-    /// Accuracy over the epoch so far, on augmented images, measured before each weight update.
+    /// Accuracy over the augmented images of the epoch so far, each measured before the weight
+    /// update of its step.
     pub epoch_accuracy: f64,
     /// Learning rate of this step.
     pub lr: f64,
-    /// Loss scale of `precision: 'fp16'` after this step. It is halved whenever a step is skipped
-    /// because its gradients were not finite (`torch.amp.GradScaler`).
+    /// Loss scale after this step, for `precision: 'fp16'` only. As with `torch.amp.GradScaler`, a
+    /// step with infinite or NaN gradients is skipped and halves the scale.
     #[ts(optional)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss_scale: Option<f64>,
-    /// Training throughput over the last seconds.
+    /// Training throughput over the last few seconds.
     pub images_per_second: f64,
     /// Estimated seconds until the end of the budget; null if unknown.
     pub eta_seconds: Option<f64>,
 }
 
-/// A completed epoch, including validation.
+/// Emitted after each epoch and its validation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct EpochEvent {
@@ -94,20 +98,20 @@ pub struct EpochEvent {
     pub step: u64,
     /// Learning rate of the last step of the epoch.
     pub lr: f64,
-    /// Training metrics over the epoch, in training mode on augmented images.
+    /// Training metrics: in training mode, on augmented images, while the weights change.
     pub train: Metrics,
-    /// Validation metrics, in evaluation mode without augmentation; null without a validation
-    /// split.
+    /// Validation metrics: in evaluation mode, without augmentation, after the last step. Null
+    /// without a validation split.
     pub val: Option<Metrics>,
     /// Whether this is the best epoch so far, by `monitor`.
     pub best: bool,
     /// Training throughput over the epoch, excluding validation.
     pub images_per_second: f64,
-    /// Training time since the start of the run, including validation.
+    /// Seconds of training since the start of the run, including validation.
     pub seconds: f64,
 }
 
-/// A checkpoint was written.
+/// Emitted after a checkpoint is written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckpointEvent {
@@ -119,7 +123,7 @@ pub struct CheckpointEvent {
     pub step: u64,
 }
 
-/// Kind of checkpoint: the last one, the best one so far, or the one of an epoch
+/// Kind of checkpoint: the last one, the best one so far, or an additional one of an epoch
 /// (`checkpoint.everyEpochs`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "lowercase")]
@@ -129,7 +133,7 @@ pub enum CheckpointKind {
     Epoch,
 }
 
-/// A problem that does not end the run.
+/// Problem that does not end the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct WarningEvent {
@@ -145,7 +149,7 @@ pub struct WarningEvent {
     pub hint: Option<String>,
 }
 
-/// The run has ended. This is the last event.
+/// Emitted when the run has ended. The last event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct EndEvent {
@@ -174,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_survives_a_json_round_trip() {
+    fn events_are_unchanged_by_a_json_round_trip() {
         let event = RunEvent::Checkpoint(CheckpointEvent {
             kind: CheckpointKind::Best,
             path: "runs/x/checkpoints/best.safetensors".into(),

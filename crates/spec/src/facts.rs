@@ -1,4 +1,4 @@
-//! Properties of the data set and of the machine from which `auto` is resolved.
+//! Properties of data set and machine, which determine the values of `auto`.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -9,8 +9,9 @@ use crate::DataFormat;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct DatasetInfo {
-    /// Path or name as given by the user.
+    /// Path or name, as configured in `data.source`.
     pub source: String,
+    /// Layout on disk.
     pub format: DataFormat,
     /// Class names in index order.
     pub classes: Vec<String>,
@@ -22,27 +23,27 @@ pub struct DatasetInfo {
     pub median_short_side: Option<u32>,
     /// Training images, before the validation split.
     pub train: u32,
-    /// Images of the data set's own validation split.
+    /// Images of the validation split that is part of the data set; 0 if it has none.
     pub val: u32,
-    /// Images of the test split.
+    /// Images of the test split; 0 if the data set has none.
     pub test: u32,
-    /// Mean of each channel over the training images, for values from 0 to 1; null if all images
-    /// would have to be decoded to compute it.
+    /// Mean of each channel over the training images, for values from 0 to 1; null if its
+    /// computation would have to decode image files.
     pub mean: Option<Vec<f64>>,
-    /// Standard deviation of each channel over the training images; null like `mean`.
+    /// Standard deviation of each channel over the training images; null if `mean` is null.
     pub std: Option<Vec<f64>>,
-    /// Whether a horizontal flip preserves the class (not for digits).
+    /// Whether a horizontal flip preserves the class; false for digits.
     pub flip_preserves_label: bool,
-    /// Size of all decoded training and validation images in bytes; null if they are in memory
-    /// already.
+    /// Size of all decoded training and validation images in bytes; null if all images are in
+    /// memory already.
     pub decoded_bytes: Option<u64>,
-    /// Hash of the labels and of the names or bytes of the training images.
+    /// Hash of the labels and of the names or pixels of the training images.
     pub fingerprint: String,
 }
 
 impl DatasetInfo {
-    /// Returns the properties of a data set of which only classes and image shape are known, for
-    /// weights without metadata, benchmarks and tests.
+    /// Returns the properties of a data set with known classes and image shape only, for weights
+    /// without metadata, benchmarks and tests.
     pub fn unknown(
         classes: Vec<String>,
         channels: u32,
@@ -73,7 +74,7 @@ impl DatasetInfo {
 pub struct MachineInfo {
     /// Physical cores available to this process.
     pub cores: u32,
-    /// Whether the CPU is faster in bfloat16 than in fp32 (AMX, or AVX512_BF16 on AMD).
+    /// Whether the CPU computes faster in bfloat16 than in fp32 (AMX, or AVX512_BF16 on AMD).
     pub bf16: bool,
     /// Whether libtorch has a usable CUDA device.
     pub cuda: bool,
@@ -81,12 +82,12 @@ pub struct MachineInfo {
     pub cuda_bf16: bool,
     /// Free GPU memory in bytes; null without a GPU or if unknown.
     pub cuda_free_memory: Option<u64>,
-    /// Free memory in bytes; null if unknown.
+    /// Free main memory in bytes; null if unknown.
     pub free_memory: Option<u64>,
 }
 
 impl MachineInfo {
-    /// Returns a machine of which only the number of cores is known.
+    /// Returns a machine with known number of cores only.
     pub fn with_cores(cores: u32) -> MachineInfo {
         MachineInfo {
             cores,

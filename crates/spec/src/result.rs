@@ -9,13 +9,13 @@ use crate::{Metrics, Split, WarningEvent};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopReason {
-    /// All epochs were trained.
+    /// `budget.epochs` was reached.
     Completed,
     /// Stopped by `stop()`, by a hook that returned `'stop'`, or by a signal to the command line.
     Stopped,
     /// No improvement for `earlyStopping.patience` epochs.
     EarlyStopping,
-    /// The budget's steps or seconds were reached before its epochs.
+    /// `budget.steps` or `budget.seconds` was reached.
     Budget,
 }
 
@@ -38,22 +38,24 @@ pub struct TrainResult {
     pub test: Option<Metrics>,
     /// Training throughput, excluding validation.
     pub images_per_second: f64,
-    /// Training time of all sessions of the run, including validation.
+    /// Seconds of training over all sessions of the run, including validation.
     pub seconds: f64,
-    /// Absolute path of the report, if `train()` wrote one. Not in result.json, from which the
-    /// report is generated.
+    /// Absolute path of the report, if `train()` wrote one. Missing in result.json, which is
+    /// written before the report.
     #[ts(optional)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
 }
 
-/// The best epoch of a run and its checkpoint.
+/// Best epoch of a run, with its checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct BestCheckpoint {
+    /// Epoch, starting at 1.
     pub epoch: u32,
     /// Validation accuracy; training accuracy without a validation split.
     pub accuracy: f64,
+    /// Validation loss; training loss without a validation split.
     pub loss: f64,
     /// Absolute path of the checkpoint.
     pub checkpoint: String,
@@ -63,6 +65,7 @@ pub struct BestCheckpoint {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassMetrics {
+    /// Class name.
     pub label: String,
     /// Recall: fraction of the class's images classified correctly, 0 to 1; 0 without images.
     pub accuracy: f64,
@@ -77,7 +80,7 @@ pub struct ClassMetrics {
     pub predicted: u32,
 }
 
-/// A cell of the confusion matrix off its diagonal.
+/// Off-diagonal element of the confusion matrix.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfusedPair {
@@ -91,7 +94,7 @@ pub struct ConfusedPair {
     pub share: f64,
 }
 
-/// A bin of a reliability diagram: the images whose confidence is in a range.
+/// Bin of a reliability diagram: the images whose confidence is within a range.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct CalibrationBin {
@@ -111,8 +114,8 @@ pub struct CalibrationBin {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Calibration {
-    /// Expected calibration error (Guo et al. 2017, arXiv:1706.04599): mean absolute difference of
-    /// confidence and accuracy over the bins, weighted by their number of images, 0 to 1.
+    /// Expected calibration error (Guo et al. 2017, arXiv:1706.04599), 0 to 1: absolute difference
+    /// of confidence and accuracy, averaged over the bins with their numbers of images as weights.
     pub error: f64,
     /// 15 bins of equal width, for a reliability diagram.
     pub bins: Vec<CalibrationBin>,
@@ -122,9 +125,10 @@ pub struct Calibration {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct EvaluatedImage {
-    /// Index in its split of the data set.
+    /// Index of the image in its split.
     pub index: u32,
-    /// Path of the file, or split and index (`test/12`) if the image has no file of its own.
+    /// Path of the image file, name and path in an archive (`0001.jpg in train-0.tar`), or split
+    /// and index (`test/12`) for formats without a file per image.
     pub name: String,
     /// True class.
     pub label: String,
@@ -134,17 +138,19 @@ pub struct EvaluatedImage {
     pub probability: f64,
     /// Cross-entropy, in nats.
     pub loss: f64,
-    /// Pixels, if `thumbnails` is set.
+    /// Thumbnail, if `thumbnails` is set.
     #[ts(optional)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thumbnail: Option<Thumbnail>,
 }
 
-/// A small image as JSON.
+/// Image reduced in size, as JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Thumbnail {
+    /// Width in pixels.
     pub width: u32,
+    /// Height in pixels.
     pub height: u32,
     /// 1 (grayscale) or 3 (RGB).
     pub channels: u32,
@@ -164,6 +170,7 @@ pub struct Evaluation {
     pub top5: f64,
     /// Number of evaluated images.
     pub count: u32,
+    /// Metrics of each class, in index order.
     pub classes: Vec<ClassMetrics>,
     /// Confusion matrix: `confusion[i][j]` is the number of images of class i predicted as class j.
     /// Empty for more than 1,000 classes.
@@ -171,19 +178,20 @@ pub struct Evaluation {
     /// The ten most frequently confused pairs of classes.
     pub most_confused: Vec<ConfusedPair>,
     pub calibration: Calibration,
-    /// Images with the highest losses; their number is `topLosses` of the request.
+    /// Images with the highest losses, highest first. The option `topLosses` sets their number.
     pub top_losses: Vec<EvaluatedImage>,
-    /// Evenly spaced images of the split; their number is `samples` of the request.
+    /// Evenly spaced images of the split. The option `samples` sets their number.
     pub samples: Vec<EvaluatedImage>,
-    /// Number of images that could not be read. They are not included in `count`.
+    /// Number of images that could not be read, not included in `count`.
     pub broken: u32,
     /// A warning for each unreadable image, at most 100.
     pub warnings: Vec<WarningEvent>,
+    /// Throughput, including loading of the images.
     pub images_per_second: f64,
 }
 
-/// Content of evaluation.json: evaluation of the best checkpoint when the run ended. Reports use it
-/// instead of evaluating again.
+/// Content of evaluation.json: evaluation of the best checkpoint at the end of the run. Reports
+/// read this file instead of evaluating again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct RunEvaluation {
@@ -191,18 +199,19 @@ pub struct RunEvaluation {
     pub split: Split,
     /// Epoch of the checkpoint.
     pub epoch: u32,
-    /// Evaluation with thumbnails of samples and of the highest losses.
+    /// Evaluation, with thumbnails in `samples` and `topLosses`.
     pub evaluation: Evaluation,
 }
 
-/// Response of a layer (He et al. 2015, figure 7).
+/// Standard deviation of the response of a layer (He et al. 2015, figure 7).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct LayerResponse {
     /// Name of a 3x3 convolution, such as `layer1.0.conv1`.
     pub name: String,
-    /// Standard deviation over images, channels and positions of the output of the layer's batch
-    /// normalization (or of the convolution, without one), before ReLU and addition.
+    /// Standard deviation over images, channels and positions. The response is the output of the
+    /// batch normalization after the convolution (of the convolution if none follows), before ReLU
+    /// and addition.
     pub std: f64,
 }
 
@@ -210,7 +219,7 @@ pub struct LayerResponse {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct EnsembleEvaluation {
-    /// Evaluation of the mean of the members' probabilities.
+    /// Evaluation of the mean probabilities of all members.
     pub ensemble: Evaluation,
     /// Evaluation of each member, in the order of the request.
     pub members: Vec<Evaluation>,
@@ -220,7 +229,9 @@ pub struct EnsembleEvaluation {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct LabelProbability {
+    /// Class name.
     pub label: String,
+    /// Index of the class.
     pub index: u32,
     /// Probability, 0 to 1.
     pub probability: f64,
@@ -230,13 +241,15 @@ pub struct LabelProbability {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Prediction {
+    /// Name of the most probable class.
     pub label: String,
+    /// Index of the most probable class.
     pub index: u32,
-    /// Probability, 0 to 1.
+    /// Probability of the most probable class, 0 to 1.
     pub probability: f64,
-    /// Most probable classes in descending order.
+    /// Most probable classes, by decreasing probability. The option `top` sets their number.
     pub top: Vec<LabelProbability>,
-    /// The image, if `thumbnails` is set.
+    /// Thumbnail of the image, if `thumbnails` is set.
     #[ts(optional)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thumbnail: Option<Thumbnail>,
@@ -256,7 +269,7 @@ pub struct LrPoint {
     pub lr: f64,
     /// Mean loss of the batch, before the weight update.
     pub loss: f64,
-    /// Exponentially smoothed loss.
+    /// Exponential moving average of the loss.
     pub smoothed: f64,
 }
 
@@ -266,7 +279,9 @@ pub struct LrPoint {
 pub struct LrSuggestion {
     /// Rule: `minimum/10` or `steepest`.
     pub name: String,
+    /// Suggested learning rate.
     pub lr: f64,
+    /// Explanation of the suggestion, one sentence.
     pub reason: String,
 }
 
@@ -280,6 +295,7 @@ pub struct LrFinderResult {
     pub diverged: bool,
     /// Suggested learning rate; null if the loss did not decrease.
     pub suggestion: Option<f64>,
+    /// Explanation of the suggestion, or of its absence.
     pub reason: String,
     /// Suggestions of all rules; the first one is `suggestion`.
     pub suggestions: Vec<LrSuggestion>,
@@ -291,12 +307,15 @@ pub struct LrFinderResult {
 pub struct CheckpointInfo {
     /// Absolute path of the file.
     pub file: String,
+    /// Size of the file in bytes.
     pub bytes: u64,
     /// Class names in index order.
     pub classes: Vec<String>,
-    /// Mean and standard deviation of each channel used for normalization, for values from 0 to 1.
+    /// Mean of each channel for normalization, for values from 0 to 1.
     pub mean: Vec<f64>,
+    /// Standard deviation of each channel for normalization, for values from 0 to 1.
     pub std: Vec<f64>,
+    /// Data type of the computation in training.
     pub precision: crate::Precision,
     /// Data set that the model was trained on, as named in its configuration; null for external
     /// weights.
@@ -311,10 +330,12 @@ pub struct CheckpointInfo {
     pub assumed: Vec<String>,
 }
 
-/// Best epoch by validation metrics (training metrics without a validation split).
+/// Best epoch by `monitor`, with its validation metrics (training metrics without a validation
+/// split).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct BestEpoch {
+    /// Epoch, starting at 1.
     pub epoch: u32,
     pub accuracy: f64,
     pub loss: f64,
@@ -324,15 +345,17 @@ pub struct BestEpoch {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelInfo {
+    /// Name of the network.
     pub arch: String,
     /// Class names in index order.
     pub classes: Vec<String>,
+    /// Channels of the network's input.
     pub channels: u32,
     /// Height and width of the network's input, in pixels.
     pub image_size: u32,
-    /// Number of trainable parameters.
+    /// Number of parameters, including frozen ones.
     pub parameters: u64,
-    /// Absolute path of the file that was loaded.
+    /// Absolute path of the loaded file.
     pub checkpoint: String,
     /// Completed epochs; 0 if unknown.
     pub epoch: u32,

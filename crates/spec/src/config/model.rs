@@ -9,8 +9,8 @@ config! {
         /// Architecture. ImageNet networks: `resnet18` to `resnet152`, `resnext50_32x4d`,
         /// `wide_resnet50_2`, `vgg16`, `vgg16_bn`. CIFAR networks of He et al. 2015: `resnet20`,
         /// `resnet56`, `resnet110` (any depth 6n+2), and `wrn28_10`. Prefix `plain` removes the
-        /// shortcuts, `preresnet` is the pre-activation variant. Default: `resnet20` for images of
-        /// up to 96 pixels, else `resnet18`.
+        /// shortcuts; prefix `preresnet` is the pre-activation variant. Default: `resnet20` for
+        /// images of up to 96 pixels, else `resnet18`.
         arch: Auto<String> => String,
         /// First layers. `cifar`: 3x3 convolution, stride 1. `imagenet`: 7x7 convolution, stride 2,
         /// and 3x3 max pooling. Default: `cifar` for CIFAR networks and for images of up to 96
@@ -19,32 +19,34 @@ config! {
         /// Shortcut option of He et al. 2015 where a block changes the shape. Default: `A` for
         /// CIFAR networks of basic blocks, `none` for plain networks and VGG, else `B`.
         shortcut: Auto<Shortcut> => Shortcut,
-        /// Initialize the last batch normalization of every block with weight 0 (Goyal et al.
-        /// 2017), as torchvision's `zero_init_residual`. Default: false.
+        /// Initialize the last batch normalization of every block (with pre-activation, the last
+        /// convolution) with weight 0, as torchvision's `zero_init_residual` (Goyal et al. 2017).
+        /// Default: false.
         zero_init_residual: bool => bool,
-        /// Bottleneck layer with stride 2: `3x3` as torchvision, or `1x1` as the paper.
-        /// Default: `3x3`.
+        /// Convolution with stride 2 in a bottleneck block: `3x3` as in torchvision, or the first
+        /// `1x1` as in He et al. 2015. Default: `3x3`.
         bottleneck_stride: BottleneckStride => BottleneckStride,
         /// Initial weights: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet` for
         /// torchvision's published weights, or `none` for random initialization. If the number of
-        /// classes differs, the head is initialized randomly. Default: `imagenet` for image folders
-        /// and manifests of fewer than 50,000 training images of more than 96 pixels if the file is
-        /// cached or can be downloaded; else `none`.
+        /// classes differs, the head is initialized randomly. Default: `imagenet` for an image
+        /// folder or manifest with fewer than 50,000 training images of more than 96 pixels, if the
+        /// weights are cached or can be downloaded; else `none`.
         weights: Auto<String> => String,
         /// Expected SHA-256 of the weights file, in hexadecimal. Runs record it.
         weights_sha256: String => Option<String>,
         /// Layers that are not trained, by name or prefix (`conv1`, `layer1`); `backbone` is every
-        /// layer except the head. Their batch normalization uses running statistics. Default: [].
+        /// layer except the head. Frozen batch normalization uses its running statistics. Default:
+        /// [].
         freeze: Vec<String> => Vec<String>,
     }
 }
 
 string_enum! {
-    /// Bottleneck layer with stride 2.
+    /// Convolution with stride 2 in a bottleneck block.
     BottleneckStride {
-        /// As torchvision ("ResNet v1.5").
+        /// The 3x3 convolution, as in torchvision ("ResNet v1.5").
         "3x3" Middle,
-        /// As He et al. 2015.
+        /// The first 1x1 convolution, as in He et al. 2015.
         "1x1" First,
     }
 }

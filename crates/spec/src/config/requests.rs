@@ -1,10 +1,10 @@
-//! Options of every function other than `train()`.
+//! Options of all functions except `train()`.
 
 use super::{Auto, DataConfig, Device, Model, ModelConfig, NameOr, Precision, TransformConfig};
 use crate::macros::{config, request, string_enum};
 
 config! {
-    /// Network and input shape for `inspect()`.
+    /// Options of `inspect()`: network and input shape.
     InspectConfig => InspectTarget {
         /// Network: a name, or an object with further settings.
         model: NameOr<ModelConfig> => Model,
@@ -34,39 +34,43 @@ request! {
         top_losses: u32,
         /// Number of evenly spaced images to report in `samples`. Default: 0.
         samples: u32,
-        /// Include the pixels of these images as squares of this side length, 8 to 256 pixels.
-        /// Default: no pixels.
+        /// Maximum side length in pixels, 8 to 256, of the thumbnails in `topLosses` and `samples`.
+        /// Default: no thumbnails.
         thumbnails: u32,
     }
 }
 
 request! {
-    /// Options of `export()`, for ONNX only.
+    /// Options of `export()` to ONNX.
     ExportConfig {
-        /// Output probabilities instead of logits. Default: false.
+        /// Append a softmax: the output is probabilities instead of logits. Default: false.
         softmax: bool,
-        /// Expect pixels from 0 to 1 instead of normalized ones. Default: false.
+        /// Prepend the normalization: the input is pixels from 0 to 1 instead of normalized pixels.
+        /// Default: false.
         normalization: bool,
     }
 }
 
 request! {
-    /// Options for loading weights without metadata. `info.assumed` lists the defaults that were
-    /// used.
+    /// Options of `loadModel()`. A checkpoint of residual contains its network, classes, image size
+    /// and transform, which cannot be overridden. For weights without metadata, `info.assumed`
+    /// lists the defaults that were used.
     LoadConfig {
         /// Network. Default: inferred from the names and shapes of the tensors.
         model: NameOr<ModelConfig>,
-        /// Class names in index order. Default: CIFAR-10's for ten classes and a CIFAR stem, else
-        /// `class 0`, `class 1`, ...
+        /// Class names in index order. Default: those of CIFAR-10 for ten classes and a CIFAR stem,
+        /// else `class 0`, `class 1`, ...
         classes: Vec<String>,
         /// Height and width of the network's input, in pixels. Default: 32 with a CIFAR stem, else
         /// 224.
         image_size: u32,
         /// Preprocessing: `mean`, `std`, `evalResize`. Default: ImageNet's values.
         transform: TransformConfig,
-        /// Data type of the computation. Default: `fp32`.
+        /// Data type of the computation. Default: as in training; `fp32` for weights without
+        /// metadata.
         precision: Precision,
-        /// Device. Default: `cuda` if available, else `cpu`.
+        /// Device. Default: as in training, or for weights without metadata `cuda`; `cpu` if CUDA
+        /// is not available.
         device: Device,
     }
 }
@@ -80,8 +84,8 @@ request! {
         crops: TestCrops,
         /// Short sides of `multi-scale`, in pixels. Default: [224, 256, 384, 480, 640].
         scales: Vec<u32>,
-        /// Include the image, reduced so that no side exceeds this many pixels, 8 to 256. Default:
-        /// no image.
+        /// Maximum side length in pixels, 8 to 256, of the thumbnail in each prediction. Default:
+        /// no thumbnails.
         thumbnails: u32,
     }
 }
@@ -89,8 +93,8 @@ request! {
 request! {
     /// Options of `plan()`.
     PlanConfig {
-        /// Measure training steps (at least two, about three seconds) on a temporary network to
-        /// estimate the training time. Default: true.
+        /// Estimate the training time by measuring training steps of a temporary network (at least
+        /// two, for about three seconds). Default: true.
         measure: bool,
     }
 }
@@ -114,15 +118,15 @@ request! {
         device: Auto<Device>,
         /// Threads for tensor operations. Default: as in `TrainConfig`.
         threads: Auto<u32>,
-        /// Measurements of training and of inference, alternating. Default: 5.
+        /// Number of rounds, 1 to 1000; each measures training and then inference. Default: 5.
         rounds: u32,
-        /// Approximate length of a measurement, in seconds. Default: 1.
+        /// Approximate length of each measurement in seconds, 0 to 600. Default: 1.
         seconds: f64,
     }
 }
 
 request! {
-    /// Range of learning rates that `findLr()` tries.
+    /// Options of `findLr()`. The learning rate increases exponentially from step to step.
     FindLrConfig {
         /// Learning rate of the first step. Default: 1e-7.
         start_lr: f64,
@@ -134,16 +138,16 @@ request! {
 }
 
 string_enum! {
-    /// Test-time augmentation: the crops of an image whose probabilities are averaged.
+    /// Test-time augmentation: crops of an image whose probabilities are averaged.
     TestCrops {
         /// The center crop.
         "center" Center,
         /// The center crop and its mirror image.
         "flip" Flip,
-        /// Corners and center, and their mirror images (Krizhevsky et al. 2012).
+        /// Corner crops and center crop, and their mirror images (Krizhevsky et al. 2012).
         "ten" Ten,
-        /// The whole image and its mirror image at several sizes, with the head applied at every
-        /// position (He et al. 2015, section 3.4).
+        /// The entire image and its mirror image at several sizes (He et al. 2015, section 3.4).
+        /// The network is fully convolutional: its head is applied at every position.
         "multi-scale" MultiScale,
     }
 }
@@ -155,16 +159,16 @@ request! {
         data: NameOr<DataConfig>,
         /// Split. Default: train.
         split: Split,
-        /// Number of images, up to 1000. Default: 40; with `by-class`, 8 per class and at most 200.
+        /// Number of images, 1 to 1000. Default: 40; with `by-class`, 8 per class, at most 200.
         count: u32,
-        /// Order. Default: `random`.
+        /// Selection and order. Default: `random`.
         order: PreviewOrder,
         /// Random seed of the selection, of augmentation and, without `data.splitSeed`, of the
         /// validation split. Default: 0.
         seed: u64,
         /// Apply the random augmentation of training. Default: false.
         augmented: bool,
-        /// Augmentation, as in `TrainConfig`.
+        /// Resizing and augmentation, as in `TrainConfig`; used if `augmented` is true.
         transform: TransformConfig,
     }
 }
@@ -172,9 +176,9 @@ request! {
 string_enum! {
     /// Selection and order of previewed images.
     PreviewOrder {
-        /// Random images.
+        /// Random images in random order.
         "random" Random,
-        /// Equally many images of each class, sorted by class.
+        /// The same number of images of each class, sorted by class.
         "by-class" ByClass,
     }
 }

@@ -14,14 +14,15 @@ use crate::macros::{config, string_enum};
 use crate::{FromJson, KeyPath, Result};
 
 string_enum! {
-    /// Data type of forward and backward pass. Weights and optimizer state are fp32 (fp64 for
+    /// Data type of the forward and backward pass. Weights and optimizer state are fp32 (fp64 for
     /// `fp64`).
     Precision {
         "fp32" Fp32,
-        /// bfloat16 for the operations that PyTorch's autocast runs in bfloat16, else fp32.
+        /// Mixed precision: the operations that PyTorch's autocast runs in bfloat16, the others in
+        /// fp32.
         "bf16" Bf16,
-        /// float16 for the same operations, with dynamic loss scaling, for GPUs without bfloat16.
-        /// Slow on CPUs.
+        /// Mixed precision with float16 and dynamic loss scaling, for GPUs without bfloat16. Slow
+        /// on CPUs.
         "fp16" Fp16,
         /// Double precision, for numerical comparisons. Slow.
         "fp64" Fp64,
@@ -37,11 +38,11 @@ string_enum! {
 }
 
 string_enum! {
-    /// Where images are cropped, flipped and normalized.
+    /// Executor of cropping, flipping and normalization.
     AugmentOn {
-        /// In the data-loading threads, which send 32-bit floats to the device.
+        /// Data-loading threads, which send 32-bit floats to the device.
         "workers" Workers,
-        /// On the device, which holds all images with 8 bits per value.
+        /// The device, which holds all images with 8 bits per value.
         "device" Device,
     }
 }
@@ -59,11 +60,11 @@ string_enum! {
 config! {
     /// Checkpoints in addition to the last and the best one.
     CheckpointConfig => Checkpoint {
-        /// Keep a checkpoint `epoch-0010.safetensors` every this many epochs; 0 keeps none.
-        /// Default: 0.
+        /// Interval in epochs at which an additional checkpoint (`epoch-0010.safetensors`) is
+        /// written; 0 writes none. Default: 0.
         every_epochs: u32 => u32,
-        /// Also write `last.safetensors` every this many steps; 0 writes it after each epoch only.
-        /// Default: 0.
+        /// Interval in steps at which `last.safetensors` is written within an epoch; 0 writes it at
+        /// the end of each epoch only. Default: 0.
         every_steps: u64 => u64,
     }
 }
@@ -90,13 +91,13 @@ config! {
         /// Length of training in epochs, steps or seconds.
         budget: BudgetConfig => Budget,
         /// Images per batch, 2 or more. Default: 128, or 32 for images of more than 96 pixels;
-        /// smaller if an epoch would have fewer than 8 steps or memory would not suffice.
+        /// fewer for data sets of less than 8 such batches, or if a batch exceeds the memory.
         batch_size: Auto<u32> => u32,
         /// Optimizer. Default: `sgd`.
         optimizer: OptimizerConfig => Optimizer,
         /// Learning-rate schedule. Default: `cosine`.
         schedule: ScheduleConfig => Schedule,
-        /// Learning-rate warm-up. Default: none; 1 epoch if training starts from weights.
+        /// Learning-rate warm-up. Default: none; up to 1 epoch if training starts from weights.
         warmup: WarmupConfig => Warmup,
         /// Loss function: cross-entropy.
         loss: LossConfig => Loss,
@@ -114,30 +115,32 @@ config! {
         /// Memory layout of image tensors. Default: `channels_last`, which is faster for
         /// convolutions; `contiguous` for `fp64`.
         memory_format: Auto<MemoryFormat> => MemoryFormat,
-        /// Random seed of weights, data order and augmentation. On the CPU, equal seeds and thread
-        /// counts give bit-identical results. Default: 0.
+        /// Random seed of initial weights, data order and augmentation. On the CPU, runs with equal
+        /// seed and number of threads give bit-identical results. Default: 0.
         seed: u64 => u64,
         /// Threads for tensor operations, 1 to 1024. Default: number of physical cores.
         threads: Auto<u32> => u32,
         /// Threads for loading images, 1 to 1024. Default: number of physical cores.
         workers: Auto<u32> => u32,
-        /// Memory for decoded image files that are reused in later epochs, in MiB; 0 disables the
-        /// cache. Results do not depend on it. Default: the size of all training and validation
-        /// images, at most a quarter of the free memory; 0 if every image is read once.
+        /// Maximum size of the cache of decoded image files in MiB; 0 disables it. The cache saves
+        /// decoding in later epochs and does not change results. Default: the size of all training
+        /// and validation images, at most a quarter of the free memory; 0 for a single epoch and
+        /// for images in memory.
         cache: Auto<u32> => u32,
-        /// Where training and validation images are cropped, flipped and normalized. Results do not
-        /// depend on it. Default: `device` for CUDA if all images are in memory at
+        /// Executor of cropping, flipping and normalization: the data-loading threads or the
+        /// device. The results are equal. Default: `device` for CUDA if all images are in memory at
         /// `data.imageSize`, need no other transform and take at most a quarter of the free GPU
         /// memory; else `workers`.
         augment_on: Auto<AugmentOn> => AugmentOn,
         /// Maximum fraction of GPU memory that this process may allocate, above 0 to 1, as
-        /// `torch.cuda.set_per_process_memory_fraction`. It applies until another run changes it
-        /// and has no effect on the CPU. Default: 1.
+        /// `torch.cuda.set_per_process_memory_fraction`. The limit applies until another run
+        /// changes it, and not to the CPU. Default: 1.
         memory_fraction: f64 => Option<f64>,
-        /// Capture each training step as a CUDA graph. A warning is issued if that is not possible
-        /// (`lars`, `ema`, dropout, `gradient.accumulate`). No effect on the CPU. Default: false.
+        /// Capture the training step as a CUDA graph and replay it. With `lars`, `ema`, dropout or
+        /// `gradient.accumulate`, a warning is issued and no graph is used. No effect on the CPU.
+        /// Default: false.
         cuda_graphs: bool => bool,
-        /// Metric that selects the best checkpoint, never measured on test data. Default:
+        /// Metric that selects the best checkpoint. Test data is never used. Default:
         /// `val.accuracy`, or `train.loss` without a validation split.
         monitor: Auto<Metric> => Metric,
         /// Additional checkpoints.

@@ -29,8 +29,9 @@ tagged_union! {
 config! {
     /// Stochastic gradient descent with momentum (`torch.optim.SGD`).
     SgdConfig => Sgd {
-        /// Learning rate. Default: 0.1, scaled down linearly for batches of fewer than 64 images
-        /// (256 for images of more than 96 pixels); 0.01 if training starts from weights.
+        /// Learning rate. Default: 0.1 for 64 or more images per step (256 for images of more than
+        /// 96 pixels), or 0.01 for 32 or more if training starts from weights; scaled down linearly
+        /// for fewer.
         lr: f64 => f64,
         /// Momentum, from 0 to less than 1. Default: 0.9.
         momentum: f64 => f64,
@@ -129,7 +130,7 @@ config! {
         threshold_mode: ThresholdMode => ThresholdMode,
         /// Epochs without improvement before the learning rate is reduced. Default: 10.
         patience: u32 => u32,
-        /// Epochs after a reduction during which `patience` is not counted. Default: 0.
+        /// Epochs after a reduction that do not count towards `patience`. Default: 0.
         cooldown: u32 => u32,
         /// Lower bound of the learning rate. Default: 0.
         min_lr: f64 => f64,
@@ -226,9 +227,9 @@ config! {
         epochs: f64 => f64,
         /// Initial multiple of the learning rate, 0 to 1. Default: 0.1.
         start_factor: f64 => f64,
-        /// Instead of a linear increase, keep the learning rate at `startFactor` until the training
-        /// accuracy of an epoch reaches this value. He et al. 2015 use 0.2 for ResNet-110
-        /// (section 4.2).
+        /// Training accuracy that ends the warm-up: the learning rate is multiplied by
+        /// `startFactor` until an epoch reaches this accuracy, instead of increasing linearly. He
+        /// et al. 2015 use 0.2 for ResNet-110 (section 4.2).
         until_accuracy: f64 => Option<f64>,
     }
 }
@@ -255,7 +256,7 @@ tagged_union! {
 }
 
 config! {
-    /// Explicit class weights.
+    /// Explicit class weights of the loss.
     GivenClassWeightsConfig => GivenClassWeights {
         /// One weight per class, in class order.
         weights: Vec<f64> => Vec<f64>,
@@ -270,13 +271,14 @@ config! {
         /// Maximum absolute value of each gradient element (`clip_grad_value_`). Default: no
         /// clipping.
         clip_value: f64 => Option<f64>,
-        /// Batches whose gradients are averaged in one optimizer step. Default: 1.
+        /// Number of batches whose gradients are averaged in one optimizer step. Default: 1.
         accumulate: u32 => u32,
     }
 }
 
 config! {
-    /// Exponential moving average of the weights. Evaluation and checkpoints use the average.
+    /// Exponential moving average of the weights. Evaluation, prediction and export use the
+    /// average; checkpoints contain both.
     EmaConfig => Ema {
         /// Decay per step, from 0 to less than 1; 0 disables it. Default: 0.
         decay: f64 => f64,
