@@ -18,7 +18,7 @@ test('--dry-run prints the plan with time and memory, and writes nothing', async
   t.regex(stdout, /^Dry run: nothing was trained/)
   t.regex(stdout, /^images +86 training \+ 10 validation \+ 24 test$/m)
   t.regex(stdout, /^steps +8 per epoch, 24 in total$/m)
-  t.regex(stdout, /^ {2}image size +8 +the images' own size$/m)
+  t.regex(stdout, /^ {2}image size +8 +size of the images$/m)
   t.regex(stdout, /^memory +[\d.]+ [kMG]B estimated/m)
   t.regex(stdout, /[\d.]+ MB measured/)
   t.regex(stdout, /measured: \d+ steps? on your images, with discarded weights/)
@@ -30,7 +30,7 @@ test('--dry-run prints the plan with time and memory, and writes nothing', async
   t.regex(explained.stdout, /^budget\.epochs +3 +set by you$/m)
   t.regex(explained.stdout, /^optimizer\.momentum +0\.9 +default$/m)
   t.regex(explained.stdout, /^augmentOn +workers +the device is the CPU$/m)
-  t.regex(explained.stdout, /^data\.imageSize +8 +the images' own size$/m)
+  t.regex(explained.stdout, /^data\.imageSize +8 +size of the images$/m)
 
   const json = await residual([...args, '--json'])
   t.is(json.stderr, '')

@@ -1,13 +1,14 @@
-//! Parses configuration from JSON. Every error has the path of its key and, for an unknown key or
-//! value, the nearest known one. (Serde's derive loses both in tagged and untagged enums.)
+//! Configuration parser. Errors have the path of the key and suggest the nearest name for an
+//! unknown key or value. (Errors of serde's derived parsers for tagged and untagged enums have
+//! neither.)
 
 use serde_json::{Map, Value};
 
 use crate::{Error, ErrorCode, Result};
 
-/// Bound up to which JavaScript represents every integer exactly.
+/// Bound up to which JavaScript represents all integers exactly.
 const MAX_INTEGER: u64 = 1 << 53;
-/// Longest string that an error message quotes in full.
+/// Number of characters after which error messages truncate a quoted string.
 const MAX_QUOTED: usize = 40;
 
 /// Path of a configuration key: `optimizer.lr`, `schedule.milestones[1]`.
@@ -51,7 +52,7 @@ impl KeyPath<'_> {
     }
 }
 
-/// Formats a value for an error message, shortened.
+/// Formats a value for an error message. Objects, arrays and long strings are shortened.
 fn describe(value: &Value) -> String {
     match value {
         Value::Object(_) => "an object".into(),
@@ -63,7 +64,8 @@ fn describe(value: &Value) -> String {
     }
 }
 
-/// Returns the candidate that is most similar to a misspelled word, if any is similar enough.
+/// Returns the candidate that is most similar to a misspelled word, or `None` if no candidate is
+/// similar.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let normalize = |name: &str| name.to_lowercase().replace(['_', '-'], "");
     let normalized = normalize(word);
@@ -75,12 +77,12 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, name)| name)
 }
 
-/// Returns the sentence "Did you mean ...?" for a misspelled name, if a known one is similar.
+/// Returns the hint "Did you mean ...?" for a misspelled name, if a known name is similar.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(word, known).map(|name| format!("Did you mean '{name}'?"))
 }
 
-/// A type that is parsed from configuration JSON.
+/// Type that is parsed from configuration JSON.
 pub trait FromJson: Sized {
     /// Parses the value at `path`.
     ///
@@ -89,7 +91,7 @@ pub trait FromJson: Sized {
     fn from_json_at(value: &Value, path: &KeyPath) -> Result<Self>;
 }
 
-/// Parses an optional field. `null` counts as missing, as JavaScript callers expect.
+/// Parses an optional field. `null` is treated as a missing field.
 pub(crate) fn optional<T: FromJson>(
     map: &Map<String, Value>,
     key: &str,
@@ -101,7 +103,10 @@ pub(crate) fn optional<T: FromJson>(
     }
 }
 
-/// Returns the object at `path`. Keys other than `known` are errors.
+/// Returns the value at `path` as an object.
+///
+/// # Errors
+/// `E_CONFIG` if the value is not an object, `E_UNKNOWN_KEY` for a key that is not in `known`.
 pub(crate) fn object<'v>(
     value: &'v Value,
     known: &[String],
@@ -111,13 +116,13 @@ pub(crate) fn object<'v>(
     let map = value.as_object().ok_or_else(|| path.invalid(expected, value))?;
     for key in map.keys() {
         if !known.iter().any(|name| name == key) {
-            let place = KeyPath::Key(path, key);
+            let key_path = KeyPath::Key(path, key);
             let hint = match nearest(key, known.iter().map(String::as_str)) {
                 Some(name) => format!("Did you mean `{}`?", KeyPath::Key(path, name)),
                 None => format!("Known keys: {}.", known.join(", ")),
             };
-            return Err(Error::new(ErrorCode::UnknownKey, format!("unknown key `{place}`"))
-                .key(place)
+            return Err(Error::new(ErrorCode::UnknownKey, format!("unknown key `{key_path}`"))
+                .key(key_path)
                 .hint(hint));
         }
     }
@@ -187,35 +192,30 @@ impl FromJson for f64 {
     }
 }
 
-/// Parses an integer from `least` to `most`.
-fn integer(value: &Value, least: u64, most: u64, path: &KeyPath) -> Result<u64> {
-    let most = most.min(MAX_INTEGER);
-    value
-        .as_f64()
-        .filter(|x| x.fract() == 0.0 && *x >= least as f64 && *x <= most as f64)
-        .map(|x| x as u64)
-        .ok_or_else(|| {
-            let range = match least {
-                0 => "a whole number, 0 or more".to_string(),
-                least => format!("a whole number, {least} or more"),
+/// Parses an integer from 0 to `max`.
+fn integer(value: &Value, max: u64, path: &KeyPath) -> Result<u64> {
+    let max = max.min(MAX_INTEGER) as f64;
+    let number = value.as_f64();
+    number.filter(|x| x.fract() == 0.0 && (0.0..=max).contains(x)).map(|x| x as u64).ok_or_else(
+        || {
+            let expected = match number {
+                Some(x) if x > max => format!("a whole number of at most {max}"),
+                Some(_) | None => "a whole number, 0 or more".into(),
             };
-            let range = match value.as_f64() {
-                Some(x) if x > most as f64 => format!("a whole number of at most {most}"),
-                _ => range,
-            };
-            path.invalid(range, value)
-        })
+            path.invalid(expected, value)
+        },
+    )
 }
 
 impl FromJson for u32 {
     fn from_json_at(value: &Value, path: &KeyPath) -> Result<Self> {
-        integer(value, 0, u32::MAX as u64, path).map(|n| n as u32)
+        integer(value, u32::MAX.into(), path).map(|n| n as u32)
     }
 }
 
 impl FromJson for u64 {
     fn from_json_at(value: &Value, path: &KeyPath) -> Result<Self> {
-        integer(value, 0, u64::MAX, path)
+        integer(value, u64::MAX, path)
     }
 }
 

@@ -1,15 +1,16 @@
-//! Macros that define a configuration type and its resolved counterpart together. In the first,
-//! every field is optional and may be `'auto'`; in the second, every field has a value. Both
-//! serialize to the same JSON keys, so a resolved configuration is a valid input: the `config.json`
-//! of a run can be trained again as it is.
+//! Macros that define a configuration type together with its resolved type. All fields of a
+//! configuration type are optional and some may be `'auto'`; the fields of a resolved type have
+//! values. Both types have the same JSON keys, so a resolved configuration is a valid input:
+//! `train()` accepts the `config.json` of a run.
 
-/// Returns the TypeScript name of a resolved type: `ResolvedModel` for `Model`.
+/// Returns the TypeScript name of a resolved type: `ResolvedModel` for `Model`, `ResolvedConfig`
+/// for `ResolvedConfig`.
 pub(crate) fn resolved_name(name: &str) -> String {
     format!("Resolved{}", name.trim_start_matches("Resolved"))
 }
 
-/// Adapts the JSON Schema of a tagged union to what [`tagged_union!`] accepts: a tag alone as a
-/// string, and an object without `type`, which is the first variant.
+/// Extends the JSON Schema of a tagged union by the short forms that [`tagged_union!`] accepts: a
+/// tag alone as a string, and an object without `type` for the first variant.
 pub(crate) fn allow_tag_alone(schema: &mut schemars::Schema) {
     let variants = schema.get_mut("oneOf").and_then(serde_json::Value::as_array_mut);
     if let Some(variants) = variants {
@@ -24,7 +25,7 @@ pub(crate) fn allow_tag_alone(schema: &mut schemars::Schema) {
     }
 }
 
-/// Defines a type that is only ever input: `Input { field: type }`, every field optional.
+/// Defines an input type without a resolved type: `Input { field: type }`. All fields are optional.
 macro_rules! request {
     ($(#[$doc:meta])* $Input:ident {
         $($(#[$field_doc:meta])* $field:ident: $input:ty,)*
@@ -70,8 +71,9 @@ macro_rules! request {
     };
 }
 
-/// Defines a section of the configuration: `Input => Resolved { field: input type => resolved type
-/// }`. Fields in `and { ... }` exist only in the resolved type.
+/// Defines an input type and its resolved type:
+/// `Input => Resolved { field: input type => resolved type }`. Fields in `and { ... }` exist only
+/// in the resolved type.
 macro_rules! config {
     ($(#[$doc:meta])* $Input:ident => $Resolved:ident {
         $($(#[$field_doc:meta])* $field:ident: $input:ty => $resolved:ty,)*
@@ -93,8 +95,8 @@ macro_rules! config {
 }
 
 /// Defines a union with the tag `type`: `Input => Resolved { "tag" Variant(Input => Resolved), }`.
-/// A variant without settings has no parentheses. The tag alone, as a string, stands for its
-/// variant with defaults; an object without `type` is the first variant.
+/// Variants without fields have no parentheses. The tag alone, as a string, is the variant with
+/// default values; an object without `type` is the first variant.
 macro_rules! tagged_union {
     ($(#[$doc:meta])* $Input:ident => $Resolved:ident {
         $(
@@ -118,20 +120,28 @@ macro_rules! tagged_union {
             $($(#[$variant_doc])* #[serde(rename = $tag)] $Variant $(($ResolvedSection))?,)*
         }
 
+        #[cfg(test)]
+        #[allow(dead_code)]
+        impl $Input {
+            /// Tags of all variants.
+            pub(crate) const TAGS: &'static [&'static str] = &[$($tag,)*];
+        }
+
         impl $crate::FromJson for $Input {
             fn from_json_at(
                 value: &serde_json::Value,
                 path: &$crate::KeyPath,
             ) -> $crate::Result<Self> {
-                const TAGS: &[(&str, &str)] = &[$(($tag, $tag),)*];
+                const CHOICES: &[(&str, &str)] = &[$(($tag, $tag),)*];
                 if value.is_string() {
-                    let tag = $crate::from_json::choice(value, TAGS, path)?;
+                    let tag = $crate::from_json::choice(value, CHOICES, path)?;
                     return Self::from_json_at(&serde_json::json!({ "type": tag }), path);
                 }
                 let tag = match value.get("type") {
-                    None | Some(serde_json::Value::Null) => TAGS[0].0,
+                    None | Some(serde_json::Value::Null) => CHOICES[0].0,
                     Some(tag) => {
-                        $crate::from_json::choice(tag, TAGS, &$crate::KeyPath::Key(path, "type"))?
+                        let path = $crate::KeyPath::Key(path, "type");
+                        $crate::from_json::choice(tag, CHOICES, &path)?
                     }
                 };
                 match tag {
@@ -155,19 +165,20 @@ macro_rules! tagged_union {
     }};
 }
 
-/// Defines an enum that is a string in JSON: `Name { "word" Variant, }`.
+/// Defines an enum that is a string in JSON: `Name { "value" Variant, }`.
 macro_rules! string_enum {
     ($(#[$doc:meta])* $Name:ident {
-        $($(#[$variant_doc:meta])* $word:literal $Variant:ident,)*
+        $($(#[$variant_doc:meta])* $value:literal $Variant:ident,)*
     }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize,
                  ts_rs::TS, schemars::JsonSchema)]
-        pub enum $Name { $($(#[$variant_doc])* #[serde(rename = $word)] $Variant,)* }
+        pub enum $Name { $($(#[$variant_doc])* #[serde(rename = $value)] $Variant,)* }
 
         impl $Name {
+            /// Returns the value in JSON.
             pub fn as_str(self) -> &'static str {
-                match self { $($Name::$Variant => $word,)* }
+                match self { $($Name::$Variant => $value,)* }
             }
         }
 
@@ -176,7 +187,7 @@ macro_rules! string_enum {
                 value: &serde_json::Value,
                 path: &$crate::KeyPath,
             ) -> $crate::Result<Self> {
-                $crate::from_json::choice(value, &[$(($word, $Name::$Variant)),*], path)
+                $crate::from_json::choice(value, &[$(($value, $Name::$Variant)),*], path)
             }
         }
     };

@@ -1,4 +1,4 @@
-//! Values that have a short form: `'auto'`, or a name instead of an object.
+//! Values with a short form: `'auto'`, or a name instead of an object.
 
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
@@ -8,7 +8,7 @@ use ts_rs::TS;
 use super::{DataConfig, ModelConfig};
 use crate::{FromJson, KeyPath, Result};
 
-/// A value, or `'auto'` to have it resolved.
+/// Value, or `'auto'` for the default that [`resolve`](crate::resolve) determines.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Auto<T> {
     Auto,
@@ -26,12 +26,12 @@ impl<T> Auto<T> {
 }
 
 impl<T: FromJson> FromJson for Auto<T> {
-    fn from_json_at(value: &Value, at: &KeyPath) -> Result<Self> {
+    fn from_json_at(value: &Value, path: &KeyPath) -> Result<Self> {
         match value.as_str() {
             Some("auto") => Ok(Auto::Auto),
-            _ => T::from_json_at(value, at).map(Auto::Value).map_err(|mut error| {
-                // Errors of nested keys keep their message: 'auto' is not allowed there.
-                if error.at.key == Some(at.to_string()) {
+            _ => T::from_json_at(value, path).map(Auto::Value).map_err(|mut error| {
+                // 'auto' is valid for this key only, not for keys within its value.
+                if error.at.key == Some(path.to_string()) {
                     error.message = error.message.replacen("must be ", "must be 'auto' or ", 1);
                 }
                 error
@@ -40,7 +40,7 @@ impl<T: FromJson> FromJson for Auto<T> {
     }
 }
 
-/// An object, or a name as shorthand for an object with only its first key.
+/// Object, or a name as shorthand for an object that has only its first key.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NameOr<T> {
     Name(String),
@@ -48,23 +48,23 @@ pub enum NameOr<T> {
 }
 
 impl<T: FromJson> FromJson for NameOr<T> {
-    fn from_json_at(value: &Value, at: &KeyPath) -> Result<Self> {
+    fn from_json_at(value: &Value, path: &KeyPath) -> Result<Self> {
         match value {
-            Value::String(_) => String::from_json_at(value, at).map(NameOr::Name),
-            Value::Object(_) => T::from_json_at(value, at).map(NameOr::Config),
-            _ => Err(at.invalid("a string or an object", value)),
+            Value::String(_) => String::from_json_at(value, path).map(NameOr::Name),
+            Value::Object(_) => T::from_json_at(value, path).map(NameOr::Config),
+            _ => Err(path.invalid("a string or an object", value)),
         }
     }
 }
 
-/// Implements serialization, TypeScript type and JSON Schema of a type `word | T`.
-macro_rules! word_or {
-    ($Name:ident, $ts:literal, $Word:pat => $word:expr, $Full:ident, $schema:expr) => {
+/// Implements serialization, TypeScript type and JSON Schema of a type `string | T`.
+macro_rules! string_or {
+    ($Name:ident, $ts:literal, $String:pat => $string:expr, $Value:ident, $schema:expr) => {
         impl<T: Serialize> Serialize for $Name<T> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 match self {
-                    $Word => serializer.serialize_str($word),
-                    $Name::$Full(value) => value.serialize(serializer),
+                    $String => serializer.serialize_str($string),
+                    $Name::$Value(value) => value.serialize(serializer),
                 }
             }
         }
@@ -100,15 +100,15 @@ macro_rules! word_or {
             }
 
             fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                let full = generator.subschema_for::<T>();
-                schemars::json_schema!({ "anyOf": [$schema, full] })
+                let value = generator.subschema_for::<T>();
+                schemars::json_schema!({ "anyOf": [$schema, value] })
             }
         }
     };
 }
 
-word_or!(Auto, "'auto'", Auto::Auto => "auto", Value, serde_json::json!({ "const": "auto" }));
-word_or!(
+string_or!(Auto, "'auto'", Auto::Auto => "auto", Value, serde_json::json!({ "const": "auto" }));
+string_or!(
     NameOr, "string", NameOr::Name(name) => name, Config, serde_json::json!({ "type": "string" })
 );
 

@@ -195,7 +195,7 @@ string_enum! {
 impl Split {
     pub const ALL: [Split; 3] = [Split::Train, Split::Val, Split::Test];
 
-    /// Parses the name of a folder or of a column's value, such as `valid` or `Training`.
+    /// Parses the name of a folder, or a value in a manifest: `valid`, `Training`.
     pub fn from_name(name: &str) -> Option<Split> {
         Some(match name.to_ascii_lowercase().as_str() {
             "train" | "training" => Split::Train,

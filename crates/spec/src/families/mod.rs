@@ -1,6 +1,5 @@
-//! Network families. Each family parses its architecture names into hyperparameters, and has its
-//! default stem and shortcut, in a file of its own. `crates/arch` builds networks from the
-//! hyperparameters.
+//! Network families. The file of a family parses architecture names into hyperparameters and
+//! defines the default stem and shortcut. `crates/arch` builds networks from the hyperparameters.
 
 mod residual;
 mod vgg;
@@ -18,18 +17,29 @@ pub enum Arch {
     Vgg(VggArch),
 }
 
+/// Series of architecture names with a common prefix, such as `resnet18` and `resnet34`.
+struct Series {
+    /// Names of the published architectures.
+    names: &'static [&'static str],
+    /// Parses a name of the series, published or not. Returns `None` for other names.
+    parse: fn(&str) -> Option<Arch>,
+}
+
+/// Returns the series of all families.
+fn all_series() -> impl Iterator<Item = &'static Series> {
+    residual::SERIES.iter().chain(vgg::SERIES)
+}
+
 impl Arch {
-    /// Returns the names of the published architectures. [`Arch::parse`] accepts further ones, such
-    /// as `resnet{6n+2}`.
+    /// Returns the names of the published architectures. [`Arch::parse`] accepts further names,
+    /// such as `resnet26` (`resnet{6n+2}`).
     pub fn names() -> impl Iterator<Item = &'static str> {
-        residual::NAMES.iter().chain(vgg::NAMES).copied()
+        all_series().flat_map(|series| series.names).copied()
     }
 
     /// Parses an architecture name; returns `None` if no such architecture exists.
     pub fn parse(name: &str) -> Option<Arch> {
-        ResidualArch::parse(name)
-            .map(Arch::Residual)
-            .or_else(|| VggArch::parse(name).map(Arch::Vgg))
+        all_series().find_map(|series| (series.parse)(name))
     }
 
     /// Returns whether the network is designed for 32x32 images: three stages, no pooling before
@@ -46,10 +56,10 @@ impl Arch {
         self.default_shortcut().0 != Shortcut::None
     }
 
-    /// Returns the default stem for images that are `small` or not, and the reason.
-    pub(crate) fn default_stem(&self, small: bool) -> (Stem, &'static str) {
+    /// Returns the default stem for small or large images, and the reason.
+    pub(crate) fn default_stem(&self, small_images: bool) -> (Stem, &'static str) {
         match self {
-            Arch::Residual(arch) => arch.default_stem(small),
+            Arch::Residual(arch) => arch.default_stem(small_images),
             Arch::Vgg(_) => vgg::DEFAULT_STEM,
         }
     }
@@ -63,7 +73,7 @@ impl Arch {
     }
 }
 
-/// Parses a number in its canonical form: no sign, no leading zeros.
+/// Parses a number without sign and leading zeros.
 fn parse_number(text: &str) -> Option<u32> {
     text.parse().ok().filter(|number: &u32| number.to_string() == text)
 }
@@ -73,9 +83,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parses_every_listed_name() {
-        for name in Arch::names() {
-            assert!(Arch::parse(name).is_some(), "{name}");
+    fn every_series_parses_its_published_names() {
+        for series in all_series() {
+            assert!(!series.names.is_empty());
+            for name in series.names {
+                assert!((series.parse)(name).is_some(), "{name}");
+            }
         }
     }
 

@@ -1,64 +1,72 @@
-//! Residual networks and the plain networks that they are compared with. [`ResidualArch`] describes
-//! all of them; each series of names has one parsing function in [`SERIES`].
+//! Residual networks, and the plain networks of He et al. 2015 without shortcuts.
 
-use super::parse_number;
+use super::{Arch, Series, parse_number};
 use crate::{Shortcut, Stem};
 
-pub(super) const NAMES: &[&str] = &[
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "resnet101",
-    "resnet152",
-    "resnet20",
-    "resnet32",
-    "resnet44",
-    "resnet56",
-    "resnet110",
-    "resnet1202",
-    "plain18",
-    "plain34",
-    "plain20",
-    "plain32",
-    "plain44",
-    "plain56",
-    "plain110",
-    "preresnet18",
-    "preresnet34",
-    "preresnet50",
-    "preresnet101",
-    "preresnet152",
-    "preresnet200",
-    "preresnet20",
-    "preresnet56",
-    "preresnet110",
-    "preresnet164",
-    "preresnet1001",
-    "resnext50_32x4d",
-    "resnext101_32x8d",
-    "resnext101_64x4d",
-    "wide_resnet50_2",
-    "wide_resnet101_2",
-    "wrn16_8",
-    "wrn28_10",
-    "wrn40_4",
+/// Series of residual networks. Each series has one parsing function.
+pub(super) const SERIES: &[Series] = &[
+    Series {
+        names: &[
+            "resnet18",
+            "resnet34",
+            "resnet50",
+            "resnet101",
+            "resnet152",
+            "resnet20",
+            "resnet32",
+            "resnet44",
+            "resnet56",
+            "resnet110",
+            "resnet1202",
+        ],
+        parse: |name| parse_resnet(name).map(Arch::Residual),
+    },
+    Series {
+        names: &["plain18", "plain34", "plain20", "plain32", "plain44", "plain56", "plain110"],
+        parse: |name| parse_plain(name).map(Arch::Residual),
+    },
+    Series {
+        names: &[
+            "preresnet18",
+            "preresnet34",
+            "preresnet50",
+            "preresnet101",
+            "preresnet152",
+            "preresnet200",
+            "preresnet20",
+            "preresnet56",
+            "preresnet110",
+            "preresnet164",
+            "preresnet1001",
+        ],
+        parse: |name| parse_preresnet(name).map(Arch::Residual),
+    },
+    Series {
+        names: &["resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d"],
+        parse: |name| parse_resnext(name).map(Arch::Residual),
+    },
+    Series {
+        names: &["wide_resnet50_2", "wide_resnet101_2"],
+        parse: |name| parse_wide_resnet(name).map(Arch::Residual),
+    },
+    Series {
+        names: &["wrn16_8", "wrn28_10", "wrn40_4"],
+        parse: |name| parse_wrn(name).map(Arch::Residual),
+    },
 ];
 
-/// Parsing functions of all series of names.
-const SERIES: [fn(&str) -> Option<ResidualArch>; 6] =
-    [parse_resnet, parse_plain, parse_preresnet, parse_resnext, parse_wide_resnet, parse_wrn];
-
-/// Maximum depth of a CIFAR network, that of He et al. 2015.
+/// Maximum depth of a CIFAR network, as in He et al. 2015.
 const MAX_CIFAR_DEPTH: u32 = 1202;
 
 /// Hyperparameters of a residual or plain network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResidualArch {
-    /// Class name of the network in PyTorch's style.
+    /// Class name of the network in the module tree, as in PyTorch.
     pub class: &'static str,
-    /// Bottleneck blocks (1x1, 3x3 and 1x1 convolution) instead of basic blocks (3x3, 3x3).
+    /// Whether blocks are bottlenecks (1x1, 3x3 and 1x1 convolution), not basic blocks (3x3, 3x3).
     pub bottleneck: bool,
-    /// Normalization and ReLU before each convolution instead of after it (He et al. 2016).
+    /// Whether normalization and ReLU precede each convolution (He et al. 2016), instead of
+    /// following it.
     pub preactivation: bool,
     /// Number of blocks in each stage.
     pub blocks: Vec<u32>,
@@ -69,28 +77,27 @@ pub struct ResidualArch {
     pub channels: u32,
     /// Groups of the 3x3 convolution of a bottleneck (Xie et al. 2017); 1 except for ResNeXt.
     pub groups: u32,
-    /// Channels per group of that convolution for 64 `channels`, as torchvision's
-    /// `width_per_group`; 64 except for ResNeXt and Wide ResNet.
+    /// Channels per group of the 3x3 convolution of a bottleneck for 64 `channels`, as
+    /// torchvision's `width_per_group`; 64 except for ResNeXt and Wide ResNet.
     pub width_per_group: u32,
-    /// Designed for 32x32 images: three stages, no pooling before them.
+    /// Whether the network is designed for 32x32 images: three stages, no pooling before them.
     pub is_cifar: bool,
     /// Default shortcut and the reason.
     pub(super) default_shortcut: (Shortcut, &'static str),
 }
 
 impl ResidualArch {
-    pub(super) fn parse(name: &str) -> Option<ResidualArch> {
-        SERIES.iter().find_map(|parse| parse(name))
-    }
-
-    pub(super) fn default_stem(&self, small: bool) -> (Stem, &'static str) {
-        match (self.is_cifar, small) {
-            (true, _) => (Stem::Cifar, "default of CIFAR networks"),
-            (false, small) => default_stem(small),
+    /// Returns the default stem and the reason.
+    pub(super) fn default_stem(&self, small_images: bool) -> (Stem, &'static str) {
+        if self.is_cifar {
+            (Stem::Cifar, "default of CIFAR networks")
+        } else {
+            default_stem(small_images)
         }
     }
 
-    /// An ImageNet ResNet (table 1 of He et al. 2015; depth 200: He et al. 2016).
+    /// Returns the ImageNet ResNet of a depth (table 1 of He et al. 2015; depth 200: He et al.
+    /// 2016).
     fn imagenet(depth: u32) -> Option<ResidualArch> {
         let (blocks, bottleneck) = match depth {
             18 => ([2, 2, 2, 2], false),
@@ -115,8 +122,8 @@ impl ResidualArch {
         })
     }
 
-    /// A CIFAR ResNet: depth 6n+2 (section 4.2 of He et al. 2015), or 9n+2 with bottlenecks (He et
-    /// al. 2016).
+    /// Returns the CIFAR ResNet of a depth: 6n+2 (section 4.2 of He et al. 2015), or 9n+2 with
+    /// bottlenecks (He et al. 2016).
     fn cifar(depth: u32) -> Option<ResidualArch> {
         let (blocks, bottleneck, default_shortcut) = match depth {
             164 | 1001 => ((depth - 2) / 9, true, DEFAULT_SHORTCUT),
@@ -140,31 +147,31 @@ impl ResidualArch {
         })
     }
 
-    /// A ResNet of either kind. Depths that both have are ImageNet's.
+    /// Returns the ResNet of a depth: the ImageNet ResNet if it exists, else the CIFAR ResNet.
     fn with_depth(depth: u32) -> Option<ResidualArch> {
         ResidualArch::imagenet(depth).or_else(|| ResidualArch::cifar(depth))
     }
 
-    /// An ImageNet ResNet of 50, 101 or 152 layers.
+    /// Returns the ImageNet ResNet of 50, 101 or 152 layers.
     fn torchvision_bottleneck(depth: u32) -> Option<ResidualArch> {
         ResidualArch::imagenet(depth).filter(|arch| arch.bottleneck && depth < 200)
     }
 }
 
-/// The default shortcut of most networks.
+/// Default shortcut of most networks, and the reason.
 pub(crate) const DEFAULT_SHORTCUT: (Shortcut, &str) =
     (Shortcut::B, "default of torchvision, and of He et al. 2015 on ImageNet");
 
-/// Returns the default stem of a network that is not made for CIFAR, and the reason.
-pub(crate) fn default_stem(small: bool) -> (Stem, &'static str) {
-    if small {
+/// Returns the default stem of a network that is not designed for CIFAR, and the reason.
+pub(crate) fn default_stem(small_images: bool) -> (Stem, &'static str) {
+    if small_images {
         (Stem::Cifar, "keeps the resolution of small images")
     } else {
         (Stem::Imagenet, "reduces large images to a quarter of their size")
     }
 }
 
-/// Parses `resnet18`, or for CIFAR `resnet{6n+2}` (He et al. 2015).
+/// Parses `resnet18` for ImageNet, or `resnet{6n+2}` for CIFAR (He et al. 2015).
 fn parse_resnet(name: &str) -> Option<ResidualArch> {
     ResidualArch::with_depth(parse_number(name.strip_prefix("resnet")?)?)
 }
@@ -224,7 +231,10 @@ mod tests {
     use super::*;
 
     fn parse(name: &str) -> ResidualArch {
-        ResidualArch::parse(name).unwrap()
+        match Arch::parse(name) {
+            Some(Arch::Residual(arch)) => arch,
+            other => panic!("{name} is parsed as {other:?}"),
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
-//! VGG (Simonyan and Zisserman 2015), with which He et al. 2015 compare their plain networks.
+//! VGG (Simonyan and Zisserman 2015), which He et al. 2015 compare with their plain networks.
 
-use super::parse_number;
+use super::{Arch, Series, parse_number};
 use crate::{Shortcut, Stem};
 
-pub(super) const NAMES: &[&str] =
-    &["vgg11", "vgg13", "vgg16", "vgg19", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"];
+pub(super) const SERIES: &[Series] = &[Series {
+    names: &["vgg11", "vgg13", "vgg16", "vgg19", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"],
+    parse: |name| VggArch::parse(name).map(Arch::Vgg),
+}];
 
 pub(super) const DEFAULT_STEM: (Stem, &str) = (Stem::Imagenet, "VGG has no other stem");
 pub(super) const DEFAULT_SHORTCUT: (Shortcut, &str) = (Shortcut::None, "VGG has no shortcuts");
@@ -19,14 +21,14 @@ pub struct VggArch {
 }
 
 impl VggArch {
-    /// Parses `vgg16`, or with batch normalization `vgg16_bn`.
-    pub(super) fn parse(name: &str) -> Option<VggArch> {
+    /// Parses `vgg16`, or `vgg16_bn` for a network with batch normalization.
+    fn parse(name: &str) -> Option<VggArch> {
         let name = name.strip_prefix("vgg")?;
         let (depth, batch_norm) = match name.strip_suffix("_bn") {
             Some(depth) => (depth, true),
             None => (name, false),
         };
-        // Table 1, columns A, B, D and E.
+        // Table 1 of the paper, columns A, B, D and E.
         let convolutions = match parse_number(depth)? {
             11 => [1, 1, 2, 2, 2],
             13 => [2, 2, 2, 2, 2],

@@ -1,4 +1,4 @@
-//! Where images are augmented: in the data-loading threads, or on the device that holds them.
+//! Executor of cropping, flipping and normalization: the data-loading threads, or the device.
 
 use serde_json::json;
 
@@ -6,12 +6,12 @@ use super::Reasons;
 use super::ranges::invalid;
 use crate::*;
 
-/// Divisor of the free GPU memory that images may take; training needs the rest.
+/// Images may take the free GPU memory divided by this number; training needs the rest.
 const MEMORY_DIVISOR: u64 = 4;
 const MIB: u64 = 1 << 20;
 
 /// # Errors
-/// `E_CONFIG` for `device` if the images or transforms need the data-loading threads.
+/// `E_CONFIG` for `device` if only the data-loading threads support the images or transforms.
 pub(super) fn resolve_augment_on(
     config: &TrainConfig,
     data: &Data,
@@ -21,36 +21,37 @@ pub(super) fn resolve_augment_on(
     machine: &MachineInfo,
     reasons: &mut Reasons,
 ) -> Result<AugmentOn> {
-    let obstacle = obstacle(data, transform, facts);
-    let augment_on = reasons.pick("augmentOn", &config.augment_on, || {
+    let workers_only = reason_for_workers(data, transform, facts);
+    let augment_on = reasons.resolve_auto("augmentOn", &config.augment_on, || {
         let workers = |reason: String| (AugmentOn::Workers, reason);
-        match (device, &obstacle, machine.cuda_free_memory) {
+        match (device, &workers_only, machine.cuda_free_memory) {
             (Device::Cpu, ..) => workers("the device is the CPU".into()),
-            (Device::Cuda, Some(obstacle), _) => workers(obstacle.clone()),
+            (Device::Cuda, Some(reason), _) => workers(reason.clone()),
             (Device::Cuda, None, None) => workers("the free GPU memory is unknown".into()),
             (Device::Cuda, None, Some(free)) => {
                 let fraction = config.memory_fraction.unwrap_or(1.0).clamp(0.0, 1.0);
                 let max = (free as f64 * fraction) as u64 / MEMORY_DIVISOR;
                 let required = device_bytes(data, transform, facts);
-                let takes = format!("the images take {} MiB", required.div_ceil(MIB));
+                let images = format!("the images take {} MiB", required.div_ceil(MIB));
                 let limit = format!("a quarter of the free GPU memory ({} MiB)", max / MIB);
                 if required <= max {
-                    (AugmentOn::Device, format!("{takes}, at most {limit}"))
+                    (AugmentOn::Device, format!("{images} and fit into {limit}"))
                 } else {
-                    workers(format!("{takes}, more than {limit}"))
+                    workers(format!("{images}, more than {limit}"))
                 }
             }
         }
     });
-    match (augment_on, obstacle) {
-        (AugmentOn::Device, Some(obstacle)) => {
-            Err(invalid("augmentOn", &format!("'workers': {obstacle}"), json!(augment_on)))
+    match (augment_on, workers_only) {
+        (AugmentOn::Device, Some(reason)) => {
+            Err(invalid("augmentOn", &format!("'workers': {reason}"), json!(augment_on)))
         }
         (AugmentOn::Device, None) | (AugmentOn::Workers, _) => Ok(augment_on),
     }
 }
 
-/// Returns the bytes that training and validation images take on the device, including padding.
+/// Returns the size of all training and validation images on the device in bytes, including
+/// padding.
 pub fn device_bytes(data: &Data, transform: &Transform, facts: &DatasetInfo) -> u64 {
     let padding = match &transform.crop {
         Crop::Pad(pad) => pad.padding,
@@ -61,10 +62,10 @@ pub fn device_bytes(data: &Data, transform: &Transform, facts: &DatasetInfo) -> 
     images * side * side * u64::from(data.channels)
 }
 
-/// Returns the reason why the device cannot augment the images, if there is one.
-fn obstacle(data: &Data, transform: &Transform, facts: &DatasetInfo) -> Option<String> {
+/// Returns why only the data-loading threads can augment the images, or `None` if the device can.
+fn reason_for_workers(data: &Data, transform: &Transform, facts: &DatasetInfo) -> Option<String> {
     let size = data.image_size;
-    let workers_only = |key: &str| Some(format!("only workers support this `{key}`"));
+    let workers_only = |key: &str| Some(format!("only workers support the configured `{key}`"));
     match transform {
         _ if facts.decoded_bytes.is_some() => Some("workers decode the image files".into()),
         _ if facts.image_size != Some([size; 2]) => {
@@ -99,8 +100,9 @@ fn obstacle(data: &Data, transform: &Transform, facts: &DatasetInfo) -> Option<S
 mod tests {
     use super::*;
 
-    /// 240 grayscale images of 28x28 pixels in memory: 304 KiB with a padding of 4 pixels.
-    fn small() -> DatasetInfo {
+    /// Returns a data set of 240 grayscale images of 28x28 pixels in memory: 304 KiB with a padding
+    /// of 4 pixels.
+    fn small_images() -> DatasetInfo {
         let classes = vec!["ant".into(), "bee".into()];
         DatasetInfo { train: 240, ..DatasetInfo::unknown(classes, 1, Some([28; 2])) }
     }
@@ -121,56 +123,60 @@ mod tests {
 
     #[test]
     fn in_memory_images_default_to_a_gpu_with_enough_memory() {
-        let on = |config, free| resolved(config, &small(), Some(free)).unwrap();
+        let resolve = |config, free| resolved(config, &small_images(), Some(free)).unwrap();
         let bytes = 240 * 36 * 36;
-        let (on_device, reason) = on(json!({}), 4 * bytes);
-        assert!(on_device == AugmentOn::Device && reason.contains("take 1 MiB"), "{reason}");
-        let (on_device, reason) = on(json!({}), 4 * bytes - 1);
+        let (augment_on, reason) = resolve(json!({}), 4 * bytes);
+        assert!(augment_on == AugmentOn::Device && reason.contains("take 1 MiB"), "{reason}");
+        let (augment_on, reason) = resolve(json!({}), 4 * bytes - 1);
         assert!(
-            on_device == AugmentOn::Workers && reason.contains("more than a quarter"),
+            augment_on == AugmentOn::Workers && reason.contains("more than a quarter"),
             "{reason}"
         );
-        assert_eq!(on(json!({ "memoryFraction": 0.5 }), 4 * bytes).0, AugmentOn::Workers);
-        assert_eq!(on(json!({ "transform": { "crop": "none" } }), 3 * bytes).0, AugmentOn::Device);
-        let explicit = on(json!({ "augmentOn": "device" }), 1);
-        assert_eq!(explicit, (AugmentOn::Device, String::new()));
+        assert_eq!(resolve(json!({ "memoryFraction": 0.5 }), 4 * bytes).0, AugmentOn::Workers);
+        let uncropped = json!({ "transform": { "crop": "none" } });
+        assert_eq!(resolve(uncropped, 3 * bytes).0, AugmentOn::Device);
+        let configured = resolve(json!({ "augmentOn": "device" }), 1);
+        assert_eq!(configured, (AugmentOn::Device, String::new()));
     }
 
     #[test]
-    fn the_cpu_is_only_used_as_device_on_request() {
-        let (on, reason) = resolved(json!({}), &small(), None).unwrap();
-        assert!(on == AugmentOn::Workers && reason.contains("CPU"), "{reason}");
-        let (on, _) = resolved(json!({ "augmentOn": "device" }), &small(), None).unwrap();
-        assert_eq!(on, AugmentOn::Device);
+    fn the_cpu_augments_as_device_only_if_configured() {
+        let (augment_on, reason) = resolved(json!({}), &small_images(), None).unwrap();
+        assert!(augment_on == AugmentOn::Workers && reason.contains("CPU"), "{reason}");
+        let config = json!({ "augmentOn": "device" });
+        let (augment_on, _) = resolved(config, &small_images(), None).unwrap();
+        assert_eq!(augment_on, AugmentOn::Device);
     }
 
     #[test]
-    fn obstacles_are_reasons_for_auto_and_errors_for_device() {
-        let files = DatasetInfo { decoded_bytes: Some(1), ..small() };
-        let wide = DatasetInfo { image_size: Some([28, 30]), ..small() };
-        let color = DatasetInfo { channels: 3, ..small() };
-        for (facts, transform, reason) in [
+    fn unsupported_transforms_select_workers_and_reject_device() {
+        let small = small_images();
+        let files = DatasetInfo { decoded_bytes: Some(1), ..small_images() };
+        let wide = DatasetInfo { image_size: Some([28, 30]), ..small_images() };
+        let color = DatasetInfo { channels: 3, ..small_images() };
+        for (facts, transform, expected) in [
             (&files, json!({}), "files"),
             (&wide, json!({}), "not 28 x 28"),
-            (&small(), json!({ "evalResize": 32 }), "transform.evalResize"),
-            (&small(), json!({ "crop": "random-resized" }), "transform.crop"),
-            (&small(), json!({ "crop": "random-short-side" }), "transform.crop"),
-            (&small(), json!({ "policy": "randaugment" }), "transform.policy"),
-            (&small(), json!({ "policy": "trivialaugment" }), "transform.policy"),
+            (&small, json!({ "evalResize": 32 }), "transform.evalResize"),
+            (&small, json!({ "crop": "random-resized" }), "transform.crop"),
+            (&small, json!({ "crop": "random-short-side" }), "transform.crop"),
+            (&small, json!({ "policy": "randaugment" }), "transform.policy"),
+            (&small, json!({ "policy": "trivialaugment" }), "transform.policy"),
             (&color, json!({ "color": "pca" }), "transform.color"),
-            (&small(), json!({ "erase": "cutout" }), "transform.erase"),
-            (&small(), json!({ "mix": "mixup" }), "transform.mix"),
+            (&small, json!({ "erase": "cutout" }), "transform.erase"),
+            (&small, json!({ "mix": "mixup" }), "transform.mix"),
         ] {
             let mut config = json!({ "data": { "imageSize": 28 }, "transform": transform });
-            let (on, found) = resolved(config.clone(), facts, Some(1 << 30)).unwrap();
-            assert!(on == AugmentOn::Workers && found.contains(reason), "{transform}: {found}");
+            let (augment_on, reason) = resolved(config.clone(), facts, Some(1 << 30)).unwrap();
+            assert_eq!(augment_on, AugmentOn::Workers);
+            assert!(reason.contains(expected), "{transform}: {reason}");
             config["augmentOn"] = json!("device");
             let error = resolved(config, facts, Some(1 << 30)).unwrap_err();
             assert_eq!(
                 (error.code, error.at.key.as_deref()),
                 (ErrorCode::Config, Some("augmentOn"))
             );
-            assert!(error.message.contains(reason) && error.hint.is_some(), "{error}");
+            assert!(error.message.contains(expected) && error.hint.is_some(), "{error}");
         }
     }
 }

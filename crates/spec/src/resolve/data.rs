@@ -1,4 +1,4 @@
-//! The data section: validation split, image size and channels.
+//! Section `data`: validation split, image size and channels.
 
 use serde_json::json;
 
@@ -17,13 +17,14 @@ pub(super) fn resolve_data(
     let config = config.data();
     let validation = resolve_validation(&config, facts, reasons)?;
 
-    let channels = reasons.pick("data.channels", &config.channels, || {
+    let channels = reasons.resolve_auto("data.channels", &config.channels, || {
         (facts.channels, "channels of the images".into())
     });
     check_channels(channels)?;
 
-    let image_size = reasons
-        .pick("data.imageSize", &config.image_size, || default_image_size(facts, fine_tunes));
+    let image_size = reasons.resolve_auto("data.imageSize", &config.image_size, || {
+        default_image_size(facts, fine_tunes)
+    });
     check_image_size(image_size)?;
 
     if let Some(limit) = config.limit {
@@ -35,10 +36,14 @@ pub(super) fn resolve_data(
         facts.image_size.map(|[height, width]| vec![facts.train, height, width, facts.channels]);
     if config.fingerprint.as_ref().is_some_and(|expected| *expected != facts.fingerprint) {
         let found = &facts.fingerprint;
-        return Err(mismatch(facts, "fingerprint", format!("their fingerprint is {found}")));
+        return Err(mismatch(facts, "fingerprint", &format!("their fingerprint is {found}")));
     }
     if config.shape.is_some() && config.shape != shape {
-        return Err(mismatch(facts, "shape", format!("their shape is {shape:?}")));
+        let difference = match &shape {
+            Some(shape) => format!("their shape is {shape:?}"),
+            None => "their sizes differ from each other".into(),
+        };
+        return Err(mismatch(facts, "shape", &difference));
     }
     let (fingerprint, shape) = match facts.format {
         DataFormat::Arrays => (Some(facts.fingerprint.clone()), shape),
@@ -65,16 +70,17 @@ pub(super) fn resolve_data(
     })
 }
 
-/// Resolves the share or number of training images held out for validation.
+/// Resolves the fraction or number of training images held out for validation.
 fn resolve_validation(
     config: &DataConfig,
     facts: &DatasetInfo,
     reasons: &mut Reasons,
 ) -> Result<f64> {
-    let validation = reasons.pick("data.validation", &config.validation, || match facts.val {
-        0 => (0.1, "the data set has no validation split".into()),
-        _ => (0.0, "the data set has a validation split".into()),
-    });
+    let validation =
+        reasons.resolve_auto("data.validation", &config.validation, || match facts.val {
+            0 => (0.1, "the data set has no validation split".into()),
+            _ => (0.0, "the data set has a validation split".into()),
+        });
     let max = facts.train / 2;
     let is_fraction = (0.0..=0.5).contains(&validation);
     let is_count = validation.fract() == 0.0 && (1.0..=f64::from(max)).contains(&validation);
@@ -87,8 +93,10 @@ fn resolve_validation(
     Ok(validation)
 }
 
-fn mismatch(facts: &DatasetInfo, key: &str, found: String) -> Error {
-    let message = format!("the images of {} differ from the expected ones: {found}", facts.source);
+/// Returns the `E_MISMATCH` error for images that differ from `data.<key>`.
+fn mismatch(facts: &DatasetInfo, key: &str, difference: &str) -> Error {
+    let source = &facts.source;
+    let message = format!("the images of {source} do not match `data.{key}`: {difference}");
     Error::new(ErrorCode::Mismatch, message)
         .key(format!("data.{key}"))
         .hint(format!("Restore the original images, or omit `data.{key}`."))
@@ -100,7 +108,8 @@ pub(super) fn check_num_classes(facts: &DatasetInfo) -> Result<()> {
     match facts.classes.len() {
         0 | 1 => {
             let (source, count) = (&facts.source, facts.classes.len());
-            let message = format!("{source} has {count} class; a classifier needs at least two");
+            let classes = if count == 1 { "class" } else { "classes" };
+            let message = format!("{source} has {count} {classes}; a classifier needs at least 2");
             Err(Error::new(ErrorCode::DataUnusable, message)
                 .key("data")
                 .hint("Put each class in its own folder: photos/cats/*.jpg, photos/dogs/*.jpg."))

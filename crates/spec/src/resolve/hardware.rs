@@ -5,8 +5,8 @@ use super::ranges::{check_range, check_threads};
 use crate::*;
 
 const MIB: u64 = 1 << 20;
-/// Maximum size of the cache in MiB if the free memory is unknown.
-const CACHE_IF_MEMORY_UNKNOWN: u64 = 1024;
+/// Maximum default size of the cache in MiB if the free memory is unknown.
+const MAX_CACHE_WITHOUT_MEMORY_INFO: u64 = 1024;
 /// Bytes of each cached image in addition to its pixels.
 const CACHE_OVERHEAD: u64 = 128;
 
@@ -30,7 +30,7 @@ pub(super) fn resolve_hardware(
     machine: &MachineInfo,
     reasons: &mut Reasons,
 ) -> Result<Hardware> {
-    let device = reasons.pick("device", &config.device, || {
+    let device = reasons.resolve_auto("device", &config.device, || {
         if machine.cuda {
             (Device::Cuda, "a CUDA device is available".into())
         } else {
@@ -43,19 +43,24 @@ pub(super) fn resolve_hardware(
             .hint("Omit `device` to train on the CPU."));
     }
     let precision =
-        reasons.pick("precision", &config.precision, || default_precision(device, machine));
-    let memory_format = reasons.pick("memoryFormat", &config.memory_format, || match precision {
-        Precision::Fp64 => (MemoryFormat::Contiguous, "fp64 convolutions are equally fast".into()),
-        Precision::Fp32 | Precision::Bf16 | Precision::Fp16 => {
-            (MemoryFormat::ChannelsLast, "convolutions are faster".into())
-        }
-    });
+        reasons.resolve_auto("precision", &config.precision, || default_precision(device, machine));
+    let memory_format =
+        reasons.resolve_auto("memoryFormat", &config.memory_format, || match precision {
+            Precision::Fp64 => (
+                MemoryFormat::Contiguous,
+                "fp64 convolutions are equally fast in both formats".into(),
+            ),
+            Precision::Fp32 | Precision::Bf16 | Precision::Fp16 => {
+                (MemoryFormat::ChannelsLast, "convolutions are faster than in `contiguous`".into())
+            }
+        });
     let one_per_core = || (machine.cores, "one per physical core".to_string());
-    let threads = reasons.pick("threads", &config.threads, one_per_core);
+    let threads = reasons.resolve_auto("threads", &config.threads, one_per_core);
     check_threads("threads", threads)?;
-    let workers = reasons.pick("workers", &config.workers, one_per_core);
+    let workers = reasons.resolve_auto("workers", &config.workers, one_per_core);
     check_threads("workers", workers)?;
-    let cache = reasons.pick("cache", &config.cache, || default_cache(budget, facts, machine));
+    let cache =
+        reasons.resolve_auto("cache", &config.cache, || default_cache(budget, facts, machine));
     if let Some(fraction) = config.memory_fraction {
         let is_valid = fraction > 0.0 && fraction <= 1.0;
         check_range("memoryFraction", fraction, is_valid, "above 0 and at most 1")?;
@@ -89,19 +94,20 @@ fn default_cache(budget: &Budget, facts: &DatasetInfo, machine: &MachineInfo) ->
         return (0, "the images are already in memory".into());
     };
     if budget.epochs == Some(1) {
-        return (0, "every image is read once".into());
+        return (0, "a single epoch decodes every image once".into());
     }
     let (max, limit) = match machine.free_memory {
         Some(free) => (free / 4 / MIB, "a quarter of the free memory"),
-        None => (CACHE_IF_MEMORY_UNKNOWN, "the free memory is unknown"),
+        None => (MAX_CACHE_WITHOUT_MEMORY_INFO, "the free memory is unknown"),
     };
     let images = u64::from(facts.train) + u64::from(facts.val);
     let required = (decoded_bytes + CACHE_OVERHEAD * images).div_ceil(MIB);
     if required <= max {
-        (required as u32, "all training and validation images fit".into())
+        (required as u32, "size of all training and validation images".into())
     } else {
-        let reason =
-            format!("{limit}; all images would take {required} MiB, the rest is decoded again");
+        let reason = format!(
+            "{limit}; all images take {required} MiB, the others are decoded in every epoch"
+        );
         (max.min(u32::MAX.into()) as u32, reason)
     }
 }

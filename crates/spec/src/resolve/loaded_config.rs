@@ -1,13 +1,13 @@
-//! Checks of the configuration in a checkpoint. A checkpoint contains a resolved configuration, but
-//! the file may come from anywhere.
+//! Checks of the resolved configuration in a checkpoint, which may come from an untrusted source.
 
 use super::data::check_num_classes;
 use super::ranges::{check_channels, check_image_size, check_threads};
 use super::transform::{check_decode_short_side, check_eval_resize, check_normalization};
 use crate::{DatasetInfo, ResolvedConfig, Result};
 
-/// Checks the values that image preprocessing and class names depend on. Values that only training
-/// uses are checked when training starts, so that stricter rules do not reject old checkpoints.
+/// Checks the values that inference depends on: class names and image preprocessing. Values that
+/// only training uses are checked when training starts, so that stricter checks do not reject old
+/// checkpoints.
 ///
 /// # Errors
 /// `E_CONFIG` and `E_DATA_UNUSABLE`, with the key.

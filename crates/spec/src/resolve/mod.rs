@@ -1,6 +1,6 @@
 //! Resolution: replaces every `auto` and every missing key by a value with a reason, and checks all
-//! values. Values depend on the data set and on the capabilities of the machine, never on timing,
-//! so a configuration always means the same run on the same kind of machine.
+//! values. Values depend on the data set and on the capabilities of the machine, never on time
+//! measurements, so that a configuration resolves to the same run on the same kind of machine.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -42,15 +42,15 @@ use training::{
 use transform::resolve_transform;
 pub use transform::{IMAGENET_MEAN, IMAGENET_STD};
 
-/// Maximum side in pixels of small images, which keep their size and get the CIFAR stem.
+/// Maximum side length in pixels of small images, which keep their size and get the CIFAR stem.
 const MAX_SMALL_IMAGE: u32 = 96;
 
 /// Resolves a training configuration for a data set and a machine.
 ///
 /// # Errors
 /// `E_CONFIG` for a value that is out of range or contradicts another, `E_DEVICE` for a device that
-/// the machine does not have, `E_DATA_UNUSABLE` for data that no classifier can be trained on,
-/// `E_MISMATCH` for other images than recorded.
+/// the machine does not have, `E_DATA_UNUSABLE` for fewer than two classes, `E_MISMATCH` for images
+/// that differ from `data.fingerprint` or `data.shape`.
 pub fn resolve(
     config: &TrainConfig,
     facts: &DatasetInfo,
@@ -65,7 +65,7 @@ pub fn resolve(
     let has_val = facts.val > 0 || data.validation > 0.0;
     let transform = config.transform.clone().unwrap_or_default();
     let transform = resolve_transform(&transform, &data, facts, &mut reasons)?;
-    let model = resolve_model(&config.model(), task.small, &mut reasons);
+    let model = resolve_model(&config.model(), task.small_images, &mut reasons);
     let budget = resolve_budget(config, task, &mut reasons)?;
     let batch_size = resolve_batch_size(config, task, &mut reasons)?;
     let monitor = resolve_monitor(config, has_val, &mut reasons)?;
@@ -124,7 +124,7 @@ pub fn resolve(
 }
 
 fn resolve_batch_size(config: &TrainConfig, task: Task, reasons: &mut Reasons) -> Result<u32> {
-    let batch_size = reasons.pick("batchSize", &config.batch_size, || task.batch_size());
+    let batch_size = reasons.resolve_auto("batchSize", &config.batch_size, || task.batch_size());
     check_batch_size(batch_size)?;
     Ok(batch_size)
 }
@@ -140,7 +140,7 @@ fn check_batch_size(batch_size: u32) -> Result<()> {
 }
 
 fn resolve_monitor(config: &TrainConfig, has_val: bool, reasons: &mut Reasons) -> Result<Metric> {
-    let monitor = reasons.pick("monitor", &config.monitor, || {
+    let monitor = reasons.resolve_auto("monitor", &config.monitor, || {
         if has_val {
             (Metric::ValAccuracy, "there is a validation split".to_string())
         } else {
@@ -160,7 +160,7 @@ fn check_metric(key: &str, metric: Metric, has_val: bool) -> Result<()> {
             Err(invalid(key, expected, json!(metric))
                 .hint("Set `data.validation` to 0.1, or use 'train.loss'."))
         }
-        _ => Ok(()),
+        Metric::TrainLoss | Metric::TrainAccuracy | Metric::ValLoss | Metric::ValAccuracy => Ok(()),
     }
 }
 
@@ -185,7 +185,7 @@ fn resolve_out(
     model: &Model,
     reasons: &mut Reasons,
 ) -> String {
-    reasons.pick("out", &config.out, || {
+    reasons.resolve_auto("out", &config.out, || {
         let name = Path::new(&facts.source).file_stem().and_then(|name| name.to_str());
         let out = format!("runs/{}-{}", name.unwrap_or("data"), model.arch);
         (out, "name of the data set and of the network".into())
@@ -197,8 +197,9 @@ fn resolve_out(
 struct Reasons(BTreeMap<String, String>);
 
 impl Reasons {
-    /// Returns the configured value; without one, that of `default`, whose reason is recorded.
-    fn pick<T: Clone>(
+    /// Returns the configured value. For `auto` or a missing key, returns the value of `default`
+    /// and records its reason.
+    fn resolve_auto<T: Clone>(
         &mut self,
         key: &str,
         configured: &Option<Auto<T>>,
@@ -233,7 +234,7 @@ mod tests {
         }
     }
 
-    fn small() -> DatasetInfo {
+    fn small_images() -> DatasetInfo {
         DatasetInfo {
             channels: 1,
             image_size: Some([28, 28]),
@@ -258,7 +259,7 @@ mod tests {
 
     #[test]
     fn small_images_default_to_a_cifar_network() {
-        let config = resolved(json!({}), &DatasetInfo { train: 60_000, ..small() }).unwrap();
+        let config = resolved(json!({}), &DatasetInfo { train: 60_000, ..small_images() }).unwrap();
         assert_eq!((config.model.arch.as_str(), config.model.stem), ("resnet20", Stem::Cifar));
         assert_eq!(config.transform.crop, Crop::Pad(PadCrop { padding: 4 }));
         assert_eq!((config.data.image_size, config.batch_size), (28, 128));
@@ -275,18 +276,18 @@ mod tests {
 
     #[test]
     fn large_images_are_decoded_at_twice_the_evaluation_size() {
-        let side = |transform: Value| {
+        let decode_short_side = |transform: Value| {
             let facts = DatasetInfo { train: 60_000, ..facts() };
             let config = resolved(json!({ "transform": transform }), &facts)?;
             Ok::<_, Error>(config.transform.decode_short_side)
         };
-        assert_eq!(side(json!({})).unwrap(), 512);
-        assert_eq!(side(json!({ "evalResize": 224 })).unwrap(), 448);
-        for given in [0, 256, 4000] {
-            assert_eq!(side(json!({ "decodeShortSide": given })).unwrap(), given);
+        assert_eq!(decode_short_side(json!({})).unwrap(), 512);
+        assert_eq!(decode_short_side(json!({ "evalResize": 224 })).unwrap(), 448);
+        for side in [0, 256, 4000] {
+            assert_eq!(decode_short_side(json!({ "decodeShortSide": side })).unwrap(), side);
         }
-        for given in [1, 255, 65_536] {
-            let error = side(json!({ "decodeShortSide": given })).unwrap_err();
+        for side in [1, 255, 65_536] {
+            let error = decode_short_side(json!({ "decodeShortSide": side })).unwrap_err();
             assert_eq!(error.at.key.as_deref(), Some("transform.decodeShortSide"));
             assert!(error.message.contains("evalResize"), "{error}");
         }
@@ -301,15 +302,15 @@ mod tests {
             let config = resolve(&config, &facts, &machine).unwrap();
             (config.cache, config.reasons.get("cache").cloned().unwrap_or_default())
         };
-        let (some, gb) = (json!({}), 1u64 << 30);
-        assert_eq!(cache(some.clone(), None, Some(gb)).0, 0);
-        // 240 images of 128 bytes overhead each.
-        assert_eq!(cache(some.clone(), Some(100 << 20), Some(gb)).0, 101);
-        let (part, reason) = cache(some.clone(), Some(gb), Some(2 * gb));
-        assert_eq!(part, 512);
+        let (empty, gib) = (json!({}), 1u64 << 30);
+        assert_eq!(cache(empty.clone(), None, Some(gib)).0, 0);
+        // 240 images with an overhead of 128 bytes each.
+        assert_eq!(cache(empty.clone(), Some(100 << 20), Some(gib)).0, 101);
+        let (size, reason) = cache(empty.clone(), Some(gib), Some(2 * gib));
+        assert_eq!(size, 512);
         assert!(reason.contains("a quarter") && reason.contains("1025 MiB"), "{reason}");
-        assert_eq!(cache(some, Some(9 * gb), None).0, 1024);
-        assert_eq!(cache(json!({ "epochs": 1 }), Some(1 << 20), Some(gb)).0, 0);
+        assert_eq!(cache(empty, Some(9 * gib), None).0, 1024);
+        assert_eq!(cache(json!({ "epochs": 1 }), Some(1 << 20), Some(gib)).0, 0);
         assert_eq!(
             cache(json!({ "epochs": 1, "cache": 7 }), Some(1 << 20), None),
             (7, String::new())
@@ -318,14 +319,14 @@ mod tests {
 
     #[test]
     fn the_split_seed_defaults_to_the_seed() {
-        let split = |config| resolved(config, &small()).unwrap().data.split_seed;
-        assert_eq!(split(json!({ "seed": 7 })), 7);
-        assert_eq!(split(json!({ "seed": 7, "data": { "splitSeed": 0 } })), 0);
+        let split_seed = |config| resolved(config, &small_images()).unwrap().data.split_seed;
+        assert_eq!(split_seed(json!({ "seed": 7 })), 7);
+        assert_eq!(split_seed(json!({ "seed": 7, "data": { "splitSeed": 0 } })), 0);
     }
 
     #[test]
     fn records_a_reason_for_each_auto_value_only() {
-        let config = resolved(json!({ "batchSize": 7 }), &small()).unwrap();
+        let config = resolved(json!({ "batchSize": 7 }), &small_images()).unwrap();
         assert!(!config.reasons.contains_key("batchSize"));
         for key in ["precision", "model.arch", "transform.flip", "monitor", "data.validation"] {
             assert!(config.reasons.contains_key(key), "{key}");
@@ -333,19 +334,12 @@ mod tests {
     }
 
     #[test]
-    fn a_resolved_configuration_resolves_to_itself() {
-        for schedule in [
-            "cosine",
-            "constant",
-            "multistep",
-            "plateau",
-            "step",
-            "linear",
-            "polynomial",
-            "one-cycle",
-        ] {
-            let once = resolved(json!({ "schedule": schedule, "epochs": 8 }), &small()).unwrap();
-            let mut twice = resolved(serde_json::to_value(&once).unwrap(), &small()).unwrap();
+    fn resolved_schedules_resolve_to_themselves() {
+        for schedule in ScheduleConfig::TAGS {
+            let config = json!({ "schedule": schedule, "epochs": 8 });
+            let once = resolved(config, &small_images()).unwrap();
+            let mut twice =
+                resolved(serde_json::to_value(&once).unwrap(), &small_images()).unwrap();
             assert!(twice.reasons.is_empty());
             twice.reasons = once.reasons.clone();
             assert_eq!(once, twice);
@@ -353,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn every_resolved_choice_resolves_to_itself() {
+    fn resolved_configurations_resolve_to_themselves() {
         for config in [
             json!({ "optimizer": "adam" }),
             json!({ "optimizer": "adamw" }),
@@ -371,8 +365,9 @@ mod tests {
             json!({ "model": { "weights": "x.pth", "freeze": ["conv1"] } }),
             json!({ "model": { "bottleneckStride": "1x1" } }),
         ] {
-            let once = resolved(config, &small()).unwrap();
-            let mut twice = resolved(serde_json::to_value(&once).unwrap(), &small()).unwrap();
+            let once = resolved(config, &small_images()).unwrap();
+            let mut twice =
+                resolved(serde_json::to_value(&once).unwrap(), &small_images()).unwrap();
             twice.reasons = once.reasons.clone();
             assert_eq!(once, twice);
         }
@@ -422,7 +417,7 @@ mod tests {
             ("schedule.factor", json!({ "schedule": { "type": "plateau", "factor": 1 } })),
             ("monitor", json!({ "monitor": "val.loss", "data": { "validation": 0 } })),
         ] {
-            let error = resolved(config.clone(), &small()).expect_err(&config.to_string());
+            let error = resolved(config.clone(), &small_images()).expect_err(&config.to_string());
             assert_eq!(error.code, ErrorCode::Config);
             assert_eq!(error.at.key.as_deref(), Some(key), "{config}");
             assert!(error.hint.is_some(), "{config}");
@@ -432,76 +427,82 @@ mod tests {
     #[test]
     fn validation_accepts_a_number_of_images() {
         let config = json!({ "data": { "source": "x", "validation": 120 } });
-        let config = resolved(config, &small()).unwrap();
+        let config = resolved(config, &small_images()).unwrap();
         assert_eq!(config.data.validation, 120.0);
         assert_eq!(config.monitor, Metric::ValAccuracy);
     }
 
     #[test]
     fn in_memory_images_must_match_the_recorded_shape_and_hash() {
-        let arrays = DatasetInfo { format: DataFormat::Arrays, fingerprint: "0".into(), ..small() };
+        let arrays =
+            DatasetInfo { format: DataFormat::Arrays, fingerprint: "0".into(), ..small_images() };
         let config = resolved(json!({}), &arrays).unwrap();
         assert_eq!(config.data.shape, Some(vec![240, 28, 28, 1]));
         assert_eq!(config.data.fingerprint.as_deref(), Some("0"));
-        let again = serde_json::to_value(&config).unwrap();
-        assert!(resolved(again.clone(), &arrays).is_ok());
-        let others = DatasetInfo { fingerprint: "1".into(), ..arrays.clone() };
-        let error = resolved(again.clone(), &others).unwrap_err();
+        let recorded = serde_json::to_value(&config).unwrap();
+        assert!(resolved(recorded.clone(), &arrays).is_ok());
+        let other_pixels = DatasetInfo { fingerprint: "1".into(), ..arrays.clone() };
+        let error = resolved(recorded.clone(), &other_pixels).unwrap_err();
         assert_eq!(error.code, ErrorCode::Mismatch);
         assert_eq!(error.at.key.as_deref(), Some("data.fingerprint"));
-        let fewer = DatasetInfo { train: 239, ..arrays };
-        assert_eq!(resolved(again, &fewer).unwrap_err().at.key.as_deref(), Some("data.shape"));
-        assert_eq!(resolved(json!({}), &small()).unwrap().data.fingerprint, None);
+        let fewer = DatasetInfo { train: 239, ..arrays.clone() };
+        let error = resolved(recorded.clone(), &fewer).unwrap_err();
+        assert_eq!(error.at.key.as_deref(), Some("data.shape"));
+        assert!(error.message.ends_with("their shape is [239, 28, 28, 1]"), "{error}");
+        let mixed_sizes = DatasetInfo { image_size: None, ..arrays };
+        let error = resolved(recorded, &mixed_sizes).unwrap_err();
+        assert!(error.message.ends_with("their sizes differ from each other"), "{error}");
+        assert_eq!(resolved(json!({}), &small_images()).unwrap().data.fingerprint, None);
     }
 
     #[test]
-    fn rejects_a_missing_device_instead_of_falling_back_to_the_cpu() {
-        let error = resolved(json!({ "device": "cuda" }), &small()).unwrap_err();
+    fn rejects_cuda_without_a_device_instead_of_falling_back_to_the_cpu() {
+        let error = resolved(json!({ "device": "cuda" }), &small_images()).unwrap_err();
         assert_eq!(error.code, ErrorCode::Device);
     }
 
     #[test]
-    fn precision_defaults_to_bf16_where_the_device_is_fast_at_it() {
-        let choice = |config: Value, machine: MachineInfo| {
+    fn precision_defaults_to_bf16_on_devices_with_fast_bf16() {
+        let precision = |config: Value, machine: MachineInfo| {
             let config = TrainConfig::from_json(&config).unwrap();
-            let config = resolve(&config, &small(), &machine).unwrap();
+            let config = resolve(&config, &small_images(), &machine).unwrap();
             (config.precision, config.reasons.get("precision").cloned().unwrap_or_default())
         };
         let (turing, ampere) = (
             MachineInfo { cuda: true, ..MACHINE },
             MachineInfo { cuda: true, cuda_bf16: true, bf16: false, ..MACHINE },
         );
-        let (precision, reason) = choice(json!({}), turing.clone());
-        assert!(precision == Precision::Fp32 && reason.contains("GPU"), "{reason}");
-        let (precision, reason) = choice(json!({}), ampere.clone());
-        assert!(precision == Precision::Bf16 && reason.contains("8.0"), "{reason}");
-        // On a machine with a GPU, training on the CPU depends on the CPU only.
-        let (precision, reason) = choice(json!({ "device": "cpu" }), turing);
-        assert!(precision == Precision::Bf16 && reason.contains("CPU"), "{reason}");
-        assert_eq!(choice(json!({ "device": "cpu" }), ampere.clone()).0, Precision::Fp32);
-        let given = choice(json!({ "precision": "fp32" }), ampere);
-        assert_eq!(given, (Precision::Fp32, String::new()));
+        let (value, reason) = precision(json!({}), turing.clone());
+        assert!(value == Precision::Fp32 && reason.contains("GPU"), "{reason}");
+        let (value, reason) = precision(json!({}), ampere.clone());
+        assert!(value == Precision::Bf16 && reason.contains("8.0"), "{reason}");
+        // On a machine with a GPU, the default for the CPU depends on the CPU only.
+        let (value, reason) = precision(json!({ "device": "cpu" }), turing);
+        assert!(value == Precision::Bf16 && reason.contains("CPU"), "{reason}");
+        assert_eq!(precision(json!({ "device": "cpu" }), ampere.clone()).0, Precision::Fp32);
+        let configured = precision(json!({ "precision": "fp32" }), ampere);
+        assert_eq!(configured, (Precision::Fp32, String::new()));
     }
 
     #[test]
     fn rejects_a_single_class() {
-        let one = DatasetInfo { classes: vec!["ant".into()], ..facts() };
-        assert_eq!(resolved(json!({}), &one).unwrap_err().code, ErrorCode::DataUnusable);
+        let single_class = DatasetInfo { classes: vec!["ant".into()], ..facts() };
+        assert_eq!(resolved(json!({}), &single_class).unwrap_err().code, ErrorCode::DataUnusable);
     }
 
     #[test]
     fn the_architecture_determines_stem_and_shortcut() {
-        let choice = |arch: &str, facts: &DatasetInfo| {
+        let layers = |arch: &str, facts: &DatasetInfo| {
             let config = resolved(json!({ "model": arch }), facts).unwrap();
             (config.model.stem, config.model.shortcut)
         };
-        assert_eq!(choice("resnet18", &facts()), (Stem::Imagenet, Shortcut::B));
-        assert_eq!(choice("resnet18", &small()), (Stem::Cifar, Shortcut::B));
-        assert_eq!(choice("preresnet20", &small()), (Stem::Cifar, Shortcut::A));
-        assert_eq!(choice("preresnet164", &small()), (Stem::Cifar, Shortcut::B));
-        assert_eq!(choice("plain20", &facts()), (Stem::Cifar, Shortcut::None));
-        assert_eq!(choice("plain34", &facts()), (Stem::Imagenet, Shortcut::None));
-        assert_eq!(choice("wrn28_10", &small()), (Stem::Cifar, Shortcut::B));
-        assert_eq!(choice("vgg16", &small()), (Stem::Imagenet, Shortcut::None));
+        assert_eq!(layers("resnet18", &facts()), (Stem::Imagenet, Shortcut::B));
+        assert_eq!(layers("resnet18", &small_images()), (Stem::Cifar, Shortcut::B));
+        assert_eq!(layers("preresnet20", &small_images()), (Stem::Cifar, Shortcut::A));
+        assert_eq!(layers("preresnet164", &small_images()), (Stem::Cifar, Shortcut::B));
+        assert_eq!(layers("plain20", &facts()), (Stem::Cifar, Shortcut::None));
+        assert_eq!(layers("plain34", &facts()), (Stem::Imagenet, Shortcut::None));
+        assert_eq!(layers("wrn28_10", &small_images()), (Stem::Cifar, Shortcut::B));
+        assert_eq!(layers("vgg16", &small_images()), (Stem::Imagenet, Shortcut::None));
     }
 }

@@ -1,4 +1,4 @@
-//! The network of a run, and the target of `inspect()`.
+//! The network of a run or of `inspect()`.
 
 use super::ranges::check_range;
 use super::{MAX_SMALL_IMAGE, Reasons};
@@ -10,23 +10,27 @@ pub const RANDOM_INIT: &str = "none";
 /// Default architecture of training that starts from published weights.
 pub const PRETRAINED_ARCH: &str = "resnet18";
 
-/// Resolves the network for images that are `small` or not. An unknown architecture is not an error
-/// here; `residual_arch::build` reports it.
-pub(super) fn resolve_model(config: &ModelConfig, small: bool, reasons: &mut Reasons) -> Model {
-    let name = reasons.pick("model.arch", &config.arch, || {
-        if small {
+/// Resolves the network for small or large images. An unknown architecture is not an error here;
+/// `residual_arch::build` reports it.
+pub(super) fn resolve_model(
+    config: &ModelConfig,
+    small_images: bool,
+    reasons: &mut Reasons,
+) -> Model {
+    let name = reasons.resolve_auto("model.arch", &config.arch, || {
+        if small_images {
             ("resnet20".to_string(), "smallest CIFAR network of He et al. 2015".into())
         } else {
             ("resnet18".to_string(), "smallest ImageNet network of He et al. 2015".into())
         }
     });
     let arch = Arch::parse(&name);
-    let stem = reasons.pick("model.stem", &config.stem, || {
-        let default = arch.as_ref().map(|arch| arch.default_stem(small));
-        let (stem, reason) = default.unwrap_or_else(|| families::default_stem(small));
+    let stem = reasons.resolve_auto("model.stem", &config.stem, || {
+        let default = arch.as_ref().map(|arch| arch.default_stem(small_images));
+        let (stem, reason) = default.unwrap_or_else(|| families::default_stem(small_images));
         (stem, reason.into())
     });
-    let shortcut = reasons.pick("model.shortcut", &config.shortcut, || {
+    let shortcut = reasons.resolve_auto("model.shortcut", &config.shortcut, || {
         let default = arch.as_ref().map(Arch::default_shortcut);
         let (shortcut, reason) = default.unwrap_or(families::DEFAULT_SHORTCUT);
         (shortcut, reason.into())
@@ -37,8 +41,8 @@ pub(super) fn resolve_model(config: &ModelConfig, small: bool, reasons: &mut Rea
         shortcut,
         zero_init_residual: config.zero_init_residual.unwrap_or(false),
         bottleneck_stride: config.bottleneck_stride.unwrap_or(BottleneckStride::Middle),
-        weights: reasons.pick("model.weights", &config.weights, || {
-            (RANDOM_INIT.to_string(), "no weights were specified".into())
+        weights: reasons.resolve_auto("model.weights", &config.weights, || {
+            (RANDOM_INIT.to_string(), "no weights are configured".into())
         }),
         weights_sha256: config.weights_sha256.clone(),
         freeze: config.freeze.clone().unwrap_or_default(),
@@ -64,7 +68,7 @@ pub fn resolve_inspect(config: &InspectConfig) -> Result<InspectTarget> {
         let is_valid = (min..=max).contains(&value);
         check_range(key, value.into(), is_valid, &format!("from {min} to {max}"))?;
     }
-    let small = image_size <= MAX_SMALL_IMAGE;
-    let model = resolve_model(&model, small, &mut Reasons::default());
+    let small_images = image_size <= MAX_SMALL_IMAGE;
+    let model = resolve_model(&model, small_images, &mut Reasons::default());
     Ok(InspectTarget { model, channels, image_size, classes })
 }

@@ -1,11 +1,11 @@
-//! Checks that values are in range, with the errors that name their keys.
+//! Range checks with errors that name the key.
 
 use serde_json::{Value, json};
 
 use crate::{Error, KeyPath, Result};
 
-/// Maximum number of threads or workers. OpenMP aborts the process if it cannot start as many
-/// threads as it is configured to.
+/// Maximum number of threads or workers. OpenMP aborts the process if it cannot start the
+/// configured number of threads.
 const MAX_THREADS: u32 = 1024;
 
 /// Returns the `E_CONFIG` error "`key` must be `expected`, not `found`".

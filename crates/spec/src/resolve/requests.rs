@@ -1,4 +1,4 @@
-//! Resolution of the options of every function other than `train()` and `inspect()`.
+//! Resolution of the options of all functions except `train()` and `inspect()`.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::test_time_augment::{TestTimeAugment, resolve_test_time_augment};
 use super::{check_batch_size, resolve, resolve_inspect};
 use crate::*;
 
-/// Options of the learning-rate range test: [`FindLrConfig`], resolved.
+/// Resolved options of `findLr()`, see [`FindLrConfig`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct FindLrOptions {
     /// Learning rate of the first step.
@@ -32,23 +32,23 @@ pub fn resolve_find_lr(config: &FindLrConfig) -> Result<FindLrOptions> {
     Ok(FindLrOptions { start_lr, end_lr, steps })
 }
 
-/// Options of a benchmark: [`BenchConfig`], resolved.
+/// Resolved options of `bench()`, see [`BenchConfig`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct BenchOptions {
     /// Network and input shape.
     pub target: InspectTarget,
     /// Configuration of a run with this network on synthetic images.
     pub config: ResolvedConfig,
-    /// Number of measurements.
+    /// Number of measurements of training, and of inference.
     pub rounds: u32,
-    /// Length of a measurement in seconds.
+    /// Length of each measurement in seconds.
     pub seconds: f64,
 }
 
-/// Resolves the options of `bench()`, whose images are synthetic.
+/// Resolves the options of `bench()`, which uses synthetic images.
 ///
 /// # Errors
-/// `E_CONFIG` for a value out of range; `E_DEVICE`.
+/// `E_CONFIG` for a value out of range; `E_DEVICE` for a device that the machine does not have.
 pub fn resolve_bench(config: &BenchConfig, machine: &MachineInfo) -> Result<BenchOptions> {
     let BenchConfig {
         model,
@@ -96,7 +96,7 @@ pub fn resolve_bench(config: &BenchConfig, machine: &MachineInfo) -> Result<Benc
     Ok(BenchOptions { target, config, rounds, seconds })
 }
 
-/// Options of `plan()`: [`PlanConfig`], resolved.
+/// Resolved options of `plan()`, see [`PlanConfig`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlanOptions {
     /// Whether to measure training steps.
@@ -108,13 +108,13 @@ pub fn resolve_plan(config: &PlanConfig) -> PlanOptions {
     PlanOptions { measure: measure.unwrap_or(true) }
 }
 
-/// Options of `predict()`: [`PredictConfig`], resolved.
+/// Resolved options of `predict()`, see [`PredictConfig`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct PredictOptions {
     /// Number of classes to return.
     pub top: u32,
     pub views: TestTimeAugment,
-    /// Maximum side of the returned images in pixels; `None` returns no images.
+    /// Maximum side length of thumbnails in pixels; `None` for no thumbnails.
     pub thumbnails: Option<u32>,
 }
 
@@ -126,7 +126,7 @@ pub fn resolve_predict(config: &PredictConfig, trained: &ResolvedConfig) -> Resu
     let PredictConfig { top, crops, scales, thumbnails } = config;
     let top = top.unwrap_or(5);
     check_min("top", top, 1)
-        .map_err(|error| error.hint("Omit it for the five most probable classes."))?;
+        .map_err(|error| error.hint("Omit `top` to return the five most probable classes."))?;
     check_thumbnails(*thumbnails)?;
     let views = resolve_test_time_augment(*crops, scales.as_ref(), trained)?;
     Ok(PredictOptions { top, views, thumbnails: *thumbnails })
@@ -245,7 +245,7 @@ fn check_thumbnails(size: Option<u32>) -> Result<()> {
     match size {
         Some(size) if !(8..=256).contains(&size) => {
             Err(invalid("thumbnails", "from 8 to 256 pixels", json!(size))
-                .hint("Omit it for no thumbnails, or set it to 64."))
+                .hint("Omit `thumbnails` to return none, or set it to 64."))
         }
         Some(_) | None => Ok(()),
     }
@@ -254,7 +254,7 @@ fn check_thumbnails(size: Option<u32>) -> Result<()> {
 /// Maximum number of previewed images.
 const MAX_PREVIEW: u32 = 1000;
 
-/// Options of `previewDataset()`: [`PreviewConfig`], resolved.
+/// Resolved options of `previewDataset()`, see [`PreviewConfig`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct PreviewOptions {
     /// Configuration of a run with the same data, transforms and seed.

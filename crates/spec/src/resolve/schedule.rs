@@ -14,8 +14,7 @@ pub(super) fn resolve_schedule(
 ) -> Result<Schedule> {
     let default = ScheduleConfig::Cosine(CosineScheduleConfig::default());
     if config.is_none() {
-        let reason = "needs no milestones";
-        reasons.record("schedule", reason);
+        reasons.record("schedule", "cosine annealing needs no milestones");
     }
     Ok(match config.unwrap_or(&default) {
         ScheduleConfig::Constant => Schedule::Constant,
@@ -53,14 +52,14 @@ fn resolve_multi_step(
 ) -> Result<MultiStepSchedule> {
     let unit = config.unit.unwrap_or(ScheduleUnit::Epoch);
     let configured = config.milestones.as_ref().and_then(Auto::value);
-    let milestones = match (configured, budget_length(budget, unit)) {
+    let milestones = match (configured, budget_in_unit(budget, unit)) {
         (Some(milestones), _) => milestones.clone(),
         (None, Some(length)) => {
             let reason = "half and three quarters of the budget, as He et al. 2015 (section 4.2)";
             reasons.record("schedule.milestones", reason);
             vec![length / 2, length * 3 / 4]
         }
-        (None, None) => return Err(needs_length("schedule.milestones")),
+        (None, None) => return Err(missing_value("schedule.milestones", unit)),
     };
     if milestones.windows(2).any(|pair| pair[0] > pair[1]) {
         return Err(invalid("schedule.milestones", "ascending", json!(milestones)));
@@ -75,13 +74,13 @@ fn resolve_step(
 ) -> Result<StepSchedule> {
     let unit = config.unit.unwrap_or(ScheduleUnit::Epoch);
     let configured = config.step_size.as_ref().and_then(Auto::value);
-    let step_size = match (configured, budget_length(budget, unit)) {
+    let step_size = match (configured, budget_in_unit(budget, unit)) {
         (Some(step_size), _) => *step_size,
         (None, Some(length)) => {
             reasons.record("schedule.stepSize", "a third of the budget");
             (length / 3).max(1)
         }
-        (None, None) => return Err(needs_length("schedule.stepSize")),
+        (None, None) => return Err(missing_value("schedule.stepSize", unit)),
     };
     check_min("schedule.stepSize", step_size, 1)?;
     Ok(StepSchedule { step_size, gamma: resolve_gamma(config.gamma)?, unit })
@@ -92,9 +91,10 @@ fn resolve_gamma(configured: Option<f64>) -> Result<f64> {
     check_range("schedule.gamma", gamma, gamma > 0.0, "more than 0").map(|()| gamma)
 }
 
-fn needs_length(key: &str) -> Error {
-    let expected = "specified if the budget is not limited in `schedule.unit`";
-    invalid(key, expected, json!("auto"))
+/// Returns the error for a key that has no default because the budget has no limit in `unit`.
+fn missing_value(key: &str, unit: ScheduleUnit) -> Error {
+    let expected = format!("set explicitly, because the budget has no limit in {}s", unit.as_str());
+    invalid(key, &expected, json!("auto"))
 }
 
 fn resolve_plateau(
@@ -102,7 +102,7 @@ fn resolve_plateau(
     has_val: bool,
     reasons: &mut Reasons,
 ) -> Result<PlateauSchedule> {
-    let metric = reasons.pick("schedule.metric", &config.metric, || {
+    let metric = reasons.resolve_auto("schedule.metric", &config.metric, || {
         if has_val {
             (Metric::ValLoss, "there is a validation split".into())
         } else {
@@ -139,8 +139,8 @@ fn resolve_one_cycle(config: &OneCycleScheduleConfig) -> Result<OneCycleSchedule
     Ok(OneCycleSchedule { pct_start, div_factor, final_div_factor, anneal_strategy })
 }
 
-/// Returns the length of the budget in `unit`, if it is limited in that unit.
-fn budget_length(budget: &Budget, unit: ScheduleUnit) -> Option<u64> {
+/// Returns the limit of the budget in `unit`, if it has one.
+fn budget_in_unit(budget: &Budget, unit: ScheduleUnit) -> Option<u64> {
     match unit {
         ScheduleUnit::Epoch => budget.epochs.map(u64::from),
         ScheduleUnit::Step => budget.steps,

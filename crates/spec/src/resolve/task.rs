@@ -1,62 +1,65 @@
-//! Properties of a training task that most training defaults depend on: the image size, the number
-//! of images, and whether training starts from weights.
+//! Training defaults that depend on the image size, on the number of images, and on whether
+//! training starts from weights.
 
 use super::MAX_SMALL_IMAGE;
 use crate::*;
 
-/// Minimum default size in pixels of large images. The ImageNet stem and stages reduce it to 4x4.
+/// Minimum default size in pixels of large images. The ImageNet stem and stages reduce 128x128
+/// pixels to 4x4.
 const MIN_LARGE_IMAGE: u32 = 128;
-/// Image size of ImageNet training in He et al. 2015, in pixels.
+/// Size of training images in He et al. 2015 on ImageNet, in pixels.
 const IMAGENET_SIZE: u32 = 224;
-/// Number of training images from which the default is random initialization. He et al. 2018
-/// ("Rethinking ImageNet Pre-training", section 5) need 35,000 images to match pretrained weights,
-/// and several times as many epochs.
+/// Number of training images from which random initialization is the default. In He et al. 2018
+/// ("Rethinking ImageNet Pre-training", section 5), training from scratch matches fine-tuning from
+/// 35,000 images on, with several times as many epochs.
 pub const PRETRAINED_MAX_IMAGES: u32 = 50_000;
 /// Number of training images below which training from scratch defaults to more epochs on smaller
-/// images: 224x224 pixels take three times as long. The two were not compared.
+/// images: 224x224 pixels take three times as long as 128x128. Their accuracy was not compared.
 const FEW_IMAGES: u32 = 5_000;
 
-/// Minimum number of steps per epoch for which the batch size is reduced.
+/// The default batch size is halved until an epoch has this number of steps.
 const MIN_STEPS_PER_EPOCH: u32 = 8;
+/// Minimum default batch size.
 const MIN_BATCH_SIZE: u32 = 8;
 
 const DEFAULT_EPOCHS: u32 = 30;
 const MAX_EPOCHS: u32 = 60;
 const MIN_FINE_TUNE_EPOCHS: u32 = 5;
-/// Images of all epochs together, for small data sets that are trained from scratch.
+/// Number of images over all epochs of training from scratch, for small data sets.
 const IMAGES_FROM_SCRATCH: u32 = 15_000;
-/// Images of all epochs together, for training that starts from weights.
+/// Number of images over all epochs of fine-tuning.
 const IMAGES_FINE_TUNING: u32 = 10_000;
 
-/// Properties of a configuration on a data set.
+/// Properties of the training task that determine defaults.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Task {
-    /// Images of at most [`MAX_SMALL_IMAGE`] pixels.
-    pub small: bool,
-    /// Training starts from weights.
+    /// Whether the input has at most [`MAX_SMALL_IMAGE`] pixels per side.
+    pub small_images: bool,
+    /// Whether training starts from weights.
     pub fine_tunes: bool,
-    /// Number of training images after the validation split.
-    pub images: u32,
+    /// Number of training images, after the validation split and `data.limit`.
+    pub train_images: u32,
 }
 
 impl Task {
     pub fn new(config: &TrainConfig, data: &Data, facts: &DatasetInfo) -> Task {
-        let images = num_train_images(facts, data.validation);
+        let train_images = num_train_images(facts, data.validation);
         Task {
-            small: data.image_size <= MAX_SMALL_IMAGE,
+            small_images: data.image_size <= MAX_SMALL_IMAGE,
             fine_tunes: starts_from_weights(config),
-            images: data.limit.unwrap_or(u32::MAX).min(images),
+            train_images: data.limit.unwrap_or(u32::MAX).min(train_images),
         }
     }
 
+    /// Returns the default batch size and the reason.
     pub fn batch_size(self) -> (u32, String) {
-        let (max, reason) = if self.small {
+        let (max, reason) = if self.small_images {
             (128, "batch size of He et al. 2015 on CIFAR-10")
         } else {
-            (32, "limits the memory that large images take to a few GB")
+            (32, "large images: limits the memory to a few GB")
         };
         let mut size: u32 = max;
-        while size > MIN_BATCH_SIZE && self.images.div_ceil(size) < MIN_STEPS_PER_EPOCH {
+        while size > MIN_BATCH_SIZE && self.train_images.div_ceil(size) < MIN_STEPS_PER_EPOCH {
             size /= 2;
         }
         if size == max {
@@ -66,30 +69,32 @@ impl Task {
         }
     }
 
+    /// Returns the default number of epochs and the reason.
     pub fn epochs(self) -> (u32, String) {
-        let epochs_for = |images: u32| images.div_ceil(self.images.max(1));
+        let epochs_for = |images: u32| images.div_ceil(self.train_images.max(1));
         if self.fine_tunes {
             let epochs = epochs_for(IMAGES_FINE_TUNING).clamp(MIN_FINE_TUNE_EPOCHS, DEFAULT_EPOCHS);
             return (epochs, format!("fine-tuning: about {IMAGES_FINE_TUNING} images in total"));
         }
         match epochs_for(IMAGES_FROM_SCRATCH).div_ceil(10) * 10 {
-            0..=DEFAULT_EPOCHS => (DEFAULT_EPOCHS, "no limit was specified".into()),
-            more => (more.min(MAX_EPOCHS), "few images need more epochs".into()),
+            0..=DEFAULT_EPOCHS => (DEFAULT_EPOCHS, "no budget is configured".into()),
+            epochs => (epochs.min(MAX_EPOCHS), "few images need more epochs".into()),
         }
     }
 
-    /// Returns the learning rate of SGD for updates of `images` images.
-    pub fn sgd_lr(self, images: u32) -> (f64, String) {
-        let (lr, reference, reason) = match (self.fine_tunes, self.small) {
+    /// Returns the default learning rate of SGD and the reason.
+    pub fn sgd_lr(self, images_per_step: u32) -> (f64, String) {
+        let (lr, reference, reason) = match (self.fine_tunes, self.small_images) {
             (true, _) => (0.01, 32, "fine-tuning"),
             (false, true) => (0.1, 64, "learning rate of He et al. 2015"),
-            (false, false) => (0.1, 256, "learning rate of He et al. 2015 for 256 images"),
+            (false, false) => (0.1, 256, "learning rate of He et al. 2015 for batches of 256"),
         };
-        let scale = (f64::from(images) / f64::from(reference)).min(1.0);
+        let scale = (f64::from(images_per_step) / f64::from(reference)).min(1.0);
         let scaled = if scale < 1.0 { ", scaled linearly with the batch size" } else { "" };
         (lr * scale, format!("{reason}{scaled}"))
     }
 
+    /// Returns the default learning rate of Adam and AdamW, and the reason.
     pub fn adam_lr(self) -> (f64, String) {
         if self.fine_tunes {
             (1e-4, "fine-tuning".into())
@@ -98,7 +103,8 @@ impl Task {
         }
     }
 
-    pub fn weight_decay(self) -> f64 {
+    /// Returns the default weight decay of SGD.
+    pub fn sgd_weight_decay(self) -> f64 {
         if self.fine_tunes { 1e-4 } else { 5e-4 }
     }
 }
@@ -109,8 +115,8 @@ pub(super) fn starts_from_weights(config: &TrainConfig) -> bool {
     model.weights.as_ref().and_then(Auto::value).is_some_and(|weights| weights != RANDOM_INIT)
 }
 
-/// Returns the number of training images after the validation split; the maximum if the images have
-/// not been counted.
+/// Returns the number of training images after the validation split, or `u32::MAX` if the images
+/// have not been counted.
 fn num_train_images(facts: &DatasetInfo, validation: f64) -> u32 {
     if facts.train == 0 {
         return u32::MAX;
@@ -124,25 +130,26 @@ pub(super) fn default_image_size(facts: &DatasetInfo, fine_tunes: bool) -> (u32,
     if let Some([height, width]) = facts.image_size
         && height.max(width) <= MAX_SMALL_IMAGE
     {
-        return (height.max(width), "the images' own size".into());
+        return (height.max(width), "size of the images".into());
     }
     match facts.median_short_side {
         Some(side) if side <= MAX_SMALL_IMAGE => {
-            (side.max(8).next_multiple_of(8), "median size of the images".into())
+            let size = side.max(8).next_multiple_of(8);
+            (size, format!("median short side of the images: {side} pixels"))
         }
         Some(side) if side < IMAGENET_SIZE => {
             let size = (side / 32 * 32).max(MIN_LARGE_IMAGE);
-            (size, format!("the median short side of the images is {side} pixels"))
+            (size, format!("median short side of the images: {side} pixels"))
         }
         _ if !fine_tunes && (1..FEW_IMAGES).contains(&facts.train) => {
             (MIN_LARGE_IMAGE, "few images: a smaller size allows more epochs".into())
         }
-        _ => (IMAGENET_SIZE, "size of ImageNet training in He et al. 2015".into()),
+        _ => (IMAGENET_SIZE, "image size of He et al. 2015 on ImageNet".into()),
     }
 }
 
-/// Checks whether training starts from published weights by default: the data set is an image
-/// folder or a manifest with few large images, and the network is as published.
+/// Checks whether training starts from published weights by default: for an image folder or a
+/// manifest with few large images, and the published network.
 ///
 /// # Errors
 /// The reason why training starts from scratch.
@@ -151,7 +158,7 @@ pub fn check_pretrained_default(config: &TrainConfig, facts: &DatasetInfo) -> Re
     let size = data.image_size.as_ref().and_then(Auto::value).copied();
     let size = size.unwrap_or_else(|| default_image_size(facts, true).0);
     if size <= MAX_SMALL_IMAGE {
-        return Err("small images: the published weights are for larger ones".into());
+        return Err("small images: the published weights are for large images".into());
     }
     if !matches!(facts.format, DataFormat::ImageFolder | DataFormat::Manifest) {
         return Err("published weights are the default for image folders and manifests only".into());
@@ -162,11 +169,11 @@ pub fn check_pretrained_default(config: &TrainConfig, facts: &DatasetInfo) -> Re
     let stem = model.stem.as_ref().and_then(Auto::value);
     let shortcut = model.shortcut.as_ref().and_then(Auto::value);
     let channels = data.channels.as_ref().and_then(Auto::value);
-    let differs = stem.is_some_and(|stem| *stem != Stem::Imagenet)
+    let other_network = stem.is_some_and(|stem| *stem != Stem::Imagenet)
         || shortcut.is_some_and(|shortcut| *shortcut != Shortcut::B)
         || channels.is_some_and(|channels| *channels != 3)
         || model.bottleneck_stride == Some(BottleneckStride::First);
-    if differs { Err("the published weights are for another network".into()) } else { Ok(()) }
+    if other_network { Err("the published weights are for another network".into()) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -199,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_size_does_not_exceed_that_of_most_images() {
+    fn the_default_image_size_does_not_exceed_the_median_size() {
         let size = |train, side| resolved(json!({}), &folder(train, side)).data.image_size;
         assert_eq!(size(60_000, 375), 224);
         assert_eq!([size(60_000, 223), size(60_000, 160), size(60_000, 100)], [192, 160, 128]);
@@ -233,28 +240,28 @@ mod tests {
         assert_eq!(resolved(model.clone(), &folder(20_000, 375)).epochs, Some(5));
         assert_eq!(resolved(model.clone(), &folder(20_000, 375)).warmup.epochs, 0.5);
 
-        let with = |key: &str, value: Value| {
+        let resolved_with = |key: &str, value: Value| {
             let mut config = model.clone();
             config[key] = value;
             resolved(config, &folder(244, 375))
         };
-        assert_eq!(with("schedule", json!("one-cycle")).warmup.epochs, 0.0);
-        assert_eq!(with("warmup", json!({ "epochs": 0 })).warmup.epochs, 0.0);
-        assert_eq!(with("warmup", json!({ "untilAccuracy": 0.2 })).warmup.epochs, 0.0);
-        assert_eq!(lr(&with("optimizer", json!("adam"))), 1e-4);
-        assert_eq!(lr(&with("batchSize", json!(16))), 0.005);
-        let nothing = json!({ "model": { "weights": "none" } });
-        assert_eq!(resolved(nothing, &folder(244, 375)).warmup.epochs, 0.0);
+        assert_eq!(resolved_with("schedule", json!("one-cycle")).warmup.epochs, 0.0);
+        assert_eq!(resolved_with("warmup", json!({ "epochs": 0 })).warmup.epochs, 0.0);
+        assert_eq!(resolved_with("warmup", json!({ "untilAccuracy": 0.2 })).warmup.epochs, 0.0);
+        assert_eq!(lr(&resolved_with("optimizer", json!("adam"))), 1e-4);
+        assert_eq!(lr(&resolved_with("batchSize", json!(16))), 0.005);
+        let from_scratch = json!({ "model": { "weights": "none" } });
+        assert_eq!(resolved(from_scratch, &folder(244, 375)).warmup.epochs, 0.0);
     }
 
     #[test]
     fn the_batch_size_leaves_several_steps_per_epoch() {
-        let batch = |train| {
+        let batch_size = |train| {
             let same_size = DatasetInfo { image_size: Some([32, 32]), ..folder(train, 32) };
             resolved(json!({}), &same_size).batch_size
         };
-        assert_eq!([50_000, 1_000, 300, 100, 20].map(batch), [128, 128, 32, 8, 8]);
-        // Images of the validation split or beyond `limit` do not count.
+        assert_eq!([50_000, 1_000, 300, 100, 20].map(batch_size), [128, 128, 32, 8, 8]);
+        // Images of the validation split and beyond `limit` are not counted.
         let limited = json!({ "data": { "source": "x", "limit": 100 } });
         assert_eq!(resolved(limited, &folder(60_000, 375)).batch_size, 8);
         let held_out = DatasetInfo { val: 0, ..folder(240, 375) };

@@ -5,11 +5,11 @@ use serde_json::json;
 use super::ranges::{check_range, invalid};
 use crate::{ResolvedConfig, Result, TestCrops};
 
-/// Short sides of multi-scale evaluation in He et al. 2015 (section 3.4), in pixels.
+/// Default short sides of images in pixels, as He et al. 2015 (section 3.4).
 const DEFAULT_SCALES: [u32; 5] = [224, 256, 384, 480, 640];
 const MAX_SCALES: usize = 16;
 
-/// Test-time augmentation: the views of an image whose predictions are averaged.
+/// Resolved test-time augmentation: views of an image whose predictions are averaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TestTimeAugment {
     /// The center crop.
@@ -18,7 +18,7 @@ pub enum TestTimeAugment {
     Flip,
     /// Corner crops and center crop, and their mirror images.
     Ten,
-    /// The whole image and its mirror image, resized to each of these short sides in pixels.
+    /// The entire image and its mirror image, resized to each of these short sides in pixels.
     MultiScale(Vec<u32>),
 }
 

@@ -1,4 +1,4 @@
-//! Budget, optimizer, loss and gradients.
+//! Budget, optimizer, loss, gradients, moving average, early stopping and warm-up.
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ pub(super) fn resolve_budget(
         && epochs != budget
     {
         return Err(invalid("epochs", "equal to `budget.epochs`", json!(epochs))
-            .hint("Set only one of the two."));
+            .hint("Set either `epochs` or `budget.epochs`."));
     }
     let mut epochs = config.epochs.or(limits.epochs);
     if epochs.is_none() && limits.steps.is_none() && limits.seconds.is_none() {
@@ -37,11 +37,10 @@ pub(super) fn resolve_budget(
     Ok(Budget { epochs, steps: limits.steps, seconds: limits.seconds })
 }
 
-/// Resolves the optimizer for updates of `images` images.
 pub(super) fn resolve_optimizer(
     config: Option<&OptimizerConfig>,
     task: Task,
-    images: u32,
+    images_per_step: u32,
     reasons: &mut Reasons,
 ) -> Result<Optimizer> {
     let default = OptimizerConfig::Sgd(SgdConfig::default());
@@ -53,8 +52,8 @@ pub(super) fn resolve_optimizer(
     };
     Ok(match config.unwrap_or(&default) {
         OptimizerConfig::Sgd(sgd) => {
-            let lr = resolve_lr(sgd.lr, task.sgd_lr(images))?;
-            Optimizer::Sgd(resolve_sgd(sgd, lr, task.weight_decay())?)
+            let lr = resolve_lr(sgd.lr, task.sgd_lr(images_per_step))?;
+            Optimizer::Sgd(resolve_sgd(sgd, lr, task.sgd_weight_decay())?)
         }
         OptimizerConfig::Adam(adam) => {
             let lr = resolve_lr(adam.lr, task.adam_lr())?;
@@ -193,7 +192,7 @@ pub(super) fn resolve_early_stopping(
     reasons: &mut Reasons,
 ) -> Result<Option<EarlyStopping>> {
     let Some(config) = config else { return Ok(None) };
-    let metric = reasons.pick("earlyStopping.metric", &config.metric, || {
+    let metric = reasons.resolve_auto("earlyStopping.metric", &config.metric, || {
         (monitor, "same as `monitor`".to_string())
     });
     check_metric("earlyStopping.metric", metric, has_val)?;
@@ -209,15 +208,15 @@ pub(super) fn resolve_warmup(
     schedule: &Schedule,
     reasons: &mut Reasons,
 ) -> Result<Warmup> {
-    // A new head is random, so its first gradients would only disturb the pretrained weights. The
-    // one-cycle schedule has a warm-up of its own.
-    let warms_up = task.fine_tunes
+    // In the first steps, the gradients of a randomly initialized head would degrade the pretrained
+    // weights. The one-cycle schedule includes a warm-up.
+    let warm_up_head = task.fine_tunes
         && config.until_accuracy.is_none()
         && !matches!(schedule, Schedule::OneCycle(_));
     let epochs = match (config.epochs, budget.epochs) {
         (Some(epochs), _) => epochs,
-        (None, Some(epochs)) if warms_up => {
-            reasons.record("warmup.epochs", "fine-tuning: the head is new");
+        (None, Some(epochs)) if warm_up_head => {
+            reasons.record("warmup.epochs", "fine-tuning: the head is initialized randomly");
             (f64::from(epochs) / 10.0).min(1.0)
         }
         _ => 0.0,

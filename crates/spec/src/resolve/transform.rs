@@ -6,9 +6,10 @@ use super::ranges::{check_range, invalid};
 use super::{MAX_SMALL_IMAGE, Reasons};
 use crate::*;
 
-/// Mean of ImageNet's training images, with which torchvision's weights expect normalized input.
+/// Mean of each channel of ImageNet's training images, for values from 0 to 1. torchvision's
+/// weights expect input that is normalized with these statistics.
 pub const IMAGENET_MEAN: [f64; 3] = [0.485, 0.456, 0.406];
-/// Standard deviation of ImageNet's training images.
+/// Standard deviation of each channel of ImageNet's training images.
 pub const IMAGENET_STD: [f64; 3] = [0.229, 0.224, 0.225];
 
 pub(super) fn resolve_transform(
@@ -17,10 +18,10 @@ pub(super) fn resolve_transform(
     facts: &DatasetInfo,
     reasons: &mut Reasons,
 ) -> Result<Transform> {
-    let small = data.image_size <= MAX_SMALL_IMAGE;
-    let crop = resolve_crop(config, data, small, reasons)?;
+    let small_images = data.image_size <= MAX_SMALL_IMAGE;
+    let crop = resolve_crop(config, data, small_images, reasons)?;
 
-    let flip = reasons.pick("transform.flip", &config.flip, || {
+    let flip = reasons.resolve_auto("transform.flip", &config.flip, || {
         if facts.flip_preserves_label {
             (true, "a mirror image has the same class".into())
         } else {
@@ -29,7 +30,7 @@ pub(super) fn resolve_transform(
     });
 
     let channels = data.channels as usize;
-    let normalization = |found: &Option<Vec<f64>>, imagenet: [f64; 3]| match found {
+    let default_statistic = |measured: &Option<Vec<f64>>, imagenet: [f64; 3]| match measured {
         Some(values) if values.len() == channels => {
             (values.clone(), "statistics of the training images".to_string())
         }
@@ -42,23 +43,27 @@ pub(super) fn resolve_transform(
             "statistics of ImageNet, averaged over channels".into(),
         ),
     };
-    let mean =
-        reasons.pick("transform.mean", &config.mean, || normalization(&facts.mean, IMAGENET_MEAN));
-    let std =
-        reasons.pick("transform.std", &config.std, || normalization(&facts.std, IMAGENET_STD));
+    let mean = reasons.resolve_auto("transform.mean", &config.mean, || {
+        default_statistic(&facts.mean, IMAGENET_MEAN)
+    });
+    let std = reasons
+        .resolve_auto("transform.std", &config.std, || default_statistic(&facts.std, IMAGENET_STD));
     check_normalization(channels, &mean, &std)?;
 
-    let eval_resize = reasons.pick("transform.evalResize", &config.eval_resize, || {
-        if small {
-            (data.image_size, "small images are not cropped".into())
+    let eval_resize = reasons.resolve_auto("transform.evalResize", &config.eval_resize, || {
+        if small_images {
+            (data.image_size, "small images are evaluated uncropped".into())
         } else {
-            (data.image_size * 8 / 7, "256 for 224, as He et al. 2015".into())
+            (
+                data.image_size * 8 / 7,
+                "8/7 of the image size: 256 for 224, as He et al. 2015".into(),
+            )
         }
     });
     check_eval_resize(eval_resize, data.image_size)?;
 
     let decode_short_side =
-        reasons.pick("transform.decodeShortSide", &config.decode_short_side, || {
+        reasons.resolve_auto("transform.decodeShortSide", &config.decode_short_side, || {
             (
                 2 * eval_resize,
                 "twice `transform.evalResize`: a higher resolution has no visible effect".into(),
@@ -90,11 +95,11 @@ pub(super) fn resolve_transform(
 fn resolve_crop(
     config: &TransformConfig,
     data: &Data,
-    small: bool,
+    small_images: bool,
     reasons: &mut Reasons,
 ) -> Result<Crop> {
-    let crop = reasons.pick("transform.crop", &config.crop, || {
-        if small {
+    let crop = reasons.resolve_auto("transform.crop", &config.crop, || {
+        if small_images {
             (
                 CropConfig::Pad(PadCropConfig::default()),
                 "small images: padding of He et al. 2015 on CIFAR-10".into(),
@@ -154,13 +159,13 @@ pub(super) fn check_normalization(channels: usize, mean: &[f64], std: &[f64]) ->
         }
     }
     match std.iter().find(|value| **value <= 0.0) {
-        Some(zero) => Err(invalid("transform.std", "more than 0 in every channel", json!(zero))),
+        Some(std) => Err(invalid("transform.std", "more than 0 in every channel", json!(std))),
         None => Ok(()),
     }
 }
 
 /// # Errors
-/// `E_CONFIG` for a value out of range.
+/// `E_CONFIG` if the value is out of range.
 pub(super) fn check_eval_resize(eval_resize: u32, image_size: u32) -> Result<()> {
     let is_valid = (image_size..=2048).contains(&eval_resize);
     check_range(
@@ -172,7 +177,7 @@ pub(super) fn check_eval_resize(eval_resize: u32, image_size: u32) -> Result<()>
 }
 
 /// # Errors
-/// `E_CONFIG` for a value out of range.
+/// `E_CONFIG` if the value is out of range.
 pub(super) fn check_decode_short_side(decode_short_side: u32, eval_resize: u32) -> Result<()> {
     let is_valid = decode_short_side == 0 || (eval_resize..=65_535).contains(&decode_short_side);
     let expected = "0, or from `transform.evalResize` to 65535";
@@ -217,7 +222,7 @@ fn resolve_erase(
     Ok(match config {
         None | Some(EraseConfig::None) => Erase::None,
         Some(EraseConfig::Cutout(config)) => {
-            let size = reasons.pick("transform.erase.size", &config.size, || {
+            let size = reasons.resolve_auto("transform.erase.size", &config.size, || {
                 (
                     data.image_size / 2,
                     "half of the image size, as DeVries and Taylor 2017 on CIFAR-10".into(),
