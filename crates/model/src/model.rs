@@ -150,8 +150,8 @@ impl Model {
         Ok(())
     }
 
-    /// Folds every batch norm that follows a convolution into it. The model can then be used for
-    /// inference only; [`Model::tensors`] still returns the unfolded tensors.
+    /// Folds every batch norm that follows a convolution into this convolution. The model can then
+    /// be used for inference only; [`Model::tensors`] still returns the unfolded tensors.
     pub fn fold_batch_norm(&mut self) -> Result<()> {
         self.features.iter_mut().try_for_each(Layer::fold_batch_norm)
     }

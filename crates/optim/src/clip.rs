@@ -32,7 +32,7 @@ pub fn clip_gradients(gradients: &[Tensor], config: &Gradient) -> Result<f64> {
 }
 
 /// As [`clip_gradients`], without synchronization with the host. `norm` is the global norm of the
-/// gradients. The device has to skip the update if it is not finite.
+/// gradients. The device has to skip the update if this norm is not finite.
 pub fn clip_gradients_on_device(
     gradients: &[Tensor],
     norm: &Tensor,

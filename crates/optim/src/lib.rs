@@ -1,7 +1,7 @@
 //! Optimizers, learning-rate schedules, gradient clipping, loss scaling and weight averaging.
 //!
 //! To add an optimizer, implement [`UpdateRule`] in a new file and add the optimizer to
-//! [`update_rule`]. To add a schedule, write its function in `schedules/` and add the schedule to
+//! [`update_rule()`]. To add a schedule, write its function in `schedules/` and add the schedule to
 //! [`LrSchedule`]. The matches over the configuration have no catch-all arm, so the compiler
 //! reports every case that a new variant lacks.
 

@@ -15,8 +15,8 @@ pub struct Optimizer {
     steps: u64,
 }
 
-/// Values by which the device decides whether to skip an update, so that the host need not wait for
-/// it. Each is a scalar fp32 tensor on the device of the parameters.
+/// Values by which the device decides whether to skip an update, without synchronization with the
+/// host. Each value is a scalar fp32 tensor on the device of the parameters.
 #[derive(Clone, Copy)]
 pub struct SkipFlags<'a> {
     /// 1 to skip the update, 0 to make it.

@@ -134,7 +134,7 @@ impl Control {
         (self.wake)();
     }
 
-    /// Returns the reason for ending the run, if it is stopping.
+    /// Returns the reason for ending the run; `None` if the run is not stopping.
     pub fn stop_signal(&self) -> Option<StopSignal> {
         self.lock().stop.clone()
     }
@@ -156,7 +156,7 @@ impl Control {
         }
     }
 
-    /// Blocks while the run is paused, and calls `on_idle` every [`IDLE_INTERVAL`].
+    /// Blocks while the run is paused, and calls `on_idle` periodically.
     pub fn wait_while_paused(&self, on_idle: &mut dyn FnMut()) {
         self.wait(|inner| !inner.is_paused || inner.stop.is_some(), on_idle);
     }

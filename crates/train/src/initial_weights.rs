@@ -12,6 +12,12 @@ use residual_weights::{
     adapt_state_dict, find_checkpoint, infer_backbone_arch, is_checkpoint, sha256,
 };
 
+/// Configuration key of the initial weights.
+const WEIGHTS_KEY: &str = "model.weights";
+/// Reason for choosing ImageNet weights automatically.
+const FEW_IMAGES_REASON: &str =
+    "few photographs: pretraining on ImageNet helps (Kornblith et al. 2019)";
+
 /// The weights that a run starts from, before the network is resolved.
 #[derive(Default)]
 pub(crate) struct InitialWeights {
@@ -75,7 +81,7 @@ impl InitialWeights {
                 .file(&source.path)
                 .hint("Restore the file, or remove `model.weightsSha256`."));
         }
-        let state = StateDict::read(&source.path).map_err(|error| error.key(KEY))?;
+        let state = StateDict::read(&source.path).map_err(|error| error.key(WEIGHTS_KEY))?;
         self.apply(input, &source, &state)?;
         self.file = Some(WeightsFile { path: source.path, sha256: hash, state });
         Ok(self)
@@ -94,19 +100,19 @@ impl InitialWeights {
             }
             Some(path) => {
                 let path = find_checkpoint(Path::new(path), CheckpointChoice::Best)
-                    .map_err(|error| error.key(KEY))?;
+                    .map_err(|error| error.key(WEIGHTS_KEY))?;
                 Ok(Some(Source { path, is_published: false, auto_reason: None }))
             }
             None => match PublishedWeights::default_for(input, facts) {
                 Err(reason) => {
-                    self.reasons.push((KEY, reason));
+                    self.reasons.push((WEIGHTS_KEY, reason));
                     Ok(None)
                 }
                 Ok(file) => match file.find() {
-                    Ok(path) => published(path, Some(FEW_IMAGES)),
+                    Ok(path) => published(path, Some(FEW_IMAGES_REASON)),
                     Err(error) => {
                         self.reasons.push((
-                            KEY,
+                            WEIGHTS_KEY,
                             "the ImageNet weights are not available (see the warning)".into(),
                         ));
                         self.warnings.push(file.missing_warning(&error));
@@ -132,7 +138,7 @@ impl InitialWeights {
             Some(_) => "as in torchvision's weights".to_string(),
             None => format!("as in {}", path.display()),
         };
-        self.reasons.extend(source.auto_reason.map(|reason| (KEY, reason.to_string())));
+        self.reasons.extend(source.auto_reason.map(|reason| (WEIGHTS_KEY, reason.to_string())));
         let mut set_reason = |key: &'static str| self.reasons.push((key, reason.clone()));
         if is_auto(&model.arch) {
             model.arch = Some(Auto::Value(target.model.arch.clone()));
@@ -188,7 +194,7 @@ impl InitialWeights {
     /// # Errors
     /// `E_MISMATCH` if tensors do not match the network.
     pub fn adapt(self, config: &mut ResolvedConfig, network: &Network) -> Result<AdaptedWeights> {
-        let is_auto = self.reasons.iter().any(|(key, _)| *key == KEY);
+        let is_auto = self.reasons.iter().any(|(key, _)| *key == WEIGHTS_KEY);
         config
             .reasons
             .extend(self.reasons.into_iter().map(|(key, reason)| (key.to_string(), reason)));
@@ -219,9 +225,6 @@ fn new_head_warning(NewHead { from, to }: NewHead, path: &Path) -> WarningEvent 
     let file = Some(path.display().to_string());
     WarningEvent { code: ErrorCode::Mismatch, message, file, hint: None }
 }
-
-const KEY: &str = "model.weights";
-const FEW_IMAGES: &str = "few photographs: pretraining on ImageNet helps (Kornblith et al. 2019)";
 
 fn is_auto<T>(value: &Option<Auto<T>>) -> bool {
     value.as_ref().and_then(Auto::value).is_none()
@@ -298,7 +301,7 @@ mod tests {
 
     #[test]
     fn automatic_weights_are_explained_by_reasons_instead_of_warnings() {
-        let (config, adapted) = adapted(json!({}), Some(FEW_IMAGES));
+        let (config, adapted) = adapted(json!({}), Some(FEW_IMAGES_REASON));
         assert_eq!(config.model.weights, IMAGENET);
         assert_eq!(config.model.weights_sha256.as_deref(), Some("f37072fd"));
         assert_eq!((config.model.arch.as_str(), config.data.image_size), ("resnet18", 224));
@@ -307,7 +310,7 @@ mod tests {
             (IMAGENET_MEAN.to_vec(), IMAGENET_STD.to_vec())
         );
         assert_eq!((config.optimizer.lr(), config.warmup.epochs), (0.01, 1.0));
-        assert_eq!(config.reasons[KEY], FEW_IMAGES);
+        assert_eq!(config.reasons[WEIGHTS_KEY], FEW_IMAGES_REASON);
         assert!(config.reasons["model.arch"].starts_with("as in "));
         assert!(adapted.warnings.is_empty());
         let weights = adapted.weights.unwrap();
@@ -318,7 +321,7 @@ mod tests {
     #[test]
     fn configured_weights_warn_about_a_new_head() {
         let (config, adapted) = adapted(json!({ "model": { "weights": "imagenet" } }), None);
-        assert!(!config.reasons.contains_key(KEY));
+        assert!(!config.reasons.contains_key(WEIGHTS_KEY));
         assert_eq!(
             adapted.warnings[0].message,
             "the classifier head is initialized at random: 1000 -> 2 classes"
@@ -328,7 +331,7 @@ mod tests {
     #[test]
     fn configured_values_override_those_of_the_weights() {
         let config = json!({ "transform": { "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5] } });
-        let (config, _) = adapted(config, Some(FEW_IMAGES));
+        let (config, _) = adapted(config, Some(FEW_IMAGES_REASON));
         assert_eq!((config.data.channels, config.transform.mean), (3, vec![0.5; 3]));
     }
 
@@ -340,7 +343,7 @@ mod tests {
         let network = network(&config, 2);
         let adapted = initial.adapt(&mut config, &network).unwrap();
         assert_eq!(config.model.weights, RANDOM_INIT);
-        assert!(config.reasons[KEY].contains("warning"));
+        assert!(config.reasons[WEIGHTS_KEY].contains("warning"));
         assert_eq!(config.data.image_size, 128);
         let [warning] = adapted.warnings.as_slice() else { panic!("{:?}", adapted.warnings) };
         assert_eq!(warning.code, ErrorCode::Download);
@@ -360,7 +363,7 @@ mod tests {
             let network = network(&config, 2);
             let adapted = initial.adapt(&mut config, &network).unwrap();
             assert!(adapted.warnings.is_empty() && adapted.weights.is_none());
-            assert_eq!(config.reasons.get(KEY).map(String::as_str), reason);
+            assert_eq!(config.reasons.get(WEIGHTS_KEY).map(String::as_str), reason);
         }
     }
 }

@@ -32,7 +32,7 @@ const CHANGEABLE: &[&str] = &[
 ///
 /// # Errors
 /// `E_OUT_IN_USE` if another process writes to the run folder; `E_CHECKPOINT` if there is no
-/// checkpoint; `E_CONFIG` if it is not in a run folder.
+/// checkpoint; `E_CONFIG` if the checkpoint is not in a run folder.
 pub(crate) fn locate(resume: &str) -> Result<(PathBuf, PathBuf)> {
     let resume = Path::new(resume);
     // This check is first, because a run that has just started has no checkpoint yet.

@@ -1,7 +1,7 @@
 //! Learning-rate schedules: the learning rate of each update as a function of the run's progress.
 //!
-//! Every schedule but `plateau` is a pure function of [`Progress`], so a checkpoint needs no
-//! scheduler state for it.
+//! All schedules except `plateau` are pure functions of [`Progress`], so checkpoints contain no
+//! state of these schedules.
 
 mod cosine;
 mod linear;
@@ -83,7 +83,7 @@ impl LrSchedule {
     /// Returns the learning rate without warmup.
     fn scheduled_lr(&self, progress: Progress) -> f64 {
         let base_lr = self.base_lr;
-        let fraction = self.warmup.fraction_after(progress.fraction);
+        let fraction = self.warmup.fraction_after_warmup(progress.fraction);
         match &self.schedule {
             Schedule::Constant => base_lr,
             Schedule::Cosine(config) => cosine::lr(config, base_lr, fraction),

@@ -43,7 +43,7 @@ impl Warmup {
 
     /// Converts a used fraction of the budget to a used fraction (0 to 1) of the budget after the
     /// warmup, as `SequentialLR` counts it.
-    pub fn fraction_after(&self, fraction: f64) -> f64 {
+    pub fn fraction_after_warmup(&self, fraction: f64) -> f64 {
         let remaining = (1.0 - self.budget_fraction).max(f64::EPSILON);
         ((fraction - self.budget_fraction) / remaining).clamp(0.0, 1.0)
     }

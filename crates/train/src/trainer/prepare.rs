@@ -26,7 +26,7 @@ pub struct Prepared {
     pub dataset: Dataset,
     pub(super) network: Network,
     pub(super) resumed: Option<ResumedRun>,
-    pub(super) initial: AdaptedWeights,
+    pub(super) initial_weights: AdaptedWeights,
     /// Whether the run folder's name was chosen automatically, so that a number may be added.
     pub(super) has_auto_name: bool,
 }
@@ -57,7 +57,7 @@ impl Prepared {
         }
         let mut dataset = dataset?;
         // A resumed run continues with the weights of its checkpoint.
-        let initial = match &resumed {
+        let initial_weights = match &resumed {
             None => InitialWeights::read(&mut input, dataset.facts())?,
             Some(_) => InitialWeights::default(),
         };
@@ -87,18 +87,18 @@ impl Prepared {
             config.reasons.insert("cache".into(), reason);
         }
         dataset.cache_decoded(u64::from(config.cache) << 20);
-        let mut initial = initial.adapt(&mut config, &network)?;
-        initial.warnings.extend(cuda_fallback_warning(&input, &config));
+        let mut initial_weights = initial_weights.adapt(&mut config, &network)?;
+        initial_weights.warnings.extend(cuda_fallback_warning(&input, &config));
 
         let has_out = input.out.as_ref().and_then(Auto::value).is_some();
         let has_auto_name = !has_out && !config.overwrite;
-        Ok(Prepared { config, dataset, network, resumed, initial, has_auto_name })
+        Ok(Prepared { config, dataset, network, resumed, initial_weights, has_auto_name })
     }
 
     /// Creates the network with its initial or resumed weights.
     pub fn model(&self) -> Result<Model> {
         let (network, compute) = (self.network.clone(), ComputeOptions::from_config(&self.config));
-        let mut model = match (&self.resumed, &self.initial.weights) {
+        let mut model = match (&self.resumed, &self.initial_weights.weights) {
             (None, None) => Model::new(network, compute, self.config.seed)?,
             (None, Some(adapted)) => Model::from_state_dict(network, compute, &adapted.tensors)?,
             (Some(resumed), _) => {
@@ -124,7 +124,7 @@ impl Prepared {
 
     /// Returns the warnings about the initial weights and the device.
     pub fn warnings(&self) -> &[WarningEvent] {
-        &self.initial.warnings
+        &self.initial_weights.warnings
     }
 
     /// Returns the path of the run folder, without creating it.

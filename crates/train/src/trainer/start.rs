@@ -21,7 +21,8 @@ impl<'c> Trainer<'c> {
     pub(super) fn new(prepared: Prepared, control: &'c Control) -> Result<Trainer<'c>> {
         tch::set_num_threads(prepared.config.threads as i32);
         let model = prepared.model()?;
-        let Prepared { mut config, dataset, resumed, initial, has_auto_name, .. } = prepared;
+        let Prepared { mut config, dataset, resumed, initial_weights, has_auto_name, .. } =
+            prepared;
         let splits = dataset.splits(&config.data);
         let class_counts = splits.train.class_counts(dataset.facts().classes.len());
         let mut step = TrainStep::new(&config, model, &class_counts)?;
@@ -54,7 +55,7 @@ impl<'c> Trainer<'c> {
             best_validation: None,
         };
         trainer.emit_start()?;
-        for warning in initial.warnings.into_iter().chain(device_images_warning) {
+        for warning in initial_weights.warnings.into_iter().chain(device_images_warning) {
             trainer.emit(RunEvent::Warning(warning))?;
         }
         trainer.warn_graphs_disabled()?;

@@ -61,7 +61,7 @@ fn replays_read_the_labels_and_shares_of_mixed_batches() {
 
 #[test]
 fn replays_advance_adams_step_and_the_loss_scale() {
-    let (config, _) = half_config();
+    let (config, _) = half_precision_config();
     let captured = assert_bitwise_identical(&config, 8, &batches_of_two_sizes(small_batch));
     assert_eq!(captured.num_forward_passes(), 6);
     assert_eq!(captured.loss_scale(), Some(65536.0));
@@ -82,7 +82,7 @@ fn replays_read_crops_of_device_images() {
 
 #[test]
 fn replays_skip_overflows_and_report_a_scale_that_is_too_low() {
-    let (config, network) = half_config();
+    let (config, network) = half_precision_config();
     let mut deferred = deferred(&config, network());
     let mut captured = cuda_graph(&config, network());
     let batches: Vec<Batch> = (0..5).map(small_batch).collect();
@@ -164,7 +164,7 @@ fn rolling_back_discards_a_pending_replay() {
 
 #[test]
 fn a_resumed_run_captures_again_and_is_bitwise_identical() {
-    let (config, network) = half_config();
+    let (config, network) = half_precision_config();
     let batches: Vec<Batch> = (0..12).map(small_batch).collect();
     let mut expected = deferred(&config, network());
     train(&mut expected, &batches, 0);

@@ -4,7 +4,7 @@ use super::*;
 
 /// Returns an eager and a deferred step in half precision.
 fn half_precision_steps() -> (TrainStep, TrainStep) {
-    let (config, network) = half_config();
+    let (config, network) = half_precision_config();
     (eager(&config, network()), deferred(&config, network()))
 }
 
@@ -40,7 +40,7 @@ fn overflowing_gradients_skip_the_update_without_divergence() {
 
 #[test]
 fn moving_average_starts_with_the_first_update_that_is_not_skipped() {
-    let (mut config, network) = half_config();
+    let (mut config, network) = half_precision_config();
     config.ema.decay = 0.75;
     let mut step = eager(&config, network());
     let name = format!("{}.weight", step.model().network().head.name);
@@ -69,7 +69,7 @@ fn moving_average_starts_with_the_first_update_that_is_not_skipped() {
 
 #[test]
 fn lars_uses_unscaled_gradients() {
-    let (mut config, network) = half_config();
+    let (mut config, network) = half_precision_config();
     let lars = json!({ "optimizer": { "type": "lars", "lr": 0.5 } });
     let lars = TrainConfig::from_json(&lars).unwrap();
     let facts = DatasetInfo::unknown(["a", "b", "c"].map(String::from).to_vec(), 3, Some([32; 2]));

@@ -145,7 +145,7 @@ fn divergence(outcome: Result<StepOutcome<RunningMetrics>>) -> Divergence {
 
 /// Returns a configuration with fp16 and Adam, and a function that builds its network for images of
 /// 8 x 8.
-fn half_config() -> (ResolvedConfig, impl Fn() -> Network) {
+fn half_precision_config() -> (ResolvedConfig, impl Fn() -> Network) {
     let mut config = config("resnet8");
     config.precision = Precision::Fp16;
     let betas = [0.9, 0.999];
