@@ -80,7 +80,7 @@ pub struct Conv3x3Output {
     /// of the alias while it writes the gradient of the convolution, which saves a pass over
     /// memory.
     pub input_alias: Tensor,
-    /// Sums over `output - shift` and its square for each channel: `[2, channels]`, fp64. Present
+    /// Sums of `output - shift` and of its square for each channel: `[2, channels]`, fp64. Present
     /// if `shift` is given.
     pub stats: Option<Tensor>,
 }

@@ -3,10 +3,10 @@
 //! pair of channels instead of the 144 of a direct convolution.
 //!
 //! A 6x6 input tile `d` is transformed to `B' d B`, and a filter `g` to `G g G'`. Their
-//! element-wise products are summed over the input channels to `m`, and the output tile is `A' m
-//! A`. The sums are 36 matrix products over all tiles. The gradient of the input is a convolution
-//! with rotated filters. The gradient of the filters is the transposed algorithm: `G' [sum over
-//! tiles of (B' x B) (A dy A')] G`.
+//! element-wise products are summed over the input channels to `m`. The output tile is `A' m A`.
+//! The sums are 36 matrix products over all tiles. The gradient of the input is a convolution with
+//! rotated filters. The gradient of the filters is the transposed algorithm:
+//! `G' [sum over tiles of (B' x B) (A dy A')] G`.
 //!
 //! All arithmetic is in f32 for every element type. Images are NHWC, filters `[out][3][3][in]` (a
 //! channels_last weight), and both channel counts are multiples of [`CHANNEL_MULTIPLE`]. Work is
@@ -66,9 +66,9 @@ impl ConvShape {
         self.num_tile_rows() * self.tiles_per_row()
     }
 
-    /// Returns the number of tile rows, a multiple of complete blocks of tiles, whose images stay
-    /// in the private cache of a core for a second pass. Returns the number of all tile rows if the
-    /// filters do not leave enough space in the cache.
+    /// Returns how many tile rows can be processed before their images are evicted from the private
+    /// cache of a core, as a number that fills complete blocks of tiles. Returns the number of all
+    /// tile rows if the filters alone fill the cache.
     pub fn cached_tile_rows(&self) -> usize {
         if self.in_channels * self.out_channels > CACHED_FILTERS {
             return self.num_tile_rows();
