@@ -85,8 +85,8 @@ const BYTEARRAY8: u8 = 0x96;
 const NEXT_BUFFER: u8 = 0x97;
 const READONLY_BUFFER: u8 = 0x98;
 
-/// An opcode with its argument. Opcodes that differ only in the encoding of their argument are one
-/// operation.
+/// An opcode with its argument. Opcodes that differ only in the encoding of their argument share a
+/// variant.
 pub(crate) enum Operation {
     /// `PROTO` or `FRAME`, which have no effect on the stack.
     Skip,

@@ -38,7 +38,7 @@ enum QueueEntry {
 /// The unit of work that the thread takes from the queue.
 pub(crate) enum WorkItem {
     Job(Job),
-    /// At least one request, all with the same model and options.
+    /// Requests with the same model and options, at least one.
     Requests(Vec<PredictRequest>),
 }
 

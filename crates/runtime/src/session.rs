@@ -273,7 +273,7 @@ impl Session {
             (Some(data), _) => data.clone(),
             (None, Some(_)) => DataConfig::default(),
             (None, None) if self.info.epoch == 0 && !self.info.assumed.is_empty() => {
-                let message = "these weights have no record of their training data";
+                let message = "the weights have no record of their training data";
                 return Err(Error::new(ErrorCode::Usage, message)
                     .key("data")
                     .hint("Set `data` to the data to evaluate on."));

@@ -44,18 +44,18 @@ pub struct Checkpoint {
     pub progress: Value,
 }
 
-/// Contents of a checkpoint to be written, with tensors that are produced one at a time.
+/// Contents of a checkpoint to be written. Tensors are produced one at a time.
 pub struct CheckpointContents<'a> {
     pub tensors: BTreeMap<String, TensorInfo>,
-    /// Returns the bytes of one tensor, laid out as in [`Tensor`]. Called once for each tensor, so
-    /// that only one is in memory at a time.
+    /// Returns the bytes of a tensor in the layout of [`Tensor`]. Called once for each tensor, so that
+    /// a single tensor is in memory at a time.
     pub bytes: &'a dyn Fn(&str) -> Result<Cow<'a, [u8]>>,
     pub config: &'a ResolvedConfig,
     pub data: &'a DatasetInfo,
     pub progress: &'a Value,
 }
 
-/// An open checkpoint whose tensors are read one at a time, which keeps peak memory low.
+/// An open checkpoint whose tensors are read one at a time, to limit peak memory.
 pub struct CheckpointReader<'p> {
     file: SafetensorsFile<'p>,
     pub config: ResolvedConfig,

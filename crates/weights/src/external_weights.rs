@@ -21,7 +21,7 @@ pub struct ExternalWeights {
     pub data: DatasetInfo,
     pub network: Network,
     pub tensors: BTreeMap<String, Tensor>,
-    /// Assumptions, one phrase each, with the option that overrides them.
+    /// Assumptions as phrases, each with the option that overrides it.
     pub assumed: Vec<String>,
     /// Whether the class names are assumed.
     pub has_default_classes: bool,

@@ -10,7 +10,7 @@ use residual_spec::{Error, ErrorCode, Result, did_you_mean};
 /// Checkpoint to select in a run folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckpointChoice {
-    /// The best checkpoint, or the last one if there is no best yet.
+    /// The best checkpoint, or the last checkpoint if the run has no best checkpoint yet.
     Best,
     /// The last checkpoint, without a fallback: resuming from another checkpoint would change the run.
     Last,
