@@ -22,7 +22,7 @@ pub(crate) struct LineFile {
 pub(crate) enum LinePosition {
     Before,
     After,
-    /// The line has no position: it is kept if a line before the point follows, otherwise removed.
+    /// The position cannot be parsed. The line is kept if a [`LinePosition::Before`] line follows.
     Unknown,
 }
 

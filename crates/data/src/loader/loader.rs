@@ -561,8 +561,8 @@ mod tests {
                     assert!(load(1, next_epoch) != single);
                     // A resumed run gets the same remaining batches.
                     let options = LoaderOptions { skip_batches: 3, ..options(16, 2, SHUFFLED) };
-                    let rest = collect(Loader::new(&subset, pipeline.clone(), options));
-                    assert!(rest == single[3..]);
+                    let resumed = collect(Loader::new(&subset, pipeline.clone(), options));
+                    assert!(resumed == single[3..]);
                 }
             }
         }
@@ -615,16 +615,16 @@ mod tests {
 
     #[test]
     fn a_resumed_epoch_continues_with_the_same_bytes() {
-        let all = collect(Loader::new(
+        let epoch = collect(Loader::new(
             &memory_subset(50),
             augmenting_pipeline(),
             options(8, 2, SHUFFLED),
         ));
-        let rest = LoaderOptions { skip_batches: 3, ..options(8, 2, SHUFFLED) };
-        let loader = Loader::new(&memory_subset(50), augmenting_pipeline(), rest);
+        let resumed = LoaderOptions { skip_batches: 3, ..options(8, 2, SHUFFLED) };
+        let loader = Loader::new(&memory_subset(50), augmenting_pipeline(), resumed);
         assert_eq!(loader.batches(), 4);
-        assert!(collect(loader) == all[3..]);
-        let beyond_end = LoaderOptions { skip_batches: 9, ..rest };
+        assert!(collect(loader) == epoch[3..]);
+        let beyond_end = LoaderOptions { skip_batches: 9, ..resumed };
         assert!(
             collect(Loader::new(&memory_subset(50), augmenting_pipeline(), beyond_end)).is_empty()
         );
@@ -641,18 +641,18 @@ mod tests {
             ))
         };
         let options = LoaderOptions { drop_single: true, ..options(33, 2, SHUFFLED) };
-        let all = crops_only(options);
-        let read = collect(Loader::new(&fake_source(|_| Ok(())), augmenting_pipeline(), options));
-        assert_eq!((all.len(), read.len()), (3, 3));
-        for (batch, read) in all.iter().zip(&read) {
-            assert_eq!((&batch.labels, &batch.indices), (&read.labels, &read.indices));
+        let epoch = crops_only(options);
+        let loaded = collect(Loader::new(&fake_source(|_| Ok(())), augmenting_pipeline(), options));
+        assert_eq!((epoch.len(), loaded.len()), (3, 3));
+        for (batch, loaded) in epoch.iter().zip(&loaded) {
+            assert_eq!((&batch.labels, &batch.indices), (&loaded.labels, &loaded.indices));
             let windows = batch.crop_windows.as_ref().unwrap();
             let window =
                 |&index: &u32| augmenting_pipeline().crop_window(&mut SampleRng::new(5, 2, index));
             assert_eq!(*windows, batch.indices.iter().map(window).collect::<Vec<_>>());
         }
-        let rest = crops_only(LoaderOptions { skip_batches: 2, ..options });
-        assert!(rest == all[2..]);
+        let resumed = crops_only(LoaderOptions { skip_batches: 2, ..options });
+        assert!(resumed == epoch[2..]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::augment_ops::AugmentImage;
 use super::crop::{CropGeometry, CropPlan, CropSampler, clip_window};
 use super::mixup::MixedLabels;
 use super::normalize::{CropWindow, Normalize};
-use super::resize::{region_of_resized, resize_region, resized_size};
+use super::resize::{crop_then_resize, resize_then_crop, resized_size};
 use super::test_time_augment::{flip_windows, multi_scale_region, ten_crop_windows};
 use super::{PixelMean, color, mixup, policy, random_erasing};
 use crate::{DecodeRequest, ImageSize, ImageView, SampleRng};
@@ -269,7 +269,7 @@ impl Pipeline {
                 let source_sides = [image.height as usize, image.width as usize];
                 write_with_mirror(image.pixels, source_sides, [region.left, region.top]);
             } else {
-                resize_region(image, region, (width, height), |pixels| {
+                crop_then_resize(image, region, (width, height), |pixels| {
                     write_with_mirror(pixels, sides, [0; 2]);
                 });
             }
@@ -307,7 +307,7 @@ impl Pipeline {
                     let sides = (image.width, image.height);
                     return self.write(image.pixels, sides, source_window, window, rng, out);
                 }
-                resize_region(image, region, (size, size), |resized| {
+                crop_then_resize(image, region, (size, size), |resized| {
                     self.write(resized, (size, size), window, window, rng, out);
                 });
             }
@@ -337,7 +337,7 @@ impl Pipeline {
         let region = clip_window(window, self.crop.size, (width, height));
         let left = window.left - i64::from(region.left);
         let top = window.top - i64::from(region.top);
-        region_of_resized(image, (width, height), region, |resized| {
+        resize_then_crop(image, (width, height), region, |resized| {
             let sides = (region.width, region.height);
             self.write(resized, sides, CropWindow { left, top, ..window }, mean_window, rng, out);
         });

@@ -18,7 +18,7 @@ pub(crate) fn resized_size(short: u32, width: u32, height: u32) -> (u32, u32) {
 
 /// Resizes a region to `(width, height)` and passes the pixels to `then`, without influence of
 /// pixels outside the region.
-pub(crate) fn resize_region<T>(
+pub(crate) fn crop_then_resize<T>(
     image: ImageView,
     region: Region,
     (width, height): (u32, u32),
@@ -31,8 +31,8 @@ pub(crate) fn resize_region<T>(
 }
 
 /// Resizes the image to `(width, height)` and passes the pixels of a region of the result to
-/// `then`. Only that region is computed.
-pub(crate) fn region_of_resized<T>(
+/// `then`. Computes only this region.
+pub(crate) fn resize_then_crop<T>(
     image: ImageView,
     (width, height): (u32, u32),
     region: Region,
@@ -42,7 +42,7 @@ pub(crate) fn region_of_resized<T>(
     resample(image, horizontal, vertical, then)
 }
 
-/// Returns the part that [`region_of_resized`] reads of an image of `sides` (width and height).
+/// Returns the part that [`resize_then_crop`] reads of an image of `sides` (width and height).
 pub(crate) fn source_region(
     sides: [u32; 2],
     (width, height): (u32, u32),
@@ -98,15 +98,15 @@ mod tests {
     }
 
     #[test]
-    fn region_of_resized_equals_resize_then_crop() {
+    fn resize_then_crop_equals_cropping_the_resized_image() {
         for (width, height, channels) in [(97, 61, 3), (61, 97, 1), (20, 20, 3)] {
             let image = gradient(width, height, channels);
             let size = resized_size(40, width, height);
             let whole = Region { left: 0, top: 0, width: size.0, height: size.1 };
-            let full = region_of_resized(image.view(), size, whole, <[u8]>::to_vec);
+            let full = resize_then_crop(image.view(), size, whole, <[u8]>::to_vec);
             let part =
                 Region { left: (size.0 - 32) / 2, top: (size.1 - 32) / 2, width: 32, height: 32 };
-            let computed = region_of_resized(image.view(), size, part, <[u8]>::to_vec);
+            let computed = resize_then_crop(image.view(), size, part, <[u8]>::to_vec);
             for y in 0..32 {
                 let start = ((part.top + y) * size.0 + part.left) * channels;
                 let cropped = &full[start as usize..][..(32 * channels) as usize];
@@ -119,20 +119,20 @@ mod tests {
     }
 
     #[test]
-    fn resize_region_ignores_pixels_outside() {
+    fn crop_then_resize_ignores_pixels_outside() {
         let mut image = Image::new(8, 8, 1, vec![255; 64]).unwrap();
         for y in 2..6 {
             image.pixels[y * 8 + 2..y * 8 + 6].fill(100);
         }
         let region = Region { left: 2, top: 2, width: 4, height: 4 };
-        resize_region(image.view(), region, (7, 7), |pixels| assert_eq!(pixels, [100; 49]));
+        crop_then_resize(image.view(), region, (7, 7), |pixels| assert_eq!(pixels, [100; 49]));
     }
 
     #[test]
     fn one_pixel_becomes_a_constant_image() {
         let image = Image::new(1, 1, 3, vec![1, 2, 3]).unwrap();
         let region = Region { left: 0, top: 0, width: 1, height: 1 };
-        resize_region(image.view(), region, (2, 2), |pixels| {
+        crop_then_resize(image.view(), region, (2, 2), |pixels| {
             assert_eq!(pixels, [1, 2, 3].repeat(4));
         });
     }
@@ -146,13 +146,13 @@ mod tests {
             let whole = Region { left: 0, top: 0, width, height };
             let is_expected = |found: &[u8]| found == expected.pixels;
             assert!(
-                region_of_resized(picture.view(), (width, height), whole, is_expected),
+                resize_then_crop(picture.view(), (width, height), whole, is_expected),
                 "{name}"
             );
         }
         let part = Region { left: 5, top: 3, width: 23, height: 19 };
         let expected = fixture("resized-part").pixels;
-        assert!(resize_region(picture.view(), part, (16, 16), |found| found == expected));
+        assert!(crop_then_resize(picture.view(), part, (16, 16), |found| found == expected));
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
         let image = gradient(65_000, 1, 1);
         let size = resized_size(256, 65_000, 1);
         let region = Region { left: (size.0 - 224) / 2, top: 16, width: 224, height: 224 };
-        let length = region_of_resized(image.view(), size, region, <[u8]>::len);
+        let length = resize_then_crop(image.view(), size, region, <[u8]>::len);
         assert_eq!(length, 224 * 224);
     }
 }

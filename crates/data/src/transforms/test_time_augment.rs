@@ -53,7 +53,7 @@ mod tests {
 
     use super::*;
     use crate::testing::{fixture, fixture_json, gray_config, numbered_image};
-    use crate::transforms::resize::region_of_resized;
+    use crate::transforms::resize::resize_then_crop;
     use crate::{Image, Pipeline, SampleRng};
 
     #[test]
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(bytes[96..192], mirrored(&image.pixels, 12));
         assert_eq!(bytes[576..], mirrored(&bytes[192..576], 24));
         let whole = Region { left: 0, top: 0, width: 24, height: 16 };
-        let expected = region_of_resized(image.view(), (24, 16), whole, <[u8]>::to_vec);
+        let expected = resize_then_crop(image.view(), (24, 16), whole, <[u8]>::to_vec);
         assert_eq!(bytes[192..576], expected);
     }
 }

@@ -1,6 +1,6 @@
 //! Thumbnails for previews and reports.
 
-use super::resize::region_of_resized;
+use super::resize::resize_then_crop;
 use crate::{Image, Region};
 
 /// Returns the image scaled down so that no side is longer than `side` pixels. Smaller images are
@@ -16,7 +16,7 @@ pub fn thumbnail(image: &Image, side: u32) -> Image {
     };
     let (width, height) = (scaled(image.width), scaled(image.height));
     let whole = Region { left: 0, top: 0, width, height };
-    let pixels = region_of_resized(image.view(), (width, height), whole, <[u8]>::to_vec);
+    let pixels = resize_then_crop(image.view(), (width, height), whole, <[u8]>::to_vec);
     Image { width, height, channels: image.channels, pixels }
 }
 
