@@ -80,8 +80,8 @@ fn gcd(a: usize, b: usize) -> usize {
     }
 }
 
-/// Adds the sums of `x - shift` and of its square to `sums`, per channel. A shift close to
-/// the mean avoids cancellation in the variance.
+/// Adds the sums of `x - shift` and of its square to `sums`, per channel. A shift close to the mean
+/// avoids cancellation in the variance.
 ///
 /// # Panics
 /// If the length of `x` is not a multiple of the number of channels.

@@ -4,7 +4,7 @@ layout      nchw, or nhwc (channels_last weights and inputs)
 precision   fp32, bf16 (autocast), or bf16-weights (inference only)
 fused       SGD(fused=True); otherwise SGD on the CPU updates one tensor after the other
 compile     torch.compile
-graph       CUDA graph of the whole step (training on a GPU only)
+graph       CUDA graph of the complete step (training on a GPU only)
 frozen      traced, frozen and optimized by TorchScript, which folds normalization (inference only)
 """
 

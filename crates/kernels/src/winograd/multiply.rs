@@ -121,8 +121,7 @@ pub const fn accumulated_rows<V: Vector>() -> usize {
     }
 }
 
-/// Maximum number of channels for which the sums stay in the L1 cache, so that prefetching is
-/// useless.
+/// Maximum number of channels for which the sums stay in the L1 cache without prefetching.
 const CACHED_CHANNELS: usize = 32;
 
 /// Computes [`accumulate`] for `R` rows.
