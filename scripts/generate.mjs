@@ -15,9 +15,9 @@ const STAGING = join(ROOT, 'target', 'generate')
 const check = process.argv.includes('--check')
 
 /**
- * Generates the committed files that are not written by hand: TypeScript types and JSON Schema of the
- * configuration and events from the core's types; index.d.ts and docs/api from src; docs/errors.md from
- * both. With `--check`, changes no file and fails if any file is outdated.
+ * Generates committed files: TypeScript types and JSON Schema of configuration and events from the
+ * types of the Rust core; index.d.ts and docs/api from src; docs/errors.md from both. With `--check`,
+ * changes no file and fails if a file is outdated.
  */
 async function generate() {
   await mkdir(STAGING, { recursive: true })
@@ -43,7 +43,7 @@ async function generate() {
   }
 }
 
-/** Rolls the declarations of src/index.ts up into one file. */
+/** Combines the declarations of src/index.ts into one file and returns its content. */
 async function rollUp() {
   const path = join(STAGING, 'index.d.ts')
   const { succeeded } = Extractor.invoke(
@@ -132,7 +132,7 @@ async function put(path, text) {
  * @param {string} command
  * @param {readonly string[]} args
  * @param {string} [input]
- * @returns {string} what it printed
+ * @returns {string} stdout
  */
 function step(command, args, input = '') {
   const { status, stdout } = spawnSync(command, args, {

@@ -18,8 +18,8 @@ const NOT_RUN = new Map([
 /**
  * Renders the API reference as Markdown.
  *
- * Own code instead of TypeDoc or api-documenter: TypeDoc needs TypeScript 6 beside 7, and
- * api-documenter writes one page per declaration; here a page covers a topic, and tests run the examples.
+ * TypeDoc and api-documenter are not used: TypeDoc needs TypeScript 6 in addition to 7, and
+ * api-documenter writes one page per declaration. Here a page covers a topic, and tests run the examples.
  *
  * @param {string} about
  * @param {ReadonlyMap<string, Declaration>} declarations
@@ -118,7 +118,7 @@ class Writer {
       `## ${name}`,
       ...this.#head(declaration),
       comment.text,
-      ...(isFunction ? this.#called(name, parameters, comment) : []),
+      ...(isFunction ? this.#callDetails(name, parameters, comment) : []),
       ...(variants.length > 0 ? [this.#variants(variants)] : []),
       ...this.#keys(members.filter((member) => member.kind === 'key')),
       ...(isFunction ? [] : this.#examples(name, comment)),
@@ -132,7 +132,7 @@ class Writer {
       return [signature(signatures)]
     }
     if (kind === 'interface' && heritage !== '')
-      return [`Everything of ${this.#type(heritage.slice(8))}, and:`]
+      return [`All keys of ${this.#type(heritage.slice(8))}, and:`]
     if (kind !== 'type' || members.length > 0 || variants.length > 0) return []
     if (type === 'Record<symbol, never>') return ['It has no keys of its own.']
     return [this.#type(type)]
@@ -143,11 +143,11 @@ class Writer {
    * @param {readonly Parameter[]} parameters
    * @param {Comment} comment
    */
-  #called(name, parameters, comment) {
+  #callDetails(name, parameters, comment) {
     const rows = parameters.flatMap(({ name, type, optional }) => {
-      const said = comment.params.get(name || 'options') ?? this.#ofType(type)
-      const shown = `\`${name || 'options'}${optional ? '?' : ''}\``
-      return said === '' ? [] : [[shown, this.#type(type, optional), said]]
+      const description = comment.params.get(name || 'options') ?? this.#typeSummary(type)
+      const label = `\`${name || 'options'}${optional ? '?' : ''}\``
+      return description === '' ? [] : [[label, this.#type(type, optional), description]]
     })
     const known = new Set(parameters.map((parameter) => parameter.name || 'options'))
     for (const param of comment.params.keys()) {
@@ -168,7 +168,7 @@ class Writer {
    *
    * @param {string} type
    */
-  #ofType(type) {
+  #typeSummary(type) {
     return firstSentence(this.#declarations.get(type)?.comment.text ?? '')
   }
 
@@ -197,7 +197,7 @@ class Writer {
     const rows = variants.map(({ word, type }) => [
       `\`${word}\``,
       this.#type(type),
-      this.#ofType(type),
+      this.#typeSummary(type),
     ])
     return this.table(['`type`', 'Keys', ''], rows)
   }
@@ -223,7 +223,7 @@ class Writer {
       `### ${owner}.${name}`,
       signature(signatures),
       comment.text,
-      ...(parameters.length > 0 ? this.#called(name, parameters, comment) : []),
+      ...(parameters.length > 0 ? this.#callDetails(name, parameters, comment) : []),
     ]
   }
 

@@ -77,8 +77,8 @@ export const PAGES = [
     file: 'errors.md',
     title: 'Errors',
     about:
-      'Every error is a `ResidualError` with a `code` to branch on, a location `at`, and a `hint` that ' +
-      'names the next thing to do. [Error codes](../errors.md).',
+      'Every error is a `ResidualError` with a `code` for programs, a location `at`, and a `hint` that ' +
+      'describes the next step. [Error codes](../errors.md).',
     names: ['ResidualError', 'AbortError', 'ErrorCode', 'exitStatus'],
   },
   {
@@ -86,7 +86,7 @@ export const PAGES = [
     title: 'Resolved configuration',
     about:
       'The content of `config.json` in a run folder and of the start event: the configuration with a ' +
-      'value for every key. It is itself a valid configuration. The keys are documented under ' +
+      'value for every key. A resolved configuration is a valid input. The keys are documented under ' +
       '[Configuration](configuration.md).',
     names: ['ResolvedConfig'],
   },

@@ -5,7 +5,7 @@ use residual_spec::{Arch, Error, ErrorCode, Model, Result, Shortcut, did_you_mea
 use crate::families::{self, Shape};
 use crate::network::Network;
 
-/// Returns the names of the published architectures. [`build`] supports further ones: see
+/// Returns the names of the published architectures. [`build`] supports further names, see
 /// `docs/networks.md`.
 pub fn names() -> impl Iterator<Item = &'static str> {
     Arch::names()
@@ -16,7 +16,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// `E_CONFIG` for an unknown name, or for options that the network does not support.
 pub fn build(model: &Model, channels: u32, image_size: u32, classes: u32) -> Result<Network> {
-    let arch = Arch::parse(&model.arch).ok_or_else(|| unknown(&model.arch))?;
+    let arch = Arch::parse(&model.arch).ok_or_else(|| unknown_network(&model.arch))?;
     if !arch.has_shortcuts() && model.shortcut != Shortcut::None {
         let message = format!("{} does not support shortcuts", model.arch);
         return Err(Error::new(ErrorCode::Config, message)
@@ -27,13 +27,13 @@ pub fn build(model: &Model, channels: u32, image_size: u32, classes: u32) -> Res
         let message = "`model.zeroInitResidual` needs shortcuts: blocks would output zeros";
         return Err(Error::new(ErrorCode::Config, message)
             .key("model.zeroInitResidual")
-            .hint("Set it to false, or choose a residual network, such as resnet18."));
+            .hint("Omit the key, or choose a residual network, such as resnet18."));
     }
     families::build(&arch, model, Shape { channels, image_size, classes })
 }
 
-fn unknown(name: &str) -> Error {
-    // A prefix of a known name is suggested first: resnext50_32x4d for resnext50.
+fn unknown_network(name: &str) -> Error {
+    // A known name that starts with `name` comes first: resnext50_32x4d for resnext50.
     let completed = names().find(|known| name.len() > 3 && known.starts_with(name));
     let hint = match completed {
         Some(known) => format!("Did you mean '{known}'?"),

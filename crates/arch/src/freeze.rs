@@ -9,11 +9,11 @@ use crate::Network;
 /// Value of `model.freeze` for every layer except the head.
 const BACKBONE: &str = "backbone";
 
-/// Returns the names of the layers that are not trained. A prefix matches a name as a whole or up
-/// to a dot: `layer1` does not match `layer10`.
+/// Returns the names of the layers that are not trained. A prefix matches entire components of a
+/// name: `layer1` matches `layer1.0.conv1`, but not `layer10`.
 ///
 /// # Errors
-/// `E_CONFIG` for a prefix that matches no layer, or if every layer would be frozen.
+/// `E_CONFIG` for a prefix that matches no layer, or if all layers would be frozen.
 pub fn frozen(network: &Network, freeze: &[String]) -> Result<BTreeSet<String>> {
     let tensors = network.tensors();
     let layers: BTreeSet<&str> = tensors.iter().map(|tensor| tensor.layer()).collect();
@@ -29,7 +29,7 @@ pub fn frozen(network: &Network, freeze: &[String]) -> Result<BTreeSet<String>> 
         });
         let found: Vec<String> = found.map(ToString::to_string).collect();
         if found.is_empty() {
-            return Err(unknown(network, prefix, index));
+            return Err(unknown_layer(network, prefix, index));
         }
         frozen.extend(found);
     }
@@ -41,7 +41,7 @@ pub fn frozen(network: &Network, freeze: &[String]) -> Result<BTreeSet<String>> 
     Ok(frozen)
 }
 
-fn unknown(network: &Network, prefix: &str, index: usize) -> Error {
+fn unknown_layer(network: &Network, prefix: &str, index: usize) -> Error {
     // Top-level modules in order: conv1, bn1, layer1, ...
     let mut modules: Vec<String> = Vec::new();
     for tensor in network.tensors() {
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_matches_whole_parts_of_names() {
+    fn prefixes_match_entire_components_of_names() {
         let layers = freeze("resnet110", &["conv1", "layer1.1"]).unwrap();
         assert!(layers.contains("conv1") && layers.contains("layer1.1.bn2"));
         assert!(!layers.contains("layer1.10.bn2") && !layers.contains("bn1"));

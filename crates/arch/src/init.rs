@@ -22,8 +22,8 @@ pub enum Init {
 }
 
 /// Returns the initial values of the tensor at `index` of a network, in row-major order. Each
-/// tensor has its own random stream, so its values do not depend on other tensors, such as a new
-/// head.
+/// tensor has its own random stream, so that a head of another size does not change the values of
+/// the other layers.
 pub fn initial_values(tensor: &TensorSpec, seed: u64, index: u64) -> Vec<f32> {
     let count = tensor.elements() as usize;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);

@@ -1,4 +1,4 @@
-//! Summary of a network: layers with output shapes, parameters and multiply-adds.
+//! Summary of a network: layers with output shapes, parameters and multiply-accumulate operations.
 
 use std::fmt::Write as _;
 
@@ -141,7 +141,7 @@ impl Summary {
         self.rows.push(LayerRow { name: name.into(), kind, output, parameters, macs });
     }
 
-    /// Adds a module without parameters to the module tree only, unless it is there already.
+    /// Adds a module without parameters to the module tree, unless the tree contains it.
     fn add_module(&mut self, name: String, repr: String) {
         if self.modules.iter().all(|module| module.name != name) {
             self.modules.push(Module { name, repr, row: None });

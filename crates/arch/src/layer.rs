@@ -2,7 +2,7 @@
 
 use crate::Init;
 
-/// A convolution with a square kernel and zero padding.
+/// Convolution with a square kernel and zero padding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conv2d {
     pub name: String,
@@ -14,7 +14,7 @@ pub struct Conv2d {
     /// Number of groups; each group of output channels is connected to one group of input channels.
     pub groups: u32,
     pub bias: bool,
-    /// Initialize the weights with 0.
+    /// Whether the weights are initialized with 0.
     pub zero_init: bool,
 }
 
@@ -23,7 +23,7 @@ pub struct Conv2d {
 pub struct BatchNorm2d {
     pub name: String,
     pub channels: u32,
-    /// Initialize the weight with 0 instead of 1.
+    /// Whether the weight is initialized with 0 instead of 1.
     pub zero_init: bool,
 }
 
@@ -31,13 +31,13 @@ impl BatchNorm2d {
     pub const EPS: f64 = 1e-5;
     pub const MOMENTUM: f64 = 0.1;
 
-    /// Returns the number of trainable parameters.
+    /// Returns the number of parameters.
     pub fn parameters(&self) -> u64 {
         2 * u64::from(self.channels)
     }
 }
 
-/// A convolution with optional batch normalization and optional ReLU, which kernels may fuse.
+/// Convolution with optional batch normalization and optional ReLU, which kernels may fuse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConvUnit {
     pub conv: Conv2d,
@@ -60,7 +60,7 @@ pub struct AdaptiveAvgPool2d {
     pub size: u32,
 }
 
-/// A linear layer with bias: `y = x W^T + b`.
+/// Linear layer with bias: `y = x W^T + b`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Linear {
     pub name: String,
@@ -72,13 +72,13 @@ pub struct Linear {
 /// Initialization of a linear layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum LinearInit {
-    /// Weights and bias uniform in ±`1 / sqrt(in_features)`, as PyTorch's default.
+    /// Weights and bias uniformly distributed in ±`1 / sqrt(in_features)`, PyTorch's default.
     Uniform,
-    /// Weights normal with mean 0, bias 0.
+    /// Weights normally distributed with mean 0, bias 0.
     Normal { std: f64 },
 }
 
-/// A hidden layer of a classifier: linear layer, ReLU, dropout.
+/// Hidden layer of a classifier: linear layer, ReLU, dropout.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hidden {
     pub linear: Linear,
@@ -97,7 +97,7 @@ impl Conv2d {
         output_size(size, self.kernel, self.stride, self.padding)
     }
 
-    /// Returns the number of trainable parameters.
+    /// Returns the number of parameters.
     pub fn parameters(&self) -> u64 {
         self.num_weights() + if self.bias { u64::from(self.out_channels) } else { 0 }
     }
@@ -111,7 +111,7 @@ impl Conv2d {
         self.weight_shape().iter().product()
     }
 
-    /// `[out, in / groups, kernel, kernel]`
+    /// Returns `[out_channels, in_channels / groups, kernel, kernel]`.
     fn weight_shape(&self) -> [u64; 4] {
         let in_channels = self.in_channels / self.groups;
         [self.out_channels, in_channels, self.kernel, self.kernel].map(u64::from)
@@ -126,7 +126,7 @@ impl MaxPool2d {
 }
 
 impl Linear {
-    /// Returns the number of trainable parameters.
+    /// Returns the number of parameters.
     pub fn parameters(&self) -> u64 {
         u64::from(self.in_features + 1) * u64::from(self.out_features)
     }
@@ -272,9 +272,9 @@ mod tests {
 
     #[test]
     fn groups_divide_weights_and_macs_and_a_bias_adds_parameters() {
-        let whole = Conv2d { in_channels: 128, out_channels: 128, kernel: 3, ..stem() };
-        let grouped = Conv2d { groups: 32, bias: true, ..whole.clone() };
-        assert_eq!(grouped.macs(56) * 32, whole.macs(56));
-        assert_eq!(grouped.parameters(), whole.parameters() / 32 + 128);
+        let dense = Conv2d { in_channels: 128, out_channels: 128, kernel: 3, ..stem() };
+        let grouped = Conv2d { groups: 32, bias: true, ..dense.clone() };
+        assert_eq!(grouped.macs(56) * 32, dense.macs(56));
+        assert_eq!(grouped.parameters(), dense.parameters() / 32 + 128);
     }
 }

@@ -1,5 +1,5 @@
-//! Networks as data. A [`Network`] describes layers with torchvision's names, tensor shapes and
-//! initial weights; `crates/model` executes it.
+//! Descriptions of networks. A [`Network`] lists layers with torchvision's names, tensor shapes and
+//! initial weights; `crates/model` executes the network.
 
 mod build;
 mod families;

@@ -4,7 +4,7 @@ use crate::layer::{
     AdaptiveAvgPool2d, BatchNorm2d, ConvUnit, Hidden, Linear, MaxPool2d, TensorKind, TensorSpec,
 };
 
-/// A network. Images of `channels` x `image_size` x `image_size` pass through `features` and
+/// Description of a network. Images of `channels` x `image_size` x `image_size` pass through `features` and
 /// `pool`, are flattened, and pass through `hidden` and `head`, which outputs the logits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
@@ -20,7 +20,7 @@ pub struct Network {
     pub head: Linear,
 }
 
-/// A layer or block with input and output of shape `[n, channels, height, width]`.
+/// Layer or block with input and output of shape `[n, channels, height, width]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Layer {
     Conv(ConvUnit),
@@ -30,7 +30,7 @@ pub enum Layer {
     Block(Block),
 }
 
-/// A residual block: `branch(x) + shortcut(x)`, followed by ReLU (He et al. 2015, figures 2 and 5).
+/// Residual block: `branch(x) + shortcut(x)`, followed by ReLU (He et al. 2015, figures 2 and 5).
 /// With pre-activation (He et al. 2016, figure 4e), normalization and ReLU precede each convolution
 /// and nothing follows the sum.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct Block {
     pub kind: &'static str,
     /// Normalization before the first convolution of a pre-activation block, with ReLU.
     pub activation: Option<BatchNorm2d>,
-    /// Layers of the branch. The last one has no ReLU.
+    /// Layers of the residual branch. The last layer has no ReLU.
     pub branch: Vec<ConvUnit>,
     pub shortcut: ShortcutPath,
     /// Whether ReLU follows the sum.
@@ -58,7 +58,8 @@ pub enum ShortcutPath {
     Identity,
     /// 1x1 convolution (options B and C), with normalization except for pre-activation.
     Projection(ConvUnit),
-    /// Subsampling by `stride` (option A), with `pad` zero channels before and after the others.
+    /// Subsampling by `stride` (option A), with `pad` zero channels before and after the channels of
+    /// the input.
     Pad {
         stride: u32,
         pad: u32,
@@ -144,15 +145,15 @@ impl Network {
         self.features.iter().fold(size, |size, layer| layer.output_size(size))
     }
 
-    /// Returns the number of trainable parameters.
+    /// Returns the number of parameters.
     pub fn parameters(&self) -> u64 {
         let tensors = self.tensors();
         let parameters = tensors.iter().filter(|tensor| tensor.kind == TensorKind::Parameter);
         parameters.map(TensorSpec::elements).sum()
     }
 
-    /// Returns the multiply-adds of the convolutions and linear layers in the forward pass of one
-    /// image, as He et al. 2015 count them.
+    /// Returns the multiply-accumulate operations of the convolutions and linear layers in the
+    /// forward pass of one image (FLOPs in He et al. 2015).
     pub fn macs(&self) -> u64 {
         crate::inspect(self).macs
     }

@@ -1,20 +1,20 @@
-//! The module tree of a network, as PyTorch's `print(net)` formats it.
+//! Module tree of a network, formatted as by PyTorch's `print(net)`.
 
 use std::collections::BTreeMap;
 
 use crate::network::Network;
 
-/// A leaf module.
+/// Module without submodules.
 pub(crate) struct Module {
     /// Name, such as `layer1.0.conv1`.
     pub name: String,
     /// Representation, such as `Conv2d(3, 64, ...)`.
     pub repr: String,
-    /// Index of its row in the table of layers.
+    /// Index of the row in the table of layers; `None` for modules without a row.
     pub row: Option<usize>,
 }
 
-/// A line of the tree.
+/// Line of the tree.
 pub(crate) struct Line {
     pub text: String,
     /// Index of the row in the table of layers.
@@ -52,7 +52,7 @@ impl Lines {
         self.0.push(Line { text: format!("{}{text}", "  ".repeat(depth)), row });
     }
 
-    /// Closes modules until `depth` of them are open.
+    /// Closes modules until `depth` modules are open.
     fn close(&mut self, open: &mut Vec<&str>, depth: usize) {
         while open.len() > depth {
             self.add(open.len(), ")".into(), None);

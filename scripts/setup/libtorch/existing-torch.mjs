@@ -12,8 +12,8 @@ import { loadError } from './try-load.mjs'
 const HINT = `unset LIBTORCH to download libtorch, or set it to the folder of a libtorch ${LIBTORCH_VERSION}`
 
 /**
- * Returns the libtorch that the LIBTORCH variable names. Throws if it cannot be used: silently using
- * another one would hide a mistake.
+ * Returns the libtorch in the folder that the variable LIBTORCH names. Throws if it cannot be used,
+ * instead of silently using another libtorch.
  *
  * @param {string} folder
  * @returns {Promise<Torch>}
@@ -52,8 +52,8 @@ print(importlib.util.find_spec('torch').submodule_search_locations[0])
 `
 
 /**
- * Returns the libtorch of the PyTorch that `python3` has, if it is complete and has the required
- * version.
+ * Returns the libtorch of the PyTorch that is installed for `python3`, if it is complete and has the
+ * required version.
  *
  * @param {typeof run} [runCommand]
  * @returns {Promise<Torch | undefined>}

@@ -1,4 +1,4 @@
-//! One builder per network family. `residual_spec` parses the names into the hyperparameters.
+//! Builders of the network families. `residual_spec` parses the names into hyperparameters.
 
 use residual_spec::{Arch, Model, Result};
 
@@ -17,7 +17,7 @@ pub(crate) struct Shape {
     pub classes: u32,
 }
 
-/// Builds the network of any family.
+/// Builds a network.
 ///
 /// # Errors
 /// `E_CONFIG` for options or image sizes that the family does not support.

@@ -19,7 +19,7 @@ pub(super) fn build(arch: &ResidualArch, model: &Model, shape: Shape) -> Network
                 planes: arch.channels << stage,
                 stride: if stage > 0 && index == 0 { 2 } else { 1 },
                 // The stem activates the input of the first block (He et al. 2016, appendix).
-                activated: stage == 0 && index == 0,
+                is_activated: stage == 0 && index == 0,
             };
             let block = block(arch, position, model);
             in_channels = block.out_channels();
@@ -98,8 +98,8 @@ struct BlockPosition {
     /// Channels before the expansion of bottlenecks, as torchvision's `planes`.
     planes: u32,
     stride: u32,
-    /// The input is already normalized and activated.
-    activated: bool,
+    /// Whether normalization and ReLU were applied to the input before the block.
+    is_activated: bool,
 }
 
 fn block(arch: &ResidualArch, position: BlockPosition, model: &Model) -> Block {
@@ -112,7 +112,7 @@ fn block(arch: &ResidualArch, position: BlockPosition, model: &Model) -> Block {
         }
     }
     let shortcut = shortcut(arch, &position, out_channels, model.shortcut);
-    let activation = if arch.preactivation && !position.activated {
+    let activation = if arch.preactivation && !position.is_activated {
         Some(norm(format!("{}.bn1", position.name), position.in_channels))
     } else {
         None
@@ -207,7 +207,7 @@ mod tests {
         network.tensors().into_iter().map(|tensor| tensor.name).collect()
     }
 
-    fn with(arch: &str, options: ModelConfig) -> Network {
+    fn build_with(arch: &str, options: ModelConfig) -> Network {
         built(ModelConfig { arch: Some(Auto::Value(arch.into())), ..options }).unwrap()
     }
 
@@ -265,7 +265,7 @@ mod tests {
             .blocks()
             .filter_map(|block| match block.shortcut {
                 ShortcutPath::Pad { stride, pad } => Some((stride, pad)),
-                _ => None,
+                ShortcutPath::None | ShortcutPath::Identity | ShortcutPath::Projection(_) => None,
             })
             .collect();
         assert_eq!(pads, [(2, 8), (2, 16)]);
@@ -274,9 +274,9 @@ mod tests {
     #[test]
     fn option_c_projects_in_every_block_and_none_in_no_block() {
         let options = |shortcut| ModelConfig { shortcut: Some(shortcut), ..ModelConfig::default() };
-        let c = with("resnet20", options(Auto::Value(Shortcut::C)));
+        let c = build_with("resnet20", options(Auto::Value(Shortcut::C)));
         assert!(c.blocks().all(|block| matches!(block.shortcut, ShortcutPath::Projection(_))));
-        let none = with("resnet20", options(Auto::Value(Shortcut::None)));
+        let none = build_with("resnet20", options(Auto::Value(Shortcut::None)));
         assert_eq!(none.features, by_name("plain20").features);
     }
 
@@ -291,7 +291,7 @@ mod tests {
             bottleneck_stride: Some(BottleneckStride::First),
             ..ModelConfig::default()
         };
-        assert_eq!(strides(&with("resnet50", paper)), [2, 1, 1]);
+        assert_eq!(strides(&build_with("resnet50", paper)), [2, 1, 1]);
     }
 
     #[test]
@@ -317,7 +317,7 @@ mod tests {
         for (arch, tensor) in
             [("resnet20", "layer2.1.bn2.weight"), ("preresnet20", "layer2.1.conv2.weight")]
         {
-            let network = with(arch, options.clone());
+            let network = build_with(arch, options.clone());
             let tensors = network.tensors();
             let found = tensors.iter().find(|found| found.name == tensor).unwrap();
             assert_eq!(found.init, crate::Init::Zeros, "{arch}");

@@ -8,7 +8,7 @@ use crate::layer::{
 };
 use crate::network::{Layer, Network};
 
-/// Minimum height and width of the input: five poolings reduce it to one pixel.
+/// Minimum height and width of the input, which five poolings reduce to one pixel.
 const MIN_IMAGE_SIZE: u32 = 32;
 
 /// Output channels of the five stages.
@@ -24,7 +24,7 @@ pub(super) fn build(arch: &VggArch, model: &Model, shape: Shape) -> Result<Netwo
     }
     if shape.image_size < MIN_IMAGE_SIZE {
         let message = format!(
-            "VGG does not support images of {0}x{0} pixels: it halves them five times",
+            "VGG does not support images of {0}x{0} pixels: five poolings halve their size",
             shape.image_size
         );
         return Err(Error::new(ErrorCode::Config, message)
@@ -32,7 +32,7 @@ pub(super) fn build(arch: &VggArch, model: &Model, shape: Shape) -> Result<Netwo
             .hint(format!("Use images of at least {MIN_IMAGE_SIZE}x{MIN_IMAGE_SIZE} pixels.")));
     }
     let mut features = Vec::new();
-    // PyTorch numbers every module of a Sequential: convolution, normalization, ReLU, pooling.
+    // PyTorch numbers all modules of a Sequential: convolution, normalization, ReLU, pooling.
     let mut modules = 0..;
     let mut next_name = || format!("features.{}", modules.next().expect("the range is infinite"));
     let mut in_channels = shape.channels;
