@@ -13,7 +13,7 @@ import { checkPrerequisites } from './setup/prerequisites.mjs'
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 
 /**
- * The result of set-up.
+ * Result of set-up.
  *
  * @typedef {object} Ready
  * @property {string} libtorch folder with `include` and `lib`, the value of LIBTORCH
@@ -23,7 +23,7 @@ export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 
 /**
  * Prepares this clone for building: checks the tools, installs the npm packages, and finds or
- * downloads libtorch. Takes a moment if everything is installed.
+ * downloads libtorch. Fast if everything is installed.
  *
  * @param {{ hashes?: boolean }} [options] `hashes`: verify the checksums of the cached libtorch
  * @returns {Promise<Ready>}
@@ -39,8 +39,8 @@ export async function setup(options) {
 }
 
 /**
- * Returns the environment of .cargo/config.toml, for a clone whose owner has a configuration of their
- * own.
+ * Returns the environment variables of the generated .cargo/config.toml, for clones in which another
+ * .cargo/config.toml exists.
  *
  * @param {import('./setup/libtorch/libtorch.mjs').Libtorch} libtorch
  * @returns {NodeJS.ProcessEnv}

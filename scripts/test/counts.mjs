@@ -44,10 +44,10 @@ const PARSERS = {
 
 /**
  * Counts the tests of a finished command. A command that fails without a failed test, or a runner
- * that prints no summary, counts as one failed test, so that no failure is lost.
+ * that prints no summary, counts as one failed test, so that every failure is reported.
  *
  * @param {CommandResult} result
- * @param {Runner} [runner] without one the command counts as a single test
+ * @param {Runner} [runner] without a runner, the command counts as a single test
  * @returns {Counts}
  */
 export function countTests({ status, stdout, stderr }, runner) {

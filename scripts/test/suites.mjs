@@ -7,8 +7,8 @@ import { run } from '../setup/command.mjs'
  * @typedef {object} Suite
  * @property {string} name
  * @property {readonly [string, ...string[]]} command
- * @property {import('./counts.mjs').Runner} [runner] test runner whose summary is counted; without
- *   one the command counts as a single test
+ * @property {import('./counts.mjs').Runner} [runner] test runner whose summary is counted; without a
+ *   runner, the command counts as a single test
  * @property {NodeJS.ProcessEnv} [env]
  */
 

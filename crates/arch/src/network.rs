@@ -4,8 +4,9 @@ use crate::layer::{
     AdaptiveAvgPool2d, BatchNorm2d, ConvUnit, Hidden, Linear, MaxPool2d, TensorKind, TensorSpec,
 };
 
-/// Description of a network. Images of `channels` x `image_size` x `image_size` pass through `features` and
-/// `pool`, are flattened, and pass through `hidden` and `head`, which outputs the logits.
+/// Description of a network. Images of `channels` x `image_size` x `image_size` pass through
+/// `features` and `pool`, are flattened, and pass through `hidden` and `head`, which outputs the
+/// logits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
     pub name: String,
@@ -58,8 +59,8 @@ pub enum ShortcutPath {
     Identity,
     /// 1x1 convolution (options B and C), with normalization except for pre-activation.
     Projection(ConvUnit),
-    /// Subsampling by `stride` (option A), with `pad` zero channels before and after the channels of
-    /// the input.
+    /// Subsampling by `stride` (option A), with `pad` zero channels before and after the channels
+    /// of the input.
     Pad {
         stride: u32,
         pad: u32,

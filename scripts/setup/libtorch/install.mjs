@@ -29,7 +29,7 @@ import { loadError } from './try-load.mjs'
  */
 
 /**
- * Installs libtorch as the folder `target` from the first source that succeeds, or repairs a damaged
+ * Installs libtorch in the folder `target` from the first source that succeeds. Replaces a damaged
  * installation.
  *
  * Files are staged next to `target` and renamed after libtorch has been loaded once, so that `target`
@@ -49,7 +49,7 @@ export async function install(target, sources, options = {}) {
     await withLock(
       `${target}.lock`,
       async () => {
-        // Another set-up may have completed it while this one waited.
+        // Another set-up may have completed the installation in the meantime.
         if (!(await complete())) await replace(target, sources, options)
       },
       {

@@ -7,7 +7,7 @@ export const LIBTORCH_VERSION = '2.11.0'
 export const INSTALL_NAME = `${LIBTORCH_VERSION}-cpu-${process.platform}-${process.arch}`
 
 /**
- * A wheel: the requirement that pip downloads, and the exact file that it must produce.
+ * Pinned wheel: the requirement for pip, and the file that pip must download.
  *
  * @typedef {{ requirement: string, file: string, bytes: number, sha256: string }} Wheel
  */
