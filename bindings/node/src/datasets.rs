@@ -24,7 +24,7 @@ pub fn datasets() -> String {
     let datasets = residual_data::known_datasets().iter().map(|dataset| DatasetWithFolders {
         dataset,
         folder: dataset.folder(),
-        store: dataset.store(),
+        store: dataset.download_folder(),
     });
     to_native_result(Ok(datasets.collect::<Vec<_>>()))
 }
