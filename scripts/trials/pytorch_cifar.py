@@ -3,17 +3,19 @@
     $(node scripts/oracle/venv.mjs) scripts/trials/pytorch_cifar.py DATA [--epochs 30] [--seed 0] [--bf16]
         [--recipe fast] [--net resnet18] [--device cuda]
 
-DATA is a folder with train/<class>/*.jpg and test/<class>/*.jpg of 32 x 32 pixels. The settings are those
-of `residual train DATA --model resnet20`: ResNet-20 with option A, batch 128, SGD 0.1 / 0.9 / 5e-4, one
-epoch of warmup from a tenth of the learning rate, cosine annealing to zero, padding by 4 with random crop
-and flip, normalization by mean and standard deviation of the training images, a tenth of each class held
-out for validation. channels_last and fused SGD; fp32 or, with --bf16, autocast. `--recipe fast` is
-recipes/fast.yaml: one cycle to 0.3, Nesterov, label smoothing, no weight decay of normalization and biases,
-zero-initialized residual branches.
+DATA is a folder with train/<class>/*.jpg and test/<class>/*.jpg of 32 x 32 pixels. The settings are
+those of `residual train DATA --model resnet20 warmup.epochs=1`: ResNet-20 with option A, batch size
+128, SGD with learning rate 0.1, momentum 0.9 and weight decay 5e-4, one epoch of warm-up from a
+tenth of the learning rate, cosine annealing to zero, padding by 4 with random crop and flip,
+normalization by mean and standard deviation of the training images, a tenth of each class held out
+for validation. Memory format channels_last, fused SGD, and fp32 or, with --bf16, autocast.
+`--recipe fast` is recipes/fast.yaml: one-cycle schedule up to 0.3, Nesterov momentum, label
+smoothing, no weight decay of normalization layers and biases, zero-initialized residual branches.
 
-All images are decoded by Pillow once and kept in memory; batches are augmented by tensor operations, which
-is faster than torchvision's transforms of single images. Prints a JSON object for each epoch and, at the end,
-the test accuracy of the epoch with the best validation accuracy and of the last epoch.
+Pillow decodes all images once into memory. Batches are augmented by tensor operations, which is
+faster than torchvision's transforms of single images. The script prints a JSON object for each
+epoch and, at the end, the test accuracy of the epoch with the best validation accuracy and of the
+last epoch.
 """
 
 import argparse
@@ -50,13 +52,13 @@ def read(folder):
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels)
 
 
-def stratified_split(labels, share, generator):
-    """Returns indices for training and validation, with the same share of every class."""
+def stratified_split(labels, fraction, generator):
+    """Returns indices for training and validation: `fraction` of each class is for validation."""
     train, val = [], []
     for label in labels.unique():
         members = (labels == label).nonzero().flatten()
         members = members[torch.randperm(len(members), generator=generator)]
-        count = round(share * len(members))
+        count = round(fraction * len(members))
         val.append(members[:count])
         train.append(members[count:])
     return torch.cat(train), torch.cat(val)
@@ -86,22 +88,23 @@ class Augment:
 
 
 def cosine(step, steps, warmup):
+    """Returns the learning rate of cosine annealing with linear warm-up over `warmup` steps."""
     factor = WARMUP_FROM + (1 - WARMUP_FROM) * step / warmup if step < warmup else 1.0
-    share = max(0.0, (step - warmup) / (steps - warmup))
-    return LR * factor * (1 + math.cos(math.pi * share)) / 2
+    progress = max(0.0, (step - warmup) / (steps - warmup))
+    return LR * factor * (1 + math.cos(math.pi * progress)) / 2
 
 
 def one_cycle(step, steps):
-    """One cycle of recipes/fast.yaml: cosine from 0.03 to 0.3 in a fifth of the steps, then cosine to 3e-5."""
-    peak, first = 0.3, 0.2 * steps - 1
-    low, high, share = (peak / 10, peak, step / first)
-    if step > first:
-        low, high, share = (peak / 10_000, peak, 1 - (step - first) / (steps - 1 - first))
-    return low + (high - low) * (1 - math.cos(math.pi * share)) / 2
+    """Returns the learning rate of recipes/fast.yaml: to 0.3 in a fifth of the steps, then to 3e-5."""
+    peak, peak_step = 0.3, 0.2 * steps - 1
+    low, progress = peak / 10, step / peak_step
+    if step > peak_step:
+        low, progress = peak / 10_000, 1 - (step - peak_step) / (steps - 1 - peak_step)
+    return low + (peak - low) * (1 - math.cos(math.pi * progress)) / 2
 
 
 def parameter_groups(net):
-    """Applies weight decay to weights, not to normalization and biases."""
+    """Returns parameter groups without weight decay for normalization layers and biases."""
     weights = [p for p in net.parameters() if p.ndim > 1]
     others = [p for p in net.parameters() if p.ndim <= 1]
     return [{"params": weights}, {"params": others, "weight_decay": 0.0}]
@@ -140,7 +143,7 @@ def parse_options():
 
 def load_data(options, device, generator):
     """Returns the training, validation and test splits as (images, labels), and the augmentation."""
-    # Indices are drawn on the CPU.
+    # Indices of the split are drawn on the CPU.
     split = generator if device.type == "cpu" else torch.Generator().manual_seed(options.seed)
     images, labels = read(options.data / "train")
     test = read(options.data / "test")
