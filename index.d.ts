@@ -12,13 +12,13 @@
  * Trains a residual network on an image folder or a named data set.
  *
  * Returns immediately with a `Run`, which is a promise of the result and an async iterable of
- * events. All errors, including an invalid configuration, reject the run. A run that is started
- * while another one trains waits for it.
+ * events. All errors, including an invalid configuration, reject the run. The runs of a process
+ * train one after another.
  *
- * Named data sets and published weights are downloaded first if they are not on this machine. A
- * folder with few photographs starts from ImageNet weights by default; `model.weights: 'none'` or
- * RESIDUAL_OFFLINE prevents that. Without a network connection the run starts from random weights
- * after a few seconds, with a warning.
+ * Named data sets and published weights are downloaded first if they are not on this machine. On a
+ * folder of fewer than 50,000 photos, training starts from ImageNet weights by default;
+ * `model.weights: 'none'` or RESIDUAL_OFFLINE prevents the download. Without a network connection,
+ * training starts from random weights after a few seconds, with a warning.
  *
  * @example
  * const { best, test } = await train({ data: './photos', model: 'resnet18', epochs: 10 })
@@ -31,9 +31,9 @@ export declare function train(config: TrainConfig, options?: TrainOptions): Run;
 /**
  * A training run: a promise of its result and an async iterable of its events.
  *
- * The run trains on a thread of its own and keeps the process alive until it ends (see `unref`).
- * Its rejection is never reported as unhandled, so that code which only reads the events need not
- * await the promise.
+ * The run trains on a separate thread and keeps the process alive until it ends (see `unref`). Its
+ * rejection is never reported as unhandled, so that code that only iterates over the events need
+ * not await the promise.
  *
  * @example
  * const run = train({ data: './photos', model: 'resnet18' })
@@ -51,44 +51,46 @@ export declare class Run implements PromiseLike<TrainResult>, AsyncIterable<RunE
     get dir(): string | undefined;
     /** Current state. */
     get state(): RunState;
-    /** Absolute path of the latest checkpoint; undefined before the first. */
+    /** Absolute path of the latest checkpoint; undefined before the first checkpoint. */
     get checkpoint(): string | undefined;
-    /** The result, once the promise is fulfilled; undefined before, and if the run fails. */
+    /** The result after the promise is fulfilled; undefined before that, and if the run fails. */
     get result(): TrainResult | undefined;
     /**
-     * Saves a checkpoint and ends the run after its current step; it resolves with
-     * `stopReason: 'stopped'`. A run without a finished step rejects with an `AbortError` instead.
+     * Saves a checkpoint and ends the run after its current step. The run then resolves with
+     * `stopReason: 'stopped'`, or rejects with an `AbortError` if no step is finished.
      */
     stop(): void;
     /** Pauses the run after its current step, until `resume()`, `stop()` or an abort. */
     pause(): void;
     /** Resumes a paused run. */
     resume(): void;
-    /** Keeps the process alive until the run ends. This is the initial behavior. */
+    /** Keeps the process alive until the run ends, which is the default. */
     ref(): this;
-    /** Allows the process to exit before the run ends; the run is then saved and stopped. */
+    /** Allows the process to exit before the run ends; a checkpoint is then saved at exit. */
     unref(): this;
     /** Resolves with the result; rejects with a `ResidualError`, or with the error of a hook. */
     then<Value = TrainResult, Caught = never>(onResolved?: ((result: TrainResult) => Value | PromiseLike<Value>) | null, onRejected?: ((error: unknown) => Caught | PromiseLike<Caught>) | null): Promise<Value | Caught>;
     /**
-     * Iterates over the events from now on. Step events are coalesced if the loop is slower than
-     * training. Leaving the loop does not stop the run. If the run fails, the loop throws its error.
+     * Iterates over the events that follow this call. Step events are coalesced if the loop is slower
+     * than training. Leaving the loop does not stop the run. If the run fails, the loop throws its
+     * error.
      */
     [Symbol.asyncIterator](): AsyncIterableIterator<RunEvent>;
 }
 
 /**
- * State of a run: `starting` before the first step (also while it waits for another run),
- * `running`, `paused`, `stopping` after a request to end, and `ended`.
+ * State of a run: `starting` before the first step (also while another run of this process trains),
+ * `running`, `paused`, `stopping` after a request to stop or abort, and `ended`.
  */
 export declare type RunState = 'starting' | 'running' | 'paused' | 'stopping' | 'ended';
 
 /**
  * Resolves a configuration without training (`residual train --dry-run`): every value with its
- * reason, the run folder, and estimates of memory and time. Writes nothing except downloads.
+ * reason, the run folder, and estimates of memory and time. Downloads data sets and weights if
+ * necessary, and writes nothing else.
  *
- * Memory is computed from the shapes of all tensors. Time is measured over a few training steps on
- * images of the data set, with a network that is then discarded.
+ * Memory is estimated from the shapes of all tensors. Time is measured in a few training steps on
+ * images of the data set, with a temporary network.
  *
  * @example
  * const { time, memory, config } = await plan({ data: './photos' })
@@ -109,18 +111,18 @@ export declare interface PlanOptions extends PlanConfig, DownloadOptions {
  */
 export declare type PlanConfig = {
     /**
-     * Measure training steps (at least two, about three seconds) on a temporary network to
-     * estimate the training time. Default: true.
+     * Estimate the training time by measuring training steps of a temporary network (at least
+     * two, for about three seconds). Default: true.
      */
     measure?: boolean | undefined;
 };
 
 /**
- * Result of `plan()`: configuration and cost of a run that has not started. No file is written.
+ * Result of `plan()`: configuration and cost of a run. `plan()` writes no files.
  */
 export declare type Plan = {
     /**
-     * Absolute path of the future run folder.
+     * Absolute path of the run folder that `train()` would use.
      */
     dir: string;
     config: ResolvedConfig;
@@ -129,10 +131,16 @@ export declare type Plan = {
      * Training images per epoch, after the validation split.
      */
     trainImages: number;
+    /**
+     * Validation images.
+     */
     valImages: number;
+    /**
+     * Test images.
+     */
     testImages: number;
     /**
-     * Number of trainable parameters.
+     * Number of parameters, including frozen ones.
      */
     parameters: number;
     /**
@@ -141,20 +149,23 @@ export declare type Plan = {
     macs: number;
     stepsPerEpoch: number;
     /**
-     * Steps of the whole budget; null if it is limited by time only.
+     * Steps of the entire budget; null if it is limited by time only.
      */
     totalSteps: number | null;
     /**
-     * Steps already completed, for a run that would be resumed.
+     * Steps completed before, if the run would be resumed; else 0.
      */
     startStep: number;
     /**
-     * Warnings that the run would start with.
+     * Warnings that `train()` would issue at its start.
      */
     warnings: Array<WarningEvent>;
+    /**
+     * Estimated memory.
+     */
     memory: MemoryEstimate;
     /**
-     * Null if nothing was measured: `measure` is false, or no step could be executed.
+     * Estimated time; null if `measure` is false or no training step succeeded.
      */
     time: TimeEstimate | null;
 };
@@ -164,9 +175,12 @@ export declare type Plan = {
  */
 export declare type DatasetInfo = {
     /**
-     * Path or name as given by the user.
+     * Path or name, as configured in `data.source`.
      */
     source: string;
+    /**
+     * Layout on disk.
+     */
     format: DataFormat;
     /**
      * Class names in index order.
@@ -189,54 +203,57 @@ export declare type DatasetInfo = {
      */
     train: number;
     /**
-     * Images of the data set's own validation split.
+     * Images of the validation split that is part of the data set; 0 if it has none.
      */
     val: number;
     /**
-     * Images of the test split.
+     * Images of the test split; 0 if the data set has none.
      */
     test: number;
     /**
-     * Mean of each channel over the training images, for values from 0 to 1; null if all images
-     * would have to be decoded to compute it.
+     * Mean of each channel over the training images, for values from 0 to 1; null if its
+     * computation would have to decode image files.
      */
     mean: Array<number> | null;
     /**
-     * Standard deviation of each channel over the training images; null like `mean`.
+     * Standard deviation of each channel over the training images; null if `mean` is null.
      */
     std: Array<number> | null;
     /**
-     * Whether a horizontal flip preserves the class (not for digits).
+     * Whether a horizontal flip preserves the class; false for digits.
      */
     flipPreservesLabel: boolean;
     /**
-     * Size of all decoded training and validation images in bytes; null if they are in memory
-     * already.
+     * Size of all decoded training and validation images in bytes; null if all images are in
+     * memory already.
      */
     decodedBytes: number | null;
     /**
-     * Hash of the labels and of the names or bytes of the training images.
+     * Hash of the labels and of the names or pixels of the training images.
      */
     fingerprint: string;
 };
 
 /**
- * Estimated memory for training in bytes, computed from the shapes of the network's tensors, and
- * the measured memory of this process.
+ * Memory for training in bytes: estimates from the shapes of the network's tensors, and the
+ * measured memory of this process.
  */
 export declare type MemoryEstimate = {
     /**
-     * Weights, running statistics and their moving average.
+     * Weights and, with `ema`, their moving average.
      */
     weights: number;
+    /**
+     * Gradients of the weights.
+     */
     gradients: number;
     /**
      * Optimizer state.
      */
     optimizer: number;
     /**
-     * Activations of a batch kept for the backward pass: the outputs of all convolutions and
-     * normalization layers.
+     * Activations of a batch that are saved for the backward pass: the outputs of all layers
+     * except ReLU.
      */
     activations: number;
     /**
@@ -247,28 +264,37 @@ export declare type MemoryEstimate = {
      * Decoded images in the cache (`cache`) or on the device (`augmentOn`).
      */
     images: number;
+    /**
+     * Sum of all estimates.
+     */
     total: number;
     /**
-     * Peak resident memory of this process after the measured steps, including JavaScript and
-     * libtorch; null if nothing was measured or the system does not report it.
+     * Peak resident memory of this process after the measured steps, including Node.js and
+     * libtorch; null if no step was measured or the operating system does not report it.
      */
     measured: number | null;
 };
 
 /**
- * Estimated training time, extrapolated from steps on the run's own batches with a temporary
- * network.
+ * Estimated training time, extrapolated from training steps of a temporary network on batches of
+ * the run.
  */
 export declare type TimeEstimate = {
     /**
-     * Number of measured steps. The first step is excluded because it is slower.
+     * Number of measured steps, without the first step, which is slower.
      */
     steps: number;
     /**
-     * Median, minimum and maximum of the seconds per step.
+     * Median of the seconds per step.
      */
     stepSeconds: number;
+    /**
+     * Minimum of the seconds per step.
+     */
     minStepSeconds: number;
+    /**
+     * Maximum of the seconds per step.
+     */
     maxStepSeconds: number;
     /**
      * Training throughput at the median.
@@ -279,7 +305,7 @@ export declare type TimeEstimate = {
      */
     epochSeconds: number;
     /**
-     * Seconds for the whole budget; null if it is unknown.
+     * Seconds for the remaining budget, including validation.
      */
     totalSeconds: number | null;
 };
@@ -293,7 +319,7 @@ export declare type TimeEstimate = {
  * const { suggestion } = await findLr({ data: './photos' }, { steps: 200, out: 'plots' })
  *
  * @param config as for `train()`; `budget` and `schedule` are ignored
- * @param options range of learning rates, output folder and signal; an aborted test ends after its
+ * @param options range of learning rates, output folder and signal, which ends the test after its
  *   current step
  * @throws {ResidualError} the same errors as `train()`; `E_CONFIG` for an invalid range; `E_WRITE`;
  *   `AbortError`
@@ -309,7 +335,7 @@ export declare interface FindLrOptions extends FindLrConfig, DownloadOptions {
 }
 
 /**
- * Range of learning rates that `findLr()` tries.
+ * Options of `findLr()`. The learning rate increases exponentially from step to step.
  */
 export declare type FindLrConfig = {
     /**
@@ -328,7 +354,7 @@ export declare type FindLrConfig = {
 
 /** The result of `findLr()`. */
 export declare interface FindLrResult extends LrFinderResult {
-    /** Files in `out`; null without `out`. */
+    /** Files written to `out`; null without `out`. */
     files: FindLrFiles | null;
 }
 
@@ -348,6 +374,9 @@ export declare type LrFinderResult = {
      * Suggested learning rate; null if the loss did not decrease.
      */
     suggestion: number | null;
+    /**
+     * Explanation of the suggestion, or of its absence.
+     */
     reason: string;
     /**
      * Suggestions of all rules; the first one is `suggestion`.
@@ -368,7 +397,7 @@ export declare type LrPoint = {
      */
     loss: number;
     /**
-     * Exponentially smoothed loss.
+     * Exponential moving average of the loss.
      */
     smoothed: number;
 };
@@ -381,7 +410,13 @@ export declare type LrSuggestion = {
      * Rule: `minimum/10` or `steepest`.
      */
     name: string;
+    /**
+     * Suggested learning rate.
+     */
     lr: number;
+    /**
+     * Explanation of the suggestion, one sentence.
+     */
     reason: string;
 };
 
@@ -393,7 +428,7 @@ export declare interface FindLrFiles {
 }
 
 /**
- * Lists the recipes that come with this package (`residual recipes`). Does not load libtorch.
+ * Lists the recipes of this package (`residual recipes`). Does not load libtorch.
  *
  * @example
  * for (const { name, published } of await recipes()) console.log(name, published)
@@ -402,43 +437,45 @@ export declare function recipes(): Promise<Recipe[]>;
 
 /** A published training configuration. */
 export declare interface Recipe {
-    /** Value of the `recipe` key that selects it. */
+    /** Value of the configuration key `recipe`. */
     name: string;
     /** One-line summary of the network and the data set. */
     description: string;
-    /** Author and publication. */
+    /** Authors and publication. */
     source: string;
-    /** The published result. */
+    /** Published result, such as an accuracy. */
     published: string;
-    /** The keys that it sets; all others keep the defaults of `train()`. */
+    /** Configuration keys of the recipe; all other keys have the defaults of `train()`. */
     config: TrainConfig;
 }
 
-/** Options of `train()`: everything that is not plain data. */
+/** Options of `train()` that are not part of the configuration. */
 export declare interface TrainOptions {
-    /** Aborts the run within one step; it saves a checkpoint and rejects with an `AbortError`. */
+    /**
+     * Aborts the run after its current step: it saves a checkpoint and rejects with an `AbortError`.
+     */
     signal?: AbortSignal | undefined;
-    /** In-memory images instead of `data`; config.json records their shapes and hash. */
+    /** In-memory images instead of `data`; config.json records their shape and hash. */
     arrays?: ArrayDataset | undefined;
     /**
-     * Write `report.html` to the run folder at the end, which takes one or two seconds;
-     * `TrainResult.report` is its path. A stopped run writes no report, because it can be resumed. If
+     * Write `report.html` to the run folder at the end of the run, which takes one or two seconds;
+     * `TrainResult.report` is the path. A stopped run writes no report, because it can be resumed. If
      * the report cannot be written, the run emits a warning and still succeeds. Default: false.
      */
     report?: boolean | undefined;
     /**
-     * Called while a named data set or published weights are downloaded, before the run starts. An
-     * error that it throws rejects the run.
+     * Called while a named data set or published weights are downloaded, before the run starts. If
+     * the callback throws an error, the run rejects with it.
      */
     onDownload?: ((progress: DownloadProgress) => void) | undefined;
-    /** Called when the data is read and the run folder is created, before the first step. */
+    /** Called before the first step, when the data set is open and the run folder exists. */
     onStart?: Hook<StartEvent> | undefined;
     /**
-     * Called after an optimizer step. Training does not wait for it: steps are skipped while an
-     * earlier call is pending.
+     * Called after an optimizer step. Training does not wait for the hook: no further steps are
+     * reported to the hook while a call is pending.
      */
     onStep?: Hook<StepEvent> | undefined;
-    /** Called after an epoch and its validation. Training waits for the promise that it returns. */
+    /** Called after an epoch and its validation. Training waits until the hook has completed. */
     onEpoch?: Hook<EpochEvent> | undefined;
     /** Called after a checkpoint is written. */
     onCheckpoint?: Hook<CheckpointEvent> | undefined;
@@ -454,11 +491,11 @@ export declare interface TrainOptions {
  */
 export declare type Hook<Event> = (event: Event) => HookResult | PromiseLike<HookResult>;
 
-/** Return value of a hook: `'stop'` saves a checkpoint and ends the run, as `run.stop()` does. */
+/** Return value of a hook. `'stop'` saves a checkpoint and ends the run, as `run.stop()` does. */
 export declare type HookResult = 'stop' | undefined | void;
 
 /**
- * The run is prepared; training starts.
+ * Emitted before the first step, when the run is prepared.
  */
 export declare type StartEvent = {
     /**
@@ -475,10 +512,16 @@ export declare type StartEvent = {
      * Training images of each class, in the order of `data.classes`.
      */
     trainClassCounts: Array<number>;
+    /**
+     * Validation images.
+     */
     valImages: number;
+    /**
+     * Test images.
+     */
     testImages: number;
     /**
-     * Number of trainable parameters.
+     * Number of parameters, including frozen ones.
      */
     parameters: number;
     /**
@@ -487,7 +530,7 @@ export declare type StartEvent = {
     macs: number;
     stepsPerEpoch: number;
     /**
-     * Steps of the whole budget; null if it is limited by time only.
+     * Steps of the entire budget; null if it is limited by time only.
      */
     totalSteps: number | null;
     /**
@@ -497,7 +540,7 @@ export declare type StartEvent = {
 };
 
 /**
- * One optimizer step.
+ * Emitted after an optimizer step.
  */
 export declare type StepEvent = {
     /**
@@ -515,11 +558,12 @@ export declare type StepEvent = {
      */
     loss: number;
     /**
-     * Mean loss over the epoch so far.
+     * Mean loss over the images of the epoch so far.
      */
     epochLoss: number;
     /**
-     * Accuracy over the epoch so far, on augmented images, measured before each weight update.
+     * Accuracy over the augmented images of the epoch so far, each measured before the weight
+     * update of its step.
      */
     epochAccuracy: number;
     /**
@@ -527,12 +571,12 @@ export declare type StepEvent = {
      */
     lr: number;
     /**
-     * Loss scale of `precision: 'fp16'` after this step. It is halved whenever a step is skipped
-     * because its gradients were not finite (`torch.amp.GradScaler`).
+     * Loss scale after this step, for `precision: 'fp16'` only. As with `torch.amp.GradScaler`, a
+     * step with infinite or NaN gradients is skipped and halves the scale.
      */
     lossScale?: number | undefined;
     /**
-     * Training throughput over the last seconds.
+     * Training throughput over the last few seconds.
      */
     imagesPerSecond: number;
     /**
@@ -542,7 +586,7 @@ export declare type StepEvent = {
 };
 
 /**
- * A completed epoch, including validation.
+ * Emitted after each epoch and its validation.
  */
 export declare type EpochEvent = {
     /**
@@ -558,12 +602,12 @@ export declare type EpochEvent = {
      */
     lr: number;
     /**
-     * Training metrics over the epoch, in training mode on augmented images.
+     * Training metrics: in training mode, on augmented images, while the weights change.
      */
     train: Metrics;
     /**
-     * Validation metrics, in evaluation mode without augmentation; null without a validation
-     * split.
+     * Validation metrics: in evaluation mode, without augmentation, after the last step. Null
+     * without a validation split.
      */
     val: Metrics | null;
     /**
@@ -575,13 +619,13 @@ export declare type EpochEvent = {
      */
     imagesPerSecond: number;
     /**
-     * Training time since the start of the run, including validation.
+     * Seconds of training since the start of the run, including validation.
      */
     seconds: number;
 };
 
 /**
- * Loss and accuracy over a set of images.
+ * Mean loss and accuracy over a set of images.
  */
 export declare type Metrics = {
     /**
@@ -599,7 +643,7 @@ export declare type Metrics = {
 };
 
 /**
- * A checkpoint was written.
+ * Emitted after a checkpoint is written.
  */
 export declare type CheckpointEvent = {
     /**
@@ -615,13 +659,13 @@ export declare type CheckpointEvent = {
 };
 
 /**
- * Kind of checkpoint: the last one, the best one so far, or the one of an epoch
+ * Kind of checkpoint: the last one, the best one so far, or an additional one of an epoch
  * (`checkpoint.everyEpochs`).
  */
 export declare type CheckpointKind = 'last' | 'best' | 'epoch';
 
 /**
- * The run has ended. This is the last event.
+ * Emitted when the run has ended. The last event.
  */
 export declare type EndEvent = {
     result: TrainResult;
@@ -661,12 +705,12 @@ export declare type TrainResult = {
      */
     imagesPerSecond: number;
     /**
-     * Training time of all sessions of the run, including validation.
+     * Seconds of training over all sessions of the run, including validation.
      */
     seconds: number;
     /**
-     * Absolute path of the report, if `train()` wrote one. Not in result.json, from which the
-     * report is generated.
+     * Absolute path of the report, if `train()` wrote one. Missing in result.json, which is
+     * written before the report.
      */
     report?: string | undefined;
 };
@@ -677,14 +721,20 @@ export declare type TrainResult = {
 export declare type StopReason = 'completed' | 'stopped' | 'early-stopping' | 'budget';
 
 /**
- * The best epoch of a run and its checkpoint.
+ * Best epoch of a run, with its checkpoint.
  */
 export declare type BestCheckpoint = {
+    /**
+     * Epoch, starting at 1.
+     */
     epoch: number;
     /**
      * Validation accuracy; training accuracy without a validation split.
      */
     accuracy: number;
+    /**
+     * Validation loss; training loss without a validation split.
+     */
     loss: number;
     /**
      * Absolute path of the checkpoint.
@@ -693,8 +743,8 @@ export declare type BestCheckpoint = {
 };
 
 /**
- * Event of a run. Events arrive in order. Step events may be dropped if the reader is slow; all
- * other events are delivered.
+ * Event of a run. Events arrive in order. Consecutive step events are coalesced if the reader is
+ * slow; all other events are delivered.
  */
 export declare type RunEvent = ({
     type: 'start';
@@ -711,8 +761,8 @@ export declare type RunEvent = ({
 } & EndEvent);
 
 /**
- * Content of evaluation.json: evaluation of the best checkpoint when the run ended. Reports use it
- * instead of evaluating again.
+ * Content of evaluation.json: evaluation of the best checkpoint at the end of the run. Reports
+ * read this file instead of evaluating again.
  */
 export declare type RunEvaluation = {
     /**
@@ -724,7 +774,7 @@ export declare type RunEvaluation = {
      */
     epoch: number;
     /**
-     * Evaluation with thumbnails of samples and of the highest losses.
+     * Evaluation, with thumbnails in `samples` and `topLosses`.
      */
     evaluation: Evaluation;
 };
@@ -759,7 +809,7 @@ export declare type TrainConfig = {
     budget?: BudgetConfig | undefined;
     /**
      * Images per batch, 2 or more. Default: 128, or 32 for images of more than 96 pixels;
-     * smaller if an epoch would have fewer than 8 steps or memory would not suffice.
+     * fewer for data sets of less than 8 such batches, or if a batch exceeds the memory.
      */
     batchSize?: 'auto' | number | undefined;
     /**
@@ -771,7 +821,7 @@ export declare type TrainConfig = {
      */
     schedule?: ScheduleConfig | undefined;
     /**
-     * Learning-rate warm-up. Default: none; 1 epoch if training starts from weights.
+     * Learning-rate warm-up. Default: none; up to 1 epoch if training starts from weights.
      */
     warmup?: WarmupConfig | undefined;
     /**
@@ -805,8 +855,8 @@ export declare type TrainConfig = {
      */
     memoryFormat?: 'auto' | MemoryFormat | undefined;
     /**
-     * Random seed of weights, data order and augmentation. On the CPU, equal seeds and thread
-     * counts give bit-identical results. Default: 0.
+     * Random seed of initial weights, data order and augmentation. On the CPU, runs with equal
+     * seed and number of threads give bit-identical results. Default: 0.
      */
     seed?: number | undefined;
     /**
@@ -818,31 +868,33 @@ export declare type TrainConfig = {
      */
     workers?: 'auto' | number | undefined;
     /**
-     * Memory for decoded image files that are reused in later epochs, in MiB; 0 disables the
-     * cache. Results do not depend on it. Default: the size of all training and validation
-     * images, at most a quarter of the free memory; 0 if every image is read once.
+     * Maximum size of the cache of decoded image files in MiB; 0 disables it. The cache saves
+     * decoding in later epochs and does not change results. Default: the size of all training
+     * and validation images, at most a quarter of the free memory; 0 for a single epoch and
+     * for images in memory.
      */
     cache?: 'auto' | number | undefined;
     /**
-     * Where training and validation images are cropped, flipped and normalized. Results do not
-     * depend on it. Default: `device` for CUDA if all images are in memory at
+     * Executor of cropping, flipping and normalization: the data-loading threads or the
+     * device. The results are equal. Default: `device` for CUDA if all images are in memory at
      * `data.imageSize`, need no other transform and take at most a quarter of the free GPU
      * memory; else `workers`.
      */
     augmentOn?: 'auto' | AugmentOn | undefined;
     /**
      * Maximum fraction of GPU memory that this process may allocate, above 0 to 1, as
-     * `torch.cuda.set_per_process_memory_fraction`. It applies until another run changes it
-     * and has no effect on the CPU. Default: 1.
+     * `torch.cuda.set_per_process_memory_fraction`. The limit applies until another run
+     * changes it, and not to the CPU. Default: 1.
      */
     memoryFraction?: number | undefined;
     /**
-     * Capture each training step as a CUDA graph. A warning is issued if that is not possible
-     * (`lars`, `ema`, dropout, `gradient.accumulate`). No effect on the CPU. Default: false.
+     * Capture the training step as a CUDA graph and replay it. With `lars`, `ema`, dropout or
+     * `gradient.accumulate`, a warning is issued and no graph is used. No effect on the CPU.
+     * Default: false.
      */
     cudaGraphs?: boolean | undefined;
     /**
-     * Metric that selects the best checkpoint, never measured on test data. Default:
+     * Metric that selects the best checkpoint. Test data is never used. Default:
      * `val.accuracy`, or `train.loss` without a validation split.
      */
     monitor?: 'auto' | Metric | undefined;
@@ -877,7 +929,7 @@ export declare type TrainConfig = {
 export declare type DatasetName = 'cifar10' | 'cifar100' | 'mnist' | 'fashion-mnist' | 'fashion-mnist-mini' | (string & {});
 
 /**
- * The data set: where it is, how it is split, and which images are used.
+ * Data set: location, format, splits and selection of images.
  */
 export declare type DataConfig = {
     /**
@@ -895,7 +947,8 @@ export declare type DataConfig = {
      */
     validation?: 'auto' | number | undefined;
     /**
-     * Channels of the network's input: 3 (RGB) or 1 (grayscale). Default: as the images.
+     * Channels of the network's input: 3 (RGB) or 1 (grayscale). Default: channels of the
+     * images.
      */
     channels?: 'auto' | number | undefined;
     /**
@@ -909,9 +962,9 @@ export declare type DataConfig = {
      */
     labels?: CifarLabels | undefined;
     /**
-     * Oversample rare classes so that all are equally frequent, like PyTorch's
-     * `WeightedRandomSampler`. The number of images in an epoch stays the same. Default:
-     * false.
+     * Draw equally many images of each class per epoch: images of rare classes are repeated,
+     * some images of frequent classes are left out. Like PyTorch's `WeightedRandomSampler`,
+     * this does not change the number of images per epoch. Default: false.
      */
     balanced?: boolean | undefined;
     /**
@@ -925,13 +978,13 @@ export declare type DataConfig = {
      */
     splitSeed?: number | undefined;
     /**
-     * Expected hash of the training images; others are rejected with `E_MISMATCH`. Runs on
-     * in-memory images record it.
+     * Expected hash of the training images. If it differs, training fails with `E_MISMATCH`.
+     * Recorded by runs on in-memory images.
      */
     fingerprint?: string | undefined;
     /**
-     * Expected shape of in-memory training images: number, height, width, channels. Runs on
-     * in-memory images record it.
+     * Expected shape of the training images: number, height, width, channels. If it differs,
+     * training fails with `E_MISMATCH`. Recorded by runs on in-memory images.
      */
     shape?: Array<number> | undefined;
 };
@@ -1178,7 +1231,7 @@ export declare type CutmixConfig = {
     alpha?: number | undefined;
 };
 
-/** Name of a network. More depths exist than are listed. */
+/** Name of a network. Further depths are valid, such as `resnet26`. */
 export declare type ModelName = 'resnet18' | 'resnet34' | 'resnet50' | 'resnet101' | 'resnet152' | 'resnet20' | 'resnet32' | 'resnet44' | 'resnet56' | 'resnet110' | 'resnet1202' | 'plain18' | 'plain34' | 'plain20' | 'plain32' | 'plain44' | 'plain56' | 'plain110' | 'preresnet18' | 'preresnet34' | 'preresnet50' | 'preresnet101' | 'preresnet152' | 'preresnet200' | 'preresnet20' | 'preresnet56' | 'preresnet110' | 'preresnet164' | 'preresnet1001' | 'resnext50_32x4d' | 'resnext101_32x8d' | 'resnext101_64x4d' | 'wide_resnet50_2' | 'wide_resnet101_2' | 'wrn16_8' | 'wrn28_10' | 'wrn40_4' | 'vgg11' | 'vgg13' | 'vgg16' | 'vgg19' | 'vgg11_bn' | 'vgg13_bn' | 'vgg16_bn' | 'vgg19_bn' | (string & {});
 
 /**
@@ -1189,8 +1242,8 @@ export declare type ModelConfig = {
      * Architecture. ImageNet networks: `resnet18` to `resnet152`, `resnext50_32x4d`,
      * `wide_resnet50_2`, `vgg16`, `vgg16_bn`. CIFAR networks of He et al. 2015: `resnet20`,
      * `resnet56`, `resnet110` (any depth 6n+2), and `wrn28_10`. Prefix `plain` removes the
-     * shortcuts, `preresnet` is the pre-activation variant. Default: `resnet20` for images of
-     * up to 96 pixels, else `resnet18`.
+     * shortcuts; prefix `preresnet` is the pre-activation variant. Default: `resnet20` for
+     * images of up to 96 pixels, else `resnet18`.
      */
     arch?: 'auto' | ModelName | undefined;
     /**
@@ -1205,21 +1258,22 @@ export declare type ModelConfig = {
      */
     shortcut?: 'auto' | Shortcut | undefined;
     /**
-     * Initialize the last batch normalization of every block with weight 0 (Goyal et al.
-     * 2017), as torchvision's `zero_init_residual`. Default: false.
+     * Initialize the last batch normalization of every block (with pre-activation, the last
+     * convolution) with weight 0, as torchvision's `zero_init_residual` (Goyal et al. 2017).
+     * Default: false.
      */
     zeroInitResidual?: boolean | undefined;
     /**
-     * Bottleneck layer with stride 2: `3x3` as torchvision, or `1x1` as the paper.
-     * Default: `3x3`.
+     * Convolution with stride 2 in a bottleneck block: `3x3` as in torchvision, or the first
+     * `1x1` as in He et al. 2015. Default: `3x3`.
      */
     bottleneckStride?: BottleneckStride | undefined;
     /**
      * Initial weights: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet` for
      * torchvision's published weights, or `none` for random initialization. If the number of
-     * classes differs, the head is initialized randomly. Default: `imagenet` for image folders
-     * and manifests of fewer than 50,000 training images of more than 96 pixels if the file is
-     * cached or can be downloaded; else `none`.
+     * classes differs, the head is initialized randomly. Default: `imagenet` for an image
+     * folder or manifest with fewer than 50,000 training images of more than 96 pixels, if the
+     * weights are cached or can be downloaded; else `none`.
      */
     weights?: 'auto' | WeightsName | undefined;
     /**
@@ -1228,7 +1282,8 @@ export declare type ModelConfig = {
     weightsSha256?: string | undefined;
     /**
      * Layers that are not trained, by name or prefix (`conv1`, `layer1`); `backbone` is every
-     * layer except the head. Their batch normalization uses running statistics. Default: [].
+     * layer except the head. Frozen batch normalization uses its running statistics. Default:
+     * [].
      */
     freeze?: Array<string> | undefined;
 };
@@ -1244,11 +1299,11 @@ export declare type Stem = 'cifar' | 'imagenet';
 export declare type Shortcut = 'A' | 'B' | 'C' | 'none';
 
 /**
- * Bottleneck layer with stride 2.
+ * Convolution with stride 2 in a bottleneck block.
  */
 export declare type BottleneckStride = '3x3' | '1x1';
 
-/** Published weights, random initialization, or a path. */
+/** Published weights (`imagenet`), random initialization (`none`), or a path. */
 export declare type WeightsName = 'imagenet' | 'none' | (string & {});
 
 /**
@@ -1288,8 +1343,9 @@ export declare type OptimizerConfig = 'sgd' | 'adam' | 'adamw' | 'lars' | ({
  */
 export declare type SgdConfig = {
     /**
-     * Learning rate. Default: 0.1, scaled down linearly for batches of fewer than 64 images
-     * (256 for images of more than 96 pixels); 0.01 if training starts from weights.
+     * Learning rate. Default: 0.1 for 64 or more images per step (256 for images of more than
+     * 96 pixels), or 0.01 for 32 or more if training starts from weights; scaled down linearly
+     * for fewer.
      */
     lr?: number | undefined;
     /**
@@ -1447,7 +1503,7 @@ export declare type PlateauScheduleConfig = {
      */
     patience?: number | undefined;
     /**
-     * Epochs after a reduction during which `patience` is not counted. Default: 0.
+     * Epochs after a reduction that do not count towards `patience`. Default: 0.
      */
     cooldown?: number | undefined;
     /**
@@ -1551,9 +1607,9 @@ export declare type WarmupConfig = {
      */
     startFactor?: number | undefined;
     /**
-     * Instead of a linear increase, keep the learning rate at `startFactor` until the training
-     * accuracy of an epoch reaches this value. He et al. 2015 use 0.2 for ResNet-110
-     * (section 4.2).
+     * Training accuracy that ends the warm-up: the learning rate is multiplied by
+     * `startFactor` until an epoch reaches this accuracy, instead of increasing linearly. He
+     * et al. 2015 use 0.2 for ResNet-110 (section 4.2).
      */
     untilAccuracy?: number | undefined;
 };
@@ -1584,7 +1640,7 @@ export declare type ClassWeightsConfig = 'none' | 'balanced' | 'given' | {
 } & GivenClassWeightsConfig);
 
 /**
- * Explicit class weights.
+ * Explicit class weights of the loss.
  */
 export declare type GivenClassWeightsConfig = {
     /**
@@ -1607,13 +1663,14 @@ export declare type GradientConfig = {
      */
     clipValue?: number | undefined;
     /**
-     * Batches whose gradients are averaged in one optimizer step. Default: 1.
+     * Number of batches whose gradients are averaged in one optimizer step. Default: 1.
      */
     accumulate?: number | undefined;
 };
 
 /**
- * Exponential moving average of the weights. Evaluation and checkpoints use the average.
+ * Exponential moving average of the weights. Evaluation, prediction and export use the
+ * average; checkpoints contain both.
  */
 export declare type EmaConfig = {
     /**
@@ -1641,7 +1698,7 @@ export declare type EarlyStoppingConfig = {
 };
 
 /**
- * Data type of forward and backward pass. Weights and optimizer state are fp32 (fp64 for
+ * Data type of the forward and backward pass. Weights and optimizer state are fp32 (fp64 for
  * `fp64`).
  */
 export declare type Precision = 'fp32' | 'bf16' | 'fp16' | 'fp64';
@@ -1657,7 +1714,7 @@ export declare type Device = 'cpu' | 'cuda';
 export declare type MemoryFormat = 'channels_last' | 'contiguous';
 
 /**
- * Where images are cropped, flipped and normalized.
+ * Executor of cropping, flipping and normalization.
  */
 export declare type AugmentOn = 'workers' | 'device';
 
@@ -1666,13 +1723,13 @@ export declare type AugmentOn = 'workers' | 'device';
  */
 export declare type CheckpointConfig = {
     /**
-     * Keep a checkpoint `epoch-0010.safetensors` every this many epochs; 0 keeps none.
-     * Default: 0.
+     * Interval in epochs at which an additional checkpoint (`epoch-0010.safetensors`) is
+     * written; 0 writes none. Default: 0.
      */
     everyEpochs?: number | undefined;
     /**
-     * Also write `last.safetensors` every this many steps; 0 writes it after each epoch only.
-     * Default: 0.
+     * Interval in steps at which `last.safetensors` is written within an epoch; 0 writes it at
+     * the end of each epoch only. Default: 0.
      */
     everySteps?: number | undefined;
 };
@@ -1687,7 +1744,7 @@ export declare type LogConfig = {
     everySteps?: number | undefined;
 };
 
-/** Name of a recipe, or a path. */
+/** Name of a recipe, or path of a file. */
 export declare type RecipeName = 'fast' | 'he2015-cifar' | 'he2015-cifar110' | 'he2015-imagenet' | 'notebook' | (string & {});
 
 // -----------------------------------------------------------------------------
@@ -1703,16 +1760,18 @@ export declare type RecipeName = 'fast' | 'he2015-cifar' | 'he2015-cifar110' | '
  *
  * @param path a run folder (its best checkpoint), a checkpoint, or a weights file: a PyTorch
  *   state_dict (.pth, .pt, .th) or .safetensors
- * @param config what a weights file from another framework does not record, such as the classes;
- *   `info.assumed` lists the values that were assumed
- * @throws {ResidualError} `E_CHECKPOINT` if the file is missing, truncated, or a pickle with
- *   anything but tensors; `E_MISMATCH` if its weights fit no known network, or not the given one
+ * @param config properties that weights files of other frameworks do not contain, such as the
+ *   classes; `info.assumed` lists the values that were assumed
+ * @throws {ResidualError} `E_CHECKPOINT` if the file is missing or truncated, or a pickle that
+ *   contains anything other than tensors; `E_MISMATCH` if its weights match no known network, or
+ *   not the network that `config` selects
  */
 export declare function loadModel(path: string | URL, config?: LoadConfig): Promise<Model>;
 
 /**
- * Options for loading weights without metadata. `info.assumed` lists the defaults that were
- * used.
+ * Options of `loadModel()`. A checkpoint of residual contains its network, classes, image size
+ * and transform, which cannot be overridden. For weights without metadata, `info.assumed`
+ * lists the defaults that were used.
  */
 export declare type LoadConfig = {
     /**
@@ -1720,8 +1779,8 @@ export declare type LoadConfig = {
      */
     model?: ModelName | ModelConfig | undefined;
     /**
-     * Class names in index order. Default: CIFAR-10's for ten classes and a CIFAR stem, else
-     * `class 0`, `class 1`, ...
+     * Class names in index order. Default: those of CIFAR-10 for ten classes and a CIFAR stem,
+     * else `class 0`, `class 1`, ...
      */
     classes?: Array<string> | undefined;
     /**
@@ -1734,11 +1793,13 @@ export declare type LoadConfig = {
      */
     transform?: TransformConfig | undefined;
     /**
-     * Data type of the computation. Default: `fp32`.
+     * Data type of the computation. Default: as in training; `fp32` for weights without
+     * metadata.
      */
     precision?: Precision | undefined;
     /**
-     * Device. Default: `cuda` if available, else `cpu`.
+     * Device. Default: as in training, or for weights without metadata `cuda`; `cpu` if CUDA
+     * is not available.
      */
     device?: Device | undefined;
 };
@@ -1749,13 +1810,13 @@ export declare type LoadConfig = {
  */
 export declare class Model implements AsyncDisposable {
     #private;
-    /** Metadata from the file of the model. */
+    /** Metadata from the model's file. */
     readonly info: Readonly<ModelInfo>;
     private constructor();
     /**
-     * Classifies an image; an array of images returns an array of predictions in the same order.
-     * Concurrent calls are batched without delaying any of them, so that many at once take less time
-     * than one after another.
+     * Classifies an image; for an array of images, the result is an array in the same order.
+     * Concurrent calls are batched, which takes less time than one call after another. No call waits
+     * for others to arrive.
      *
      * @example
      * await using model = await loadModel('runs/latest')
@@ -1770,26 +1831,25 @@ export declare class Model implements AsyncDisposable {
     predict(images: readonly ImageInput[], config?: PredictConfig): Promise<Prediction[]>;
     /**
      * Evaluates the model on a data set, without augmentation. A named data set is downloaded if
-     * necessary. (An evaluation during a training run is interleaved with its steps; it restarts
-     * after the final evaluation of the run.)
+     * necessary. In a process that also trains, the evaluation runs between two training steps; a
+     * request to stop the run interrupts the evaluation, which starts again when the run has ended.
      *
      * @example
      * await using model = await loadModel('runs/latest')
      * const { accuracy, confusion } = await model.evaluate({ split: 'val' })
      *
-     * @param config which images to evaluate on. Default: the data set it was trained on
-     * @param options in-memory images instead of `config.data`, whose default classes are those of
-     * the
+     * @param config data set and split. Default: the data set that the model was trained on
+     * @param options in-memory images instead of `config.data`, by default with the classes of the
      *   model; and a signal, which ends the evaluation after the current batch
-     * @throws {ResidualError} the errors of opening the data set; `E_MISMATCH` if its classes differ;
-     *   `AbortError`
+     * @throws {ResidualError} the errors of opening the data set; `E_MISMATCH` if its classes differ
+     *   from those of the model; `AbortError`
      */
     evaluate(config?: EvaluateConfig, options?: EvaluateOptions): Promise<Evaluation>;
     /**
      * Measures the standard deviation of the responses of each 3x3 convolution, in the order of the
-     * forward pass, on images that are not augmented (figure 7 of He et al. 2015).
+     * forward pass, on images without augmentation (figure 7 of He et al. 2015).
      *
-     * @param config which images to use. Default: the data set it was trained on
+     * @param config data set and split. Default: the data set that the model was trained on
      * @param options in-memory images instead of `config.data`, and a signal
      * @throws {ResidualError} the errors of `evaluate()`
      */
@@ -1798,7 +1858,7 @@ export declare class Model implements AsyncDisposable {
      * Exports the network, as `exportModel()` does.
      *
      * @param path a file with the extension `.safetensors` or `.onnx`
-     * @param config for ONNX, what the graph includes besides the network
+     * @param config for ONNX, operations to add before and after the network
      * @throws {ResidualError} `E_USAGE` for another extension, `E_WRITE`, `E_CLOSED`
      */
     export(path: string | URL, config?: ExportConfig): Promise<void>;
@@ -1811,22 +1871,28 @@ export declare class Model implements AsyncDisposable {
  * Description of a loaded model.
  */
 export declare type ModelInfo = {
+    /**
+     * Name of the network.
+     */
     arch: string;
     /**
      * Class names in index order.
      */
     classes: Array<string>;
+    /**
+     * Channels of the network's input.
+     */
     channels: number;
     /**
      * Height and width of the network's input, in pixels.
      */
     imageSize: number;
     /**
-     * Number of trainable parameters.
+     * Number of parameters, including frozen ones.
      */
     parameters: number;
     /**
-     * Absolute path of the file that was loaded.
+     * Absolute path of the loaded file.
      */
     checkpoint: string;
     /**
@@ -1871,14 +1937,14 @@ export declare type PredictConfig = {
      */
     scales?: Array<number> | undefined;
     /**
-     * Include the image, reduced so that no side exceeds this many pixels, 8 to 256. Default:
-     * no image.
+     * Maximum side length in pixels, 8 to 256, of the thumbnail in each prediction. Default:
+     * no thumbnails.
      */
     thumbnails?: number | undefined;
 };
 
 /**
- * Test-time augmentation: the crops of an image whose probabilities are averaged.
+ * Test-time augmentation: crops of an image whose probabilities are averaged.
  */
 export declare type TestCrops = 'center' | 'flip' | 'ten' | 'multi-scale';
 
@@ -1886,18 +1952,24 @@ export declare type TestCrops = 'center' | 'flip' | 'ten' | 'multi-scale';
  * Prediction for an image.
  */
 export declare type Prediction = {
+    /**
+     * Name of the most probable class.
+     */
     label: string;
+    /**
+     * Index of the most probable class.
+     */
     index: number;
     /**
-     * Probability, 0 to 1.
+     * Probability of the most probable class, 0 to 1.
      */
     probability: number;
     /**
-     * Most probable classes in descending order.
+     * Most probable classes, by decreasing probability. The option `top` sets their number.
      */
     top: Array<LabelProbability>;
     /**
-     * The image, if `thumbnails` is set.
+     * Thumbnail of the image, if `thumbnails` is set.
      */
     thumbnail?: Thumbnail | undefined;
 };
@@ -1906,7 +1978,13 @@ export declare type Prediction = {
  * Probability of a class.
  */
 export declare type LabelProbability = {
+    /**
+     * Class name.
+     */
     label: string;
+    /**
+     * Index of the class.
+     */
     index: number;
     /**
      * Probability, 0 to 1.
@@ -1915,10 +1993,16 @@ export declare type LabelProbability = {
 };
 
 /**
- * A small image as JSON.
+ * Image reduced in size, as JSON.
  */
 export declare type Thumbnail = {
+    /**
+     * Width in pixels.
+     */
     width: number;
+    /**
+     * Height in pixels.
+     */
     height: number;
     /**
      * 1 (grayscale) or 3 (RGB).
@@ -1963,8 +2047,8 @@ export declare type EvaluateConfig = {
      */
     samples?: number | undefined;
     /**
-     * Include the pixels of these images as squares of this side length, 8 to 256 pixels.
-     * Default: no pixels.
+     * Maximum side length in pixels, 8 to 256, of the thumbnails in `topLosses` and `samples`.
+     * Default: no thumbnails.
      */
     thumbnails?: number | undefined;
 };
@@ -1974,7 +2058,7 @@ export declare type EvaluateConfig = {
  */
 export declare type Split = 'train' | 'val' | 'test';
 
-/** Options of an evaluation: everything that is not plain data. */
+/** Options of an evaluation that are not part of the configuration. */
 export declare interface EvaluateOptions extends DownloadOptions {
     /** In-memory images instead of a data set on disk. */
     arrays?: ArrayDataset | undefined;
@@ -1982,9 +2066,9 @@ export declare interface EvaluateOptions extends DownloadOptions {
 
 /** Options of a download. */
 export declare interface DownloadOptions {
-    /** Aborts the download and the work that it precedes; received bytes are kept for resuming. */
+    /** Aborts the download and the operation that needs it; received bytes are kept for resuming. */
     signal?: AbortSignal | undefined;
-    /** Called when bytes arrive. */
+    /** Called when data arrives. */
     onDownload?: ((progress: DownloadProgress) => void) | undefined;
 }
 
@@ -1994,7 +2078,7 @@ export declare interface DownloadProgress {
     name: string;
     /** Name of the file. */
     file: string;
-    /** URL that it is downloaded from. */
+    /** URL of the file. */
     url: string;
     /** Bytes received so far. */
     bytes: number;
@@ -2022,6 +2106,9 @@ export declare type Evaluation = {
      * Number of evaluated images.
      */
     count: number;
+    /**
+     * Metrics of each class, in index order.
+     */
     classes: Array<ClassMetrics>;
     /**
      * Confusion matrix: `confusion[i][j]` is the number of images of class i predicted as class j.
@@ -2034,21 +2121,24 @@ export declare type Evaluation = {
     mostConfused: Array<ConfusedPair>;
     calibration: Calibration;
     /**
-     * Images with the highest losses; their number is `topLosses` of the request.
+     * Images with the highest losses, highest first. The option `topLosses` sets their number.
      */
     topLosses: Array<EvaluatedImage>;
     /**
-     * Evenly spaced images of the split; their number is `samples` of the request.
+     * Evenly spaced images of the split. The option `samples` sets their number.
      */
     samples: Array<EvaluatedImage>;
     /**
-     * Number of images that could not be read. They are not included in `count`.
+     * Number of images that could not be read, not included in `count`.
      */
     broken: number;
     /**
      * A warning for each unreadable image, at most 100.
      */
     warnings: Array<WarningEvent>;
+    /**
+     * Throughput, including loading of the images.
+     */
     imagesPerSecond: number;
 };
 
@@ -2056,6 +2146,9 @@ export declare type Evaluation = {
  * Metrics of one class.
  */
 export declare type ClassMetrics = {
+    /**
+     * Class name.
+     */
     label: string;
     /**
      * Recall: fraction of the class's images classified correctly, 0 to 1; 0 without images.
@@ -2081,7 +2174,7 @@ export declare type ClassMetrics = {
 };
 
 /**
- * A cell of the confusion matrix off its diagonal.
+ * Off-diagonal element of the confusion matrix.
  */
 export declare type ConfusedPair = {
     /**
@@ -2107,8 +2200,8 @@ export declare type ConfusedPair = {
  */
 export declare type Calibration = {
     /**
-     * Expected calibration error (Guo et al. 2017, arXiv:1706.04599): mean absolute difference of
-     * confidence and accuracy over the bins, weighted by their number of images, 0 to 1.
+     * Expected calibration error (Guo et al. 2017, arXiv:1706.04599), 0 to 1: absolute difference
+     * of confidence and accuracy, averaged over the bins with their numbers of images as weights.
      */
     error: number;
     /**
@@ -2118,7 +2211,7 @@ export declare type Calibration = {
 };
 
 /**
- * A bin of a reliability diagram: the images whose confidence is in a range.
+ * Bin of a reliability diagram: the images whose confidence is within a range.
  */
 export declare type CalibrationBin = {
     /**
@@ -2148,11 +2241,12 @@ export declare type CalibrationBin = {
  */
 export declare type EvaluatedImage = {
     /**
-     * Index in its split of the data set.
+     * Index of the image in its split.
      */
     index: number;
     /**
-     * Path of the file, or split and index (`test/12`) if the image has no file of its own.
+     * Path of the image file, name and path in an archive (`0001.jpg in train-0.tar`), or split
+     * and index (`test/12`) for formats without a file per image.
      */
     name: string;
     /**
@@ -2172,13 +2266,13 @@ export declare type EvaluatedImage = {
      */
     loss: number;
     /**
-     * Pixels, if `thumbnails` is set.
+     * Thumbnail, if `thumbnails` is set.
      */
     thumbnail?: Thumbnail | undefined;
 };
 
 /**
- * A problem that does not end the run.
+ * Problem that does not end the run.
  */
 export declare type WarningEvent = {
     /**
@@ -2194,7 +2288,7 @@ export declare type WarningEvent = {
 };
 
 /**
- * Response of a layer (He et al. 2015, figure 7).
+ * Standard deviation of the response of a layer (He et al. 2015, figure 7).
  */
 export declare type LayerResponse = {
     /**
@@ -2202,37 +2296,39 @@ export declare type LayerResponse = {
      */
     name: string;
     /**
-     * Standard deviation over images, channels and positions of the output of the layer's batch
-     * normalization (or of the convolution, without one), before ReLU and addition.
+     * Standard deviation over images, channels and positions. The response is the output of the
+     * batch normalization after the convolution (of the convolution if none follows), before ReLU
+     * and addition.
      */
     std: number;
 };
 
 /**
- * Options of `export()`, for ONNX only.
+ * Options of `export()` to ONNX.
  */
 export declare type ExportConfig = {
     /**
-     * Output probabilities instead of logits. Default: false.
+     * Append a softmax: the output is probabilities instead of logits. Default: false.
      */
     softmax?: boolean | undefined;
     /**
-     * Expect pixels from 0 to 1 instead of normalized ones. Default: false.
+     * Prepend the normalization: the input is pixels from 0 to 1 instead of normalized pixels.
+     * Default: false.
      */
     normalization?: boolean | undefined;
 };
 
 /**
- * Classifies an image, or each image of an array (`residual predict`). Loads the model for this
- * call only; use `loadModel()` to classify repeatedly.
+ * Classifies an image, or each image of an array (`residual predict`). Every call loads the model;
+ * use `loadModel()` to classify repeatedly.
  *
  * @example
  * const { label, probability } = await predict('runs/latest', 'cat.jpg')
  *
  * @param model a run folder, a checkpoint, or a weights file
- * @param image a path, bytes or pixels; an array returns an array of predictions in the same order
+ * @param image a path, bytes or pixels; for an array, the result is an array in the same order
  * @param config number of classes to return, and test-time augmentation
- * @param load what a weights file from another framework does not record, as in `loadModel()`
+ * @param load properties that weights files of other frameworks do not contain, as in `loadModel()`
  * @throws {ResidualError} the errors of `loadModel()` and `Model.predict()`
  */
 export declare function predict(model: string | URL, image: ImageInput, config?: PredictConfig, load?: LoadConfig): Promise<Prediction>;
@@ -2247,16 +2343,16 @@ export declare function predict(model: string | URL, images: readonly ImageInput
  * const { accuracy, mostConfused } = await evaluate('runs/latest', { split: 'val' })
  *
  * @param path a run folder, a checkpoint, or a weights file
- * @param config which images to evaluate on. Default: the data set it was trained on
- * @param options in-memory images and a signal
- * @param load what a weights file from another framework does not record, as in `loadModel()`
+ * @param config data set and split. Default: the data set that the network was trained on
+ * @param options in-memory images, and a signal
+ * @param load properties that weights files of other frameworks do not contain, as in `loadModel()`
  * @throws {ResidualError} the errors of `loadModel()` and `Model.evaluate()`
  */
 export declare function evaluate(path: string | URL, config?: EvaluateConfig, options?: EvaluateOptions, load?: LoadConfig): Promise<Evaluation>;
 
 /**
  * Exports a trained network (`residual export`). The extension selects the format: `.safetensors`
- * contains the weights under torchvision's names, `.onnx` the network (opset 17, dynamic batch
+ * contains the weights with torchvision's names, `.onnx` the network (opset 17, dynamic batch
  * size). Does not load libtorch.
  *
  * Also exported as `export`, for `import * as residual`.
@@ -2266,29 +2362,29 @@ export declare function evaluate(path: string | URL, config?: EvaluateConfig, op
  *
  * @param model a run folder (its best checkpoint), a checkpoint, or a weights file
  * @param path the file to write
- * @param config for ONNX, what the graph includes besides the network
+ * @param config for ONNX, operations to add before and after the network
  * @throws {ResidualError} `E_CHECKPOINT`, `E_MISMATCH`, `E_USAGE` for another extension, `E_WRITE`
  */
 declare function exportModel(model: string | URL, path: string | URL, config?: ExportConfig): Promise<void>;
 
 /**
  * Lists the layers of a network with output shapes, parameters and multiply-adds. For a trained
- * network, `checkpoint` describes its file: classes, training data and progress. Does not load
+ * network, `checkpoint` contains its classes, training data and training progress. Does not load
  * libtorch.
  *
  * @example
  * const { parameters, macs } = await inspect('resnet18')
  * const { checkpoint } = await inspect('runs/latest')
  *
- * @param network name of a network (`resnet18`), an object with more settings, or the path of a run
- *   folder, a checkpoint or a weights file (a string with a slash or a dot is a path)
- * @param load what a weights file from another framework does not record, as in `loadModel()`
+ * @param network name of a network (`resnet18`), an object with further settings, or the path of a
+ *   run folder, a checkpoint or a weights file (a string with a slash or a dot is a path)
+ * @param load properties that weights files of other frameworks do not contain, as in `loadModel()`
  * @throws {ResidualError} `E_CONFIG` for an unknown network; `E_CHECKPOINT`, `E_MISMATCH`
  */
 export declare function inspect(network: string | URL | InspectConfig, load?: LoadConfig): Promise<Inspection>;
 
 /**
- * Network and input shape for `inspect()`.
+ * Options of `inspect()`: network and input shape.
  */
 export declare type InspectConfig = {
     /**
@@ -2313,24 +2409,33 @@ export declare type InspectConfig = {
  * Result of `inspect()`.
  */
 export declare type Inspection = {
+    /**
+     * Name of the network.
+     */
     name: string;
     /**
      * Shape of the input: channels, height, width.
      */
     input: [number, number, number];
+    /**
+     * Number of classes.
+     */
     classes: number;
     /**
-     * Number of trainable parameters.
+     * Number of parameters.
      */
     parameters: number;
     /**
-     * Multiply-adds of the convolutions and linear layers in the forward pass of one image, as He
-     * et al. 2015 count them.
+     * Multiply-accumulate operations of the convolutions and linear layers in the forward pass of
+     * one image (FLOPs in He et al. 2015).
      */
     macs: number;
+    /**
+     * Layers in forward order.
+     */
     layers: Array<LayerRow>;
     /**
-     * Module tree, as PyTorch's `print(net)` formats it.
+     * Module tree, formatted as by PyTorch's `print(net)`.
      */
     tree: string;
     /**
@@ -2349,7 +2454,7 @@ export declare type Inspection = {
 };
 
 /**
- * A layer of a network.
+ * Layer of a network.
  */
 export declare type LayerRow = {
     /**
@@ -2364,7 +2469,13 @@ export declare type LayerRow = {
      * Shape of the output: channels, height and width, or features for a linear layer.
      */
     output: Array<number>;
+    /**
+     * Number of parameters.
+     */
     parameters: number;
+    /**
+     * Multiply-accumulate operations for one image.
+     */
     macs: number;
 };
 
@@ -2376,16 +2487,25 @@ export declare type CheckpointInfo = {
      * Absolute path of the file.
      */
     file: string;
+    /**
+     * Size of the file in bytes.
+     */
     bytes: number;
     /**
      * Class names in index order.
      */
     classes: Array<string>;
     /**
-     * Mean and standard deviation of each channel used for normalization, for values from 0 to 1.
+     * Mean of each channel for normalization, for values from 0 to 1.
      */
     mean: Array<number>;
+    /**
+     * Standard deviation of each channel for normalization, for values from 0 to 1.
+     */
     std: Array<number>;
+    /**
+     * Data type of the computation in training.
+     */
     precision: Precision;
     /**
      * Data set that the model was trained on, as named in its configuration; null for external
@@ -2411,9 +2531,13 @@ export declare type CheckpointInfo = {
 };
 
 /**
- * Best epoch by validation metrics (training metrics without a validation split).
+ * Best epoch by `monitor`, with its validation metrics (training metrics without a validation
+ * split).
  */
 export declare type BestEpoch = {
+    /**
+     * Epoch, starting at 1.
+     */
     epoch: number;
     accuracy: number;
     loss: number;
@@ -2431,10 +2555,10 @@ export declare type BestEpoch = {
  */
 export declare function datasets(): Promise<NamedDataset[]>;
 
-/** A data set that the `data` key of a configuration can name. */
+/** A data set that the configuration key `data` selects by name. */
 export declare interface NamedDataset {
     name: string;
-    /** Title as its authors write it. */
+    /** Title, as the authors write it. */
     title: string;
     /** Content of the images, in a few words. */
     description: string;
@@ -2449,11 +2573,11 @@ export declare interface NamedDataset {
     /** Height and width in pixels. */
     imageSize: number;
     license: string;
-    /** Page of its authors. */
+    /** Web page of the authors. */
     homepage: string;
-    /** Folder on this machine; null if it has to be downloaded first. */
+    /** Folder on this machine; null if the data set has to be downloaded first. */
     folder: string | null;
-    /** Size of the download in bytes; 0 for a data set that comes with this package. */
+    /** Size of the download in bytes; 0 for a data set that is included in this package. */
     downloadBytes: number;
 }
 
@@ -2466,7 +2590,7 @@ export declare interface NamedDataset {
  *   onDownload: ({ bytes, total }) => console.log(`${bytes} of ${total} bytes`),
  * })
  *
- * @param name name of a data set, one of `datasets()`
+ * @param name name of a data set, as listed by `datasets()`
  * @returns the data set with its folder
  * @throws {ResidualError} `E_DOWNLOAD` with the error of each URL; `E_DATA_FORMAT` if an archive or
  *   an existing copy differs from the published files; `E_WRITE`; `E_DATA_NOT_FOUND` for an unknown
@@ -2482,8 +2606,8 @@ export declare function downloadDataset(name: string, options?: DownloadOptions)
  * const { ok, files } = await verifyDataset('mnist')
  * if (!ok) console.error(files.filter((file) => !file.ok))
  *
- * @param name name of a data set, one of `datasets()`
- * @throws {ResidualError} `E_DATA_NOT_FOUND` if it is not on this machine; `AbortError`
+ * @param name name of a data set, as listed by `datasets()`
+ * @throws {ResidualError} `E_DATA_NOT_FOUND` if the data set is not on this machine; `AbortError`
  */
 export declare function verifyDataset(name: string, { signal }?: Pick<DownloadOptions, 'signal'>): Promise<DatasetVerification>;
 
@@ -2509,8 +2633,8 @@ export declare interface VerifiedFile {
 
 /**
  * Draws images of a data set with their classes as a grid (`residual data preview`; torchvision's
- * `make_grid`). With `augmented`, the images pass the training augmentations, and the normalization
- * is inverted for display. A named data set is downloaded if necessary. Does not load libtorch.
+ * `make_grid`). With `augmented`, the images are augmented as in training, and the normalization is
+ * reverted. A named data set is downloaded if necessary. Does not load libtorch.
  *
  * @example
  * const grid = await previewDataset('./photos', { augmented: true, count: 12 })
@@ -2538,11 +2662,11 @@ export declare type PreviewConfig = {
      */
     split?: Split | undefined;
     /**
-     * Number of images, up to 1000. Default: 40; with `by-class`, 8 per class and at most 200.
+     * Number of images, 1 to 1000. Default: 40; with `by-class`, 8 per class, at most 200.
      */
     count?: number | undefined;
     /**
-     * Order. Default: `random`.
+     * Selection and order. Default: `random`.
      */
     order?: PreviewOrder | undefined;
     /**
@@ -2555,7 +2679,7 @@ export declare type PreviewConfig = {
      */
     augmented?: boolean | undefined;
     /**
-     * Augmentation, as in `TrainConfig`.
+     * Resizing and augmentation, as in `TrainConfig`; used if `augmented` is true.
      */
     transform?: TransformConfig | undefined;
 };
@@ -2571,14 +2695,14 @@ export declare interface GridOptions {
     title?: string | undefined;
     /** Images per row. Default: about 1.5 times the number of rows, at most 12. */
     columns?: number | undefined;
-    /** Longer side of a tile in pixels. Default: that of the largest image, from 84 to 160. */
+    /** Longer side of a tile in pixels. Default: longest side of all images, from 84 to 160. */
     tileSize?: number | undefined;
 }
 
 /** A data set in memory. All splits have images of the same size. The data is copied. */
 export declare interface ArrayDataset {
     train: ArraySplit;
-    /** Default: split off the training images, as `data.validation` says. */
+    /** Default: held out from the training images, according to `data.validation`. */
     val?: ArraySplit | undefined;
     test?: ArraySplit | undefined;
     /** Class names, in the order of the labels. Default: the class indices. */
@@ -2613,8 +2737,8 @@ export declare interface ArraySplit {
 export declare const experiment: Experiments;
 
 /**
- * Experiments with several networks. Those that train write ordinary runs below `out`; a repeated
- * call reuses finished runs and resumes an interrupted one.
+ * Experiments with several networks. `degradation()` and `repeat()` train, and write a run folder
+ * for each run below `out`; a repeated call reuses finished runs and resumes an interrupted run.
  */
 export declare interface Experiments {
     /**
@@ -2624,13 +2748,12 @@ export declare interface Experiments {
      * by 10 at half and at three quarters of the budget.
      *
      * @throws {ResidualError} the errors of `train()`; `E_MISMATCH` if `out` contains runs with
-     * another
-     *   configuration; `AbortError`
+     *   another configuration; `AbortError`
      */
     degradation(config: DegradationConfig, options?: ExperimentOptions): Promise<DegradationResult>;
     /**
-     * Trains one configuration with several seeds. The seed determines weights, order and
-     * augmentation; the validation split is the same for all seeds, unless `data.splitSeed` is given.
+     * Trains one configuration with several seeds. The seed determines initial weights, order and
+     * augmentation. The validation split is the same for all seeds; `data.splitSeed` selects another.
      *
      * @throws {ResidualError} as `degradation()`
      */
@@ -2640,10 +2763,9 @@ export declare interface Experiments {
      * (table 5 of the paper).
      *
      * @param models run folders or checkpoints
-     * @param config Default: the data of the first model.
+     * @param config data set and split. Default: the data set of the first model
      * @throws {ResidualError} as `evaluate()`; `E_MISMATCH` if the models differ in their classes or
-     * in
-     *   their validation split
+     *   in their validation split
      */
     ensemble(models: readonly (string | URL)[], config?: EnsembleConfig, options?: EnsembleOptions): Promise<EnsembleResult>;
 }
@@ -2657,7 +2779,7 @@ export declare interface DegradationConfig extends Omit<TrainConfig, 'model' | '
     depths?: readonly number[] | undefined;
     /** Runs of each network, with the seeds `seed`, `seed + 1`, ... Default: 1. */
     seeds?: number | undefined;
-    /** Settings of all networks, without `arch`. */
+    /** Settings of all networks; `arch` is set by `depths`. */
     model?: ModelConfig | undefined;
 }
 
@@ -2678,14 +2800,15 @@ export declare type ExperimentEvent = MemberEvent | (RunEvent & {
     member: string;
 });
 
-/** The start of one of the runs of an experiment. */
+/** The start of a run of an experiment. */
 export declare interface MemberEvent {
     type: 'member';
     member: string;
-    /** From 1. */
+    /** Number of the run, from 1. */
     index: number;
+    /** Number of runs in the experiment. */
     count: number;
-    /** `reused`: the run was finished before, with the same configuration. */
+    /** `reused`: a finished run with the same configuration exists. */
     state: 'new' | 'resumed' | 'reused';
 }
 
@@ -2703,29 +2826,31 @@ export declare interface DegradationResult {
     figure: FigureFiles;
     /** Standard deviations of the layer responses (figure 7). */
     responses: FigureFiles;
-    /** Absolute paths of the table. */
+    /** Absolute paths of the files with the table. */
     table: {
         markdown: string;
         csv: string;
     };
-    /** Training time of all runs. */
+    /** Training time of all runs in seconds. */
     seconds: number;
 }
 
 /** Results of one network over its seeds. Errors are fractions, 0 to 1. */
 export declare interface DegradationNetwork {
-    /** `plain20`, `resnet56`. */
+    /** Name of the network, such as `plain20`. */
     arch: string;
     family: NetworkFamily;
     depth: number;
     parameters: number;
-    /** Mean of the last complete epoch on augmented training images, as plotted in the paper. */
+    /**
+     * Mean error of the last complete epoch on augmented training images, as plotted in the paper.
+     */
     trainError: MeanStd;
-    /** After the last epoch; null without a validation split. */
+    /** Validation error after the last epoch; null without a validation split. */
     valError: MeanStd | null;
     /** Test error of the checkpoint selected by `monitor`; null without a test split. */
     testError: MeanStd | null;
-    /** Test error in the paper; null if it reports none. */
+    /** Error in the paper; null if it is not published. */
     paper: PublishedResult | null;
     /** Responses of the 3x3 layers in the first seed's checkpoint. */
     responses: LayerResponse[];
@@ -2736,14 +2861,14 @@ export declare interface DegradationNetwork {
 /** Family of networks, without or with shortcuts. */
 export declare type NetworkFamily = 'plain' | 'residual';
 
-/** Statistics of a value measured with several seeds. */
+/** Mean and standard deviation of a value over several seeds. */
 export declare interface MeanStd {
     mean: number;
     /** Sample standard deviation (divided by n - 1); 0 for a single value. */
     std: number;
     /** The best value: the lowest error or the highest accuracy. */
     best: number;
-    /** In the order of the seeds. */
+    /** All values, in the order of the seeds. */
     values: number[];
 }
 
@@ -2755,7 +2880,7 @@ export declare interface PublishedResult {
     source: string;
 }
 
-/** Whether a deeper network of one family trains worse. */
+/** Comparison of the training errors of the deepest and the shallowest network of a family. */
 export declare interface DegradationVerdict {
     family: NetworkFamily;
     /** The shallowest network. */
@@ -2764,6 +2889,7 @@ export declare interface DegradationVerdict {
     deep: string;
     /** Training error of the deep network minus that of the shallow one; mean over the seeds. */
     difference: number;
+    /** Whether the training error of the deep network is higher. */
     degraded: boolean;
 }
 
@@ -2799,12 +2925,12 @@ export declare interface RepeatResult {
     };
     /** Training and validation error by step, with a band of one standard deviation. */
     figure: FigureFiles;
-    /** Absolute paths of the table. */
+    /** Absolute paths of the files with the table. */
     table: {
         markdown: string;
         csv: string;
     };
-    /** Training time of all runs. */
+    /** Training time of all runs in seconds. */
     seconds: number;
 }
 
@@ -2813,7 +2939,7 @@ export declare type EnsembleConfig = Omit<EvaluateConfig, 'topLosses' | 'samples
 
 /** Options of `experiment.ensemble()`. */
 export declare interface EnsembleOptions extends DownloadOptions {
-    /** Properties that weight files do not contain, as in `loadModel()`; applied to all models. */
+    /** Properties that weights files of other frameworks do not contain; applied to all models. */
     load?: LoadConfig | undefined;
 }
 
@@ -2821,13 +2947,13 @@ export declare interface EnsembleOptions extends DownloadOptions {
 export declare interface EnsembleResult {
     /** Evaluation of the mean of the models' probabilities. */
     ensemble: Evaluation;
-    /** In the order of the models. */
+    /** Evaluation of each model, in the order of the models. */
     members: EnsembleMember[];
 }
 
 /** The evaluation of a single model of an ensemble. */
 export declare interface EnsembleMember {
-    /** Absolute path of its checkpoint. */
+    /** Absolute path of the model's checkpoint. */
     checkpoint: string;
     arch: string;
     evaluation: Evaluation;
@@ -2838,7 +2964,7 @@ export declare interface EnsembleMember {
  */
 export declare type EnsembleEvaluation = {
     /**
-     * Evaluation of the mean of the members' probabilities.
+     * Evaluation of the mean probabilities of all members.
      */
     ensemble: Evaluation;
     /**
@@ -2860,7 +2986,7 @@ export declare type EnsembleEvaluation = {
  * const { file } = await report('runs/photos-resnet18')
  *
  * @param runs one or more run folders
- * @throws {ResidualError} `E_CHECKPOINT` if a path is no run folder, `E_USAGE`, `E_WRITE`
+ * @throws {ResidualError} `E_CHECKPOINT` if a path is not a run folder, `E_USAGE`, `E_WRITE`
  */
 export declare function report(runs: string | URL | readonly (string | URL)[], options?: ReportOptions): Promise<ReportResult>;
 
@@ -2874,9 +3000,10 @@ export declare interface ReportOptions {
     /** Location of the images, if they were moved since training. */
     data?: string | undefined;
     /**
-     * Evaluate the network if the run folder has no evaluation of it, or if `data` is given; this
-     * takes about as long as a validation during training. If false, such a report has no confusion
-     * matrix and no predictions. Comparisons never evaluate. Default: true.
+     * Evaluate the network if the run folder contains no matching evaluation, or if `data` is given.
+     * This takes about as long as a validation during training. If false, a report without an
+     * evaluation contains no confusion matrix and no predictions. Ignored for comparisons.
+     * Default: true.
      */
     evaluate?: boolean | undefined;
     /** Called before the evaluation starts. */
@@ -2887,7 +3014,7 @@ export declare interface ReportOptions {
 export declare interface ReportResult {
     /** Absolute path of the HTML page. */
     file: string;
-    /** The files of every figure, by its name. */
+    /** Files of every figure, by the name of the figure. */
     figures: Record<string, FigureFiles>;
     /** Sections that could not be rendered, with the reason. */
     skipped: {
@@ -2921,20 +3048,18 @@ export declare interface ReportedRun {
 }
 
 /**
- * Serves a live web page of runs: training curves, progress, sample predictions, and a button to
- * stop a run. The page follows the run folders, whichever process trains.
+ * Serves a web page that shows runs while they train: training curves, progress, sample
+ * predictions, and a button to stop a run. The page reads the run folders, so any process may train
+ * the runs.
  *
  * The server is reachable only from this machine, and only with the token in its URL.
  *
- * @example
- * await using page = await dashboard('runs')
- * console.log(page.url)
- * await train({ data: './photos', out: 'runs/photos' })
+ * @example await using page = await dashboard('runs') console.log(page.url) await train({ data:
+ *   './photos', out: 'runs/photos' })
  *
  * @param folder a folder of runs, or a run folder; it may not exist yet
- * @throws {ResidualError} `E_PORT` if the port is not available; `E_USAGE` if the path is a file or
- * the
- *   port is invalid
+ * @throws {ResidualError} `E_PORT` if the port is not available, `E_USAGE` if the path is a file or
+ *   the port is invalid
  */
 export declare function dashboard(folder?: string | URL, { port }?: DashboardOptions): Promise<Dashboard>;
 
@@ -2952,8 +3077,8 @@ export declare class Dashboard implements AsyncDisposable {
     /** Port on 127.0.0.1. */
     readonly port: number;
     /**
-     * URL for the browser. Its token grants access to view and stop runs; the page exchanges the
-     * token for a cookie and removes it from the address bar.
+     * URL for the browser. Its token grants permission to view and to stop runs. The server exchanges
+     * the token for a cookie and redirects to a URL without it.
      */
     readonly url: string;
     private constructor();
@@ -2982,13 +3107,13 @@ export declare function renderPredictionGallery(predictions: readonly NamedPredi
 export declare interface NamedPrediction {
     /** Usually the path of the image file. */
     name: string;
-    /** With a thumbnail if the page is to show the image. */
+    /** Needs a `thumbnail` for the page to show the image. */
     prediction: Prediction;
 }
 
 /**
- * Draws images of an evaluation (`samples` or `topLosses`, with `thumbnails`) with their label,
- * their prediction and its probability. Correct predictions have a green frame, wrong ones a red
+ * Draws images of an evaluation (`samples` or `topLosses`, with `thumbnails`), each with its label,
+ * predicted class and probability. Correct predictions have a green frame, wrong predictions a red
  * frame.
  *
  * @example
@@ -3016,15 +3141,18 @@ export declare function makeGrid(tiles: readonly GridTile[], options?: GridOptio
 export declare interface GridTile {
     /** Pixels, or the contents of a PNG or JPEG file. */
     image: Pixels | Uint8Array;
-    /** Text below the image. It is truncated to the width of the tile; an SVG has it as a tooltip. */
+    /**
+     * Text below the image, truncated to the width of the tile. An SVG shows the full text as a
+     * tooltip.
+     */
     caption: string;
-    /** A second, smaller line. */
+    /** Second line of the caption, in a smaller font. */
     note?: string | undefined;
-    /** Draws a green frame if true, a red one if false, none if undefined. */
+    /** Draws a green frame if true, a red frame if false, and no frame if undefined. */
     correct?: boolean | undefined;
 }
 
-/** A grid of images, as SVG and on request as PNG. */
+/** A grid of images as SVG, which can be rasterized to PNG. */
 export declare class ImageGrid {
     readonly svg: string;
     constructor(svg: string);
@@ -3044,9 +3172,9 @@ export declare interface PngOptions {
 
 /**
  * Checks whether this machine can train (`residual doctor`): platform, libtorch, CUDA, CPU, memory
- * and disk. Each check reports what was detected and, if something is wrong, the next thing to do.
+ * and disk. Each check reports the detected state and, if there is a problem, a suggested fix.
  *
- * Never throws because of a missing part. libtorch is loaded in a child process.
+ * Does not throw if a part is missing. libtorch is loaded in a child process.
  *
  * @example
  * const { ok, checks } = await doctor()
@@ -3082,14 +3210,14 @@ export declare type CheckStatus = 'pass' | 'warn' | 'fail' | 'off';
 
 /**
  * Measures the throughput of a network on this machine (`residual bench`): training steps and
- * forward passes on random images in memory. The two are measured in alternating rounds, and the
- * result contains all rounds, because clock speeds drift.
+ * forward passes on random images in memory. The rounds of training and inference alternate,
+ * because clock speeds drift; the result contains all rounds.
  *
  * @example
  * const throughput = await bench('resnet18')
  * console.log(throughput.train.median, 'images per second')
  *
- * @param config name of a network, or an object with more settings
+ * @param config name of a network, or an object with further settings
  * @throws {ResidualError} `E_CONFIG`, `E_UNKNOWN_KEY`, `E_DEVICE`, `E_LIBTORCH`, `E_MEMORY`
  */
 export declare function bench(config?: string | BenchConfig): Promise<BenchResult>;
@@ -3131,11 +3259,11 @@ export declare type BenchConfig = {
      */
     threads?: 'auto' | number | undefined;
     /**
-     * Measurements of training and of inference, alternating. Default: 5.
+     * Number of rounds, 1 to 1000; each measures training and then inference. Default: 5.
      */
     rounds?: number | undefined;
     /**
-     * Approximate length of a measurement, in seconds. Default: 1.
+     * Approximate length of each measurement in seconds, 0 to 600. Default: 1.
      */
     seconds?: number | undefined;
 };
@@ -3148,15 +3276,30 @@ export declare type BenchResult = {
      * Name of the network.
      */
     arch: string;
+    /**
+     * Height and width of the network's input, in pixels.
+     */
     imageSize: number;
+    /**
+     * Channels of the network's input.
+     */
     channels: number;
+    /**
+     * Number of classes.
+     */
     classes: number;
+    /**
+     * Images per batch.
+     */
     batchSize: number;
     precision: Precision;
     device: Device;
+    /**
+     * Threads for tensor operations.
+     */
     threads: number;
     /**
-     * Number of trainable parameters.
+     * Number of parameters.
      */
     parameters: number;
     /**
@@ -3174,11 +3317,11 @@ export declare type BenchResult = {
 };
 
 /**
- * Images per second, measured several times.
+ * Throughput in images per second, measured several times.
  */
 export declare type Throughput = {
     /**
-     * Measurement of each round, in order.
+     * Throughput of each round, in the order of measurement.
      */
     rounds: Array<number>;
     median: number;
@@ -3191,8 +3334,8 @@ export declare type Throughput = {
 // -----------------------------------------------------------------------------
 
 /**
- * The error that every function of this package throws. Branch on `code`; `at` locates the problem
- * and `hint` names the next thing to do.
+ * The error of all functions of this package. Programs distinguish errors by `code`; `at` is the
+ * location of the problem and `hint` suggests a fix.
  *
  * @example
  * try {
@@ -3202,18 +3345,18 @@ export declare type Throughput = {
  * }
  */
 export declare class ResidualError extends Error {
-    /** The kind of error, for programs. */
+    /** Identifies the kind of error. */
     readonly code: ErrorCode;
-    /** Location: a configuration key, a file, a line in it. */
+    /** Location: a configuration key, or a file with a line. */
     readonly at: ErrorLocation;
-    /** The next thing to do, as a sentence. */
+    /** Suggested fix, as a sentence. */
     readonly hint: string;
     constructor({ code, message, at, hint }: RunError, options?: ErrorOptions);
 }
 
 /**
  * Location of an error: a configuration key (`optimizer.lr`, `schedule.milestones[1]`), a file, or
- * a line of a file. Every part is optional.
+ * a line of a file. All fields are optional.
  */
 export declare type ErrorLocation = {
     key?: string | undefined;
@@ -3221,18 +3364,18 @@ export declare type ErrorLocation = {
     line?: number | undefined;
 };
 
-/** The content of an error, as plain data. */
+/** An error as plain data. */
 export declare interface RunError {
     code: ErrorCode;
     /** Description of the problem, as a sentence without the final period. */
     message: string;
-    /** Location: a configuration key, a file, a line in it. */
+    /** Location: a configuration key, or a file with a line. */
     at?: ErrorLocation;
     /** Suggested fix. Default: the general hint of the code. */
     hint?: string;
 }
 
-/** The error of work that an `AbortSignal` ended. `cause` is the reason of the signal. */
+/** The error of an operation that an `AbortSignal` ended. `cause` is the signal's reason. */
 export declare class AbortError extends ResidualError {
     /** Path of the checkpoint saved on abort; undefined if training had not started. */
     readonly checkpoint: string | undefined;
@@ -3240,7 +3383,7 @@ export declare class AbortError extends ResidualError {
 }
 
 /**
- * Code of an error. Adding a code is an API change.
+ * Error code, for programs that handle errors.
  */
 export declare type ErrorCode = 'E_CONFIG' | 'E_UNKNOWN_KEY' | 'E_USAGE' | 'E_DATA_NOT_FOUND' | 'E_DATA_UNUSABLE' | 'E_DATA_FORMAT' | 'E_IMAGE' | 'E_DOWNLOAD' | 'E_OUT_EXISTS' | 'E_OUT_IN_USE' | 'E_PORT' | 'E_WRITE' | 'E_IO' | 'E_CHECKPOINT' | 'E_MISMATCH' | 'E_DIVERGED' | 'E_ABORTED' | 'E_CLOSED' | 'E_LIBTORCH' | 'E_PLATFORM' | 'E_DEVICE' | 'E_MEMORY' | 'E_TORCH' | 'E_INTERNAL';
 
@@ -3302,7 +3445,7 @@ export declare type ResolvedConfig = {
     budget: ResolvedBudget;
     /**
      * Images per batch, 2 or more. Default: 128, or 32 for images of more than 96 pixels;
-     * smaller if an epoch would have fewer than 8 steps or memory would not suffice.
+     * fewer for data sets of less than 8 such batches, or if a batch exceeds the memory.
      */
     batchSize: number;
     /**
@@ -3314,7 +3457,7 @@ export declare type ResolvedConfig = {
      */
     schedule: ResolvedSchedule;
     /**
-     * Learning-rate warm-up. Default: none; 1 epoch if training starts from weights.
+     * Learning-rate warm-up. Default: none; up to 1 epoch if training starts from weights.
      */
     warmup: ResolvedWarmup;
     /**
@@ -3348,8 +3491,8 @@ export declare type ResolvedConfig = {
      */
     memoryFormat: MemoryFormat;
     /**
-     * Random seed of weights, data order and augmentation. On the CPU, equal seeds and thread
-     * counts give bit-identical results. Default: 0.
+     * Random seed of initial weights, data order and augmentation. On the CPU, runs with equal
+     * seed and number of threads give bit-identical results. Default: 0.
      */
     seed: number;
     /**
@@ -3361,31 +3504,33 @@ export declare type ResolvedConfig = {
      */
     workers: number;
     /**
-     * Memory for decoded image files that are reused in later epochs, in MiB; 0 disables the
-     * cache. Results do not depend on it. Default: the size of all training and validation
-     * images, at most a quarter of the free memory; 0 if every image is read once.
+     * Maximum size of the cache of decoded image files in MiB; 0 disables it. The cache saves
+     * decoding in later epochs and does not change results. Default: the size of all training
+     * and validation images, at most a quarter of the free memory; 0 for a single epoch and
+     * for images in memory.
      */
     cache: number;
     /**
-     * Where training and validation images are cropped, flipped and normalized. Results do not
-     * depend on it. Default: `device` for CUDA if all images are in memory at
+     * Executor of cropping, flipping and normalization: the data-loading threads or the
+     * device. The results are equal. Default: `device` for CUDA if all images are in memory at
      * `data.imageSize`, need no other transform and take at most a quarter of the free GPU
      * memory; else `workers`.
      */
     augmentOn: AugmentOn;
     /**
      * Maximum fraction of GPU memory that this process may allocate, above 0 to 1, as
-     * `torch.cuda.set_per_process_memory_fraction`. It applies until another run changes it
-     * and has no effect on the CPU. Default: 1.
+     * `torch.cuda.set_per_process_memory_fraction`. The limit applies until another run
+     * changes it, and not to the CPU. Default: 1.
      */
     memoryFraction: number | null;
     /**
-     * Capture each training step as a CUDA graph. A warning is issued if that is not possible
-     * (`lars`, `ema`, dropout, `gradient.accumulate`). No effect on the CPU. Default: false.
+     * Capture the training step as a CUDA graph and replay it. With `lars`, `ema`, dropout or
+     * `gradient.accumulate`, a warning is issued and no graph is used. No effect on the CPU.
+     * Default: false.
      */
     cudaGraphs: boolean;
     /**
-     * Metric that selects the best checkpoint, never measured on test data. Default:
+     * Metric that selects the best checkpoint. Test data is never used. Default:
      * `val.accuracy`, or `train.loss` without a validation split.
      */
     monitor: Metric;
@@ -3423,7 +3568,7 @@ export declare type ResolvedConfig = {
 };
 
 /**
- * The data set: where it is, how it is split, and which images are used.
+ * Data set: location, format, splits and selection of images.
  */
 export declare type ResolvedData = {
     /**
@@ -3441,7 +3586,8 @@ export declare type ResolvedData = {
      */
     validation: number;
     /**
-     * Channels of the network's input: 3 (RGB) or 1 (grayscale). Default: as the images.
+     * Channels of the network's input: 3 (RGB) or 1 (grayscale). Default: channels of the
+     * images.
      */
     channels: number;
     /**
@@ -3455,9 +3601,9 @@ export declare type ResolvedData = {
      */
     labels: CifarLabels;
     /**
-     * Oversample rare classes so that all are equally frequent, like PyTorch's
-     * `WeightedRandomSampler`. The number of images in an epoch stays the same. Default:
-     * false.
+     * Draw equally many images of each class per epoch: images of rare classes are repeated,
+     * some images of frequent classes are left out. Like PyTorch's `WeightedRandomSampler`,
+     * this does not change the number of images per epoch. Default: false.
      */
     balanced: boolean;
     /**
@@ -3471,13 +3617,13 @@ export declare type ResolvedData = {
      */
     splitSeed: number;
     /**
-     * Expected hash of the training images; others are rejected with `E_MISMATCH`. Runs on
-     * in-memory images record it.
+     * Expected hash of the training images. If it differs, training fails with `E_MISMATCH`.
+     * Recorded by runs on in-memory images.
      */
     fingerprint: string | null;
     /**
-     * Expected shape of in-memory training images: number, height, width, channels. Runs on
-     * in-memory images record it.
+     * Expected shape of the training images: number, height, width, channels. If it differs,
+     * training fails with `E_MISMATCH`. Recorded by runs on in-memory images.
      */
     shape: Array<number> | null;
 };
@@ -3719,8 +3865,8 @@ export declare type ResolvedModel = {
      * Architecture. ImageNet networks: `resnet18` to `resnet152`, `resnext50_32x4d`,
      * `wide_resnet50_2`, `vgg16`, `vgg16_bn`. CIFAR networks of He et al. 2015: `resnet20`,
      * `resnet56`, `resnet110` (any depth 6n+2), and `wrn28_10`. Prefix `plain` removes the
-     * shortcuts, `preresnet` is the pre-activation variant. Default: `resnet20` for images of
-     * up to 96 pixels, else `resnet18`.
+     * shortcuts; prefix `preresnet` is the pre-activation variant. Default: `resnet20` for
+     * images of up to 96 pixels, else `resnet18`.
      */
     arch: string;
     /**
@@ -3735,21 +3881,22 @@ export declare type ResolvedModel = {
      */
     shortcut: Shortcut;
     /**
-     * Initialize the last batch normalization of every block with weight 0 (Goyal et al.
-     * 2017), as torchvision's `zero_init_residual`. Default: false.
+     * Initialize the last batch normalization of every block (with pre-activation, the last
+     * convolution) with weight 0, as torchvision's `zero_init_residual` (Goyal et al. 2017).
+     * Default: false.
      */
     zeroInitResidual: boolean;
     /**
-     * Bottleneck layer with stride 2: `3x3` as torchvision, or `1x1` as the paper.
-     * Default: `3x3`.
+     * Convolution with stride 2 in a bottleneck block: `3x3` as in torchvision, or the first
+     * `1x1` as in He et al. 2015. Default: `3x3`.
      */
     bottleneckStride: BottleneckStride;
     /**
      * Initial weights: a file (.safetensors, .pth, .pt, .th), a run folder, `imagenet` for
      * torchvision's published weights, or `none` for random initialization. If the number of
-     * classes differs, the head is initialized randomly. Default: `imagenet` for image folders
-     * and manifests of fewer than 50,000 training images of more than 96 pixels if the file is
-     * cached or can be downloaded; else `none`.
+     * classes differs, the head is initialized randomly. Default: `imagenet` for an image
+     * folder or manifest with fewer than 50,000 training images of more than 96 pixels, if the
+     * weights are cached or can be downloaded; else `none`.
      */
     weights: string;
     /**
@@ -3758,7 +3905,8 @@ export declare type ResolvedModel = {
     weightsSha256: string | null;
     /**
      * Layers that are not trained, by name or prefix (`conv1`, `layer1`); `backbone` is every
-     * layer except the head. Their batch normalization uses running statistics. Default: [].
+     * layer except the head. Frozen batch normalization uses its running statistics. Default:
+     * [].
      */
     freeze: Array<string>;
 };
@@ -3800,8 +3948,9 @@ export declare type ResolvedOptimizer = ({
  */
 export declare type ResolvedSgd = {
     /**
-     * Learning rate. Default: 0.1, scaled down linearly for batches of fewer than 64 images
-     * (256 for images of more than 96 pixels); 0.01 if training starts from weights.
+     * Learning rate. Default: 0.1 for 64 or more images per step (256 for images of more than
+     * 96 pixels), or 0.01 for 32 or more if training starts from weights; scaled down linearly
+     * for fewer.
      */
     lr: number;
     /**
@@ -3954,7 +4103,7 @@ export declare type ResolvedPlateauSchedule = {
      */
     patience: number;
     /**
-     * Epochs after a reduction during which `patience` is not counted. Default: 0.
+     * Epochs after a reduction that do not count towards `patience`. Default: 0.
      */
     cooldown: number;
     /**
@@ -4043,9 +4192,9 @@ export declare type ResolvedWarmup = {
      */
     startFactor: number;
     /**
-     * Instead of a linear increase, keep the learning rate at `startFactor` until the training
-     * accuracy of an epoch reaches this value. He et al. 2015 use 0.2 for ResNet-110
-     * (section 4.2).
+     * Training accuracy that ends the warm-up: the learning rate is multiplied by
+     * `startFactor` until an epoch reaches this accuracy, instead of increasing linearly. He
+     * et al. 2015 use 0.2 for ResNet-110 (section 4.2).
      */
     untilAccuracy: number | null;
 };
@@ -4076,7 +4225,7 @@ export declare type ResolvedClassWeights = {
 } & ResolvedGivenClassWeights);
 
 /**
- * Explicit class weights.
+ * Explicit class weights of the loss.
  */
 export declare type ResolvedGivenClassWeights = {
     /**
@@ -4099,13 +4248,14 @@ export declare type ResolvedGradient = {
      */
     clipValue: number | null;
     /**
-     * Batches whose gradients are averaged in one optimizer step. Default: 1.
+     * Number of batches whose gradients are averaged in one optimizer step. Default: 1.
      */
     accumulate: number;
 };
 
 /**
- * Exponential moving average of the weights. Evaluation and checkpoints use the average.
+ * Exponential moving average of the weights. Evaluation, prediction and export use the
+ * average; checkpoints contain both.
  */
 export declare type ResolvedEma = {
     /**
@@ -4137,13 +4287,13 @@ export declare type ResolvedEarlyStopping = {
  */
 export declare type ResolvedCheckpoint = {
     /**
-     * Keep a checkpoint `epoch-0010.safetensors` every this many epochs; 0 keeps none.
-     * Default: 0.
+     * Interval in epochs at which an additional checkpoint (`epoch-0010.safetensors`) is
+     * written; 0 writes none. Default: 0.
      */
     everyEpochs: number;
     /**
-     * Also write `last.safetensors` every this many steps; 0 writes it after each epoch only.
-     * Default: 0.
+     * Interval in steps at which `last.safetensors` is written within an epoch; 0 writes it at
+     * the end of each epoch only. Default: 0.
      */
     everySteps: number;
 };
