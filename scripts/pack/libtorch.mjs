@@ -115,7 +115,7 @@ async function wheelLicenses(wheels, name) {
   const names = folder && (await readdir(folder).catch(() => undefined))
   if (!folder || !names) {
     throw new BuildError(
-      `${wheels} has no license of ${name}: ` + 'set LIBTORCH to a libtorch that pip installed',
+      `${wheels} has no license of ${name}: set LIBTORCH to a libtorch that pip installed`,
     )
   }
   return names.map((text) => join(folder, text))

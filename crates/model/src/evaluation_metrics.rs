@@ -255,7 +255,7 @@ impl EvaluationMetrics {
 }
 
 impl ClassCounts {
-    fn to_metrics(&self, label: &str) -> ClassMetrics {
+    fn to_metrics(self, label: &str) -> ClassMetrics {
         ClassMetrics {
             label: label.into(),
             accuracy: ratio(self.num_correct, self.count),

@@ -88,16 +88,16 @@ pub unsafe fn transform<M: Transform<SIZE, INPUT_TILE>, V: Vector, T: Scalar, co
                 let target = points.add(tile * V::LANES + register);
                 match (left, right) {
                     (0, 0) => {
-                        transform_tile::<M, V, T, SIZE, 0, 0>(lines, offset, channels, target)
+                        transform_tile::<M, V, T, SIZE, 0, 0>(lines, offset, channels, target);
                     }
                     (1, 0) => {
-                        transform_tile::<M, V, T, SIZE, 1, 0>(lines, offset, channels, target)
+                        transform_tile::<M, V, T, SIZE, 1, 0>(lines, offset, channels, target);
                     }
                     (0, 1) => {
-                        transform_tile::<M, V, T, SIZE, 0, 1>(lines, offset, channels, target)
+                        transform_tile::<M, V, T, SIZE, 0, 1>(lines, offset, channels, target);
                     }
                     (1, 1) => {
-                        transform_tile::<M, V, T, SIZE, 1, 1>(lines, offset, channels, target)
+                        transform_tile::<M, V, T, SIZE, 1, 1>(lines, offset, channels, target);
                     }
                     _ => {
                         let columns = left..SIZE - right;

@@ -71,7 +71,7 @@ impl Prepared {
         match config.device {
             Device::Cpu => {}
             Device::Cuda => {
-                residual_torch::cuda::set_memory_fraction(config.memory_fraction.unwrap_or(1.0))?
+                residual_torch::cuda::set_memory_fraction(config.memory_fraction.unwrap_or(1.0))?;
             }
         }
         let decoded = dataset.facts().decoded_bytes;
