@@ -2773,11 +2773,11 @@ export declare interface Experiments {
 /** Configuration of `experiment.degradation()`: the keys of `TrainConfig` apply to all networks. */
 export declare interface DegradationConfig extends Omit<TrainConfig, 'model' | 'resume'> {
     /**
-     * Depths, each trained as a plain and as a residual network: 6n + 2 for CIFAR, or 18 and 34 for
-     * ImageNet. Default: [20, 56].
+     * Depths, each trained as a plain and as a residual network: 6n + 2 except 50 for CIFAR, or 18
+     * and 34 for ImageNet. Default: [20, 56].
      */
     depths?: readonly number[] | undefined;
-    /** Runs of each network, with the seeds `seed`, `seed + 1`, ... Default: 1. */
+    /** Number of runs of each network; their seeds are `seed`, `seed + 1`, ... Default: 1. */
     seeds?: number | undefined;
     /** Settings of all networks; `arch` is set by `depths`. */
     model?: ModelConfig | undefined;
@@ -2817,11 +2817,12 @@ export declare interface DegradationResult {
     /** Absolute path of the experiment's folder. */
     dir: string;
     networks: DegradationNetwork[];
-    verdicts: DegradationVerdict[];
+    /** One comparison for each family; empty if there is a single depth. */
+    comparisons: DepthComparison[];
     /** Whether the deeper plain network trains worse and the deeper residual network does not. */
     reproduced: boolean;
-    /** The verdicts as sentences. */
-    verdict: string;
+    /** The comparisons in sentences, and whether they agree with the paper. */
+    summary: string;
     /** Training and validation error by step (figures 1, 4 and 6). */
     figure: FigureFiles;
     /** Standard deviations of the layer responses (figure 7). */
@@ -2881,7 +2882,7 @@ export declare interface PublishedResult {
 }
 
 /** Comparison of the training errors of the deepest and the shallowest network of a family. */
-export declare interface DegradationVerdict {
+export declare interface DepthComparison {
     family: NetworkFamily;
     /** The shallowest network. */
     shallow: string;

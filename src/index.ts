@@ -36,7 +36,7 @@ export type { DegradationConfig } from './experiment/degradation.js'
 export type {
   DegradationNetwork,
   DegradationResult,
-  DegradationVerdict,
+  DepthComparison,
   Family as NetworkFamily,
 } from './experiment/degradation-result.js'
 export type {

@@ -172,17 +172,17 @@ test('degradation() compares plain and residual networks with the paper', async 
   )
   const [plain, , deepPlain] = result.networks
   const difference = (deepPlain?.trainError.mean ?? NaN) - (plain?.trainError.mean ?? NaN)
-  const [verdict] = result.verdicts
-  t.is(verdict?.difference, difference)
-  t.is(verdict?.degraded, difference > 0)
+  const [comparison] = result.comparisons
+  t.is(comparison?.difference, difference)
+  t.is(comparison?.degraded, difference > 0)
   const relation = difference > 0 ? 'is higher than' : 'is not higher than'
   t.regex(
-    result.verdict,
+    result.summary,
     new RegExp(`^The training error of plain14 \\(.* %\\) ${relation} that of`),
   )
   t.is(
     result.reproduced,
-    result.verdicts[0]?.degraded === true && result.verdicts[1]?.degraded === false,
+    result.comparisons[0]?.degraded === true && result.comparisons[1]?.degraded === false,
   )
 
   // The paper's schedule divides the learning rate at 1/2 and 3/4 of the run.
@@ -214,7 +214,7 @@ test('degradation() compares plain and residual networks with the paper', async 
       new RegExp(`^\\| ${arch} \\|.* ${(100 * trainError.mean).toFixed(2)} \\|`, 'm'),
     )
   }
-  t.true(markdown.includes(result.verdict))
+  t.true(markdown.includes(result.summary))
 
   // With an additional depth, the existing runs are reused.
   const { states, onEvent } = collectStates()

@@ -31,7 +31,7 @@ export interface DegradationNetwork {
 }
 
 /** Comparison of the training errors of the deepest and the shallowest network of a family. */
-export interface DegradationVerdict {
+export interface DepthComparison {
   family: Family
   /** The shallowest network. */
   shallow: string
@@ -48,11 +48,12 @@ export interface DegradationResult {
   /** Absolute path of the experiment's folder. */
   dir: string
   networks: DegradationNetwork[]
-  verdicts: DegradationVerdict[]
+  /** One comparison for each family; empty if there is a single depth. */
+  comparisons: DepthComparison[]
   /** Whether the deeper plain network trains worse and the deeper residual network does not. */
   reproduced: boolean
-  /** The verdicts as sentences. */
-  verdict: string
+  /** The comparisons in sentences, and whether they agree with the paper. */
+  summary: string
   /** Training and validation error by step (figures 1, 4 and 6). */
   figure: FigureFiles
   /** Standard deviations of the layer responses (figure 7). */

@@ -1,36 +1,32 @@
-import type {
-  DegradationNetwork,
-  DegradationVerdict,
-  TrainedNetwork,
-} from './degradation-result.js'
+import type { DegradationNetwork, DepthComparison, TrainedNetwork } from './degradation-result.js'
 import type { MeanStd } from './mean-std.js'
 import { formatMeanStd, formatPercent, type Table } from './result-table.js'
 
-/** Describes the verdicts in sentences. */
-export function describeVerdicts(
+/** Describes the comparisons and whether they agree with the paper, in sentences. */
+export function describeComparisons(
   networks: readonly DegradationNetwork[],
-  verdicts: readonly DegradationVerdict[],
+  comparisons: readonly DepthComparison[],
   reproduced: boolean,
 ): string {
-  if (verdicts.length === 0) return 'A comparison needs at least two depths.'
+  if (comparisons.length === 0) return 'A comparison needs at least two depths.'
   const error = (arch: string) => {
     const network = networks.find((candidate) => candidate.arch === arch)
     return network === undefined ? '' : `${formatMeanStd(network.trainError)} %`
   }
-  const comparisons = verdicts.map(({ deep, shallow, degraded }) => {
+  const sentences = comparisons.map(({ deep, shallow, degraded }) => {
     const relation = degraded ? 'is higher than' : 'is not higher than'
     return `The training error of ${deep} (${error(deep)}) ${relation} that of ${shallow} (${error(shallow)}).`
   })
-  const summary = reproduced
+  const agreement = reproduced
     ? 'The plain networks show degradation and the residual networks do not, as in the paper.'
     : 'This differs from the paper, where the deeper plain network trains worse and the deeper residual network does not.'
-  return [...comparisons, summary].join(' ')
+  return [...sentences, agreement].join(' ')
 }
 
 /** Builds the table of all networks. */
 export function degradationTable(
   networks: readonly DegradationNetwork[],
-  verdict: string,
+  summary: string,
   trained: readonly TrainedNetwork[],
 ): Table {
   const cell = (value: MeanStd | null) => (value === null ? '-' : formatMeanStd(value))
@@ -51,7 +47,7 @@ export function degradationTable(
       cell(network.testError),
       network.paper === null ? '-' : formatPercent(network.paper.error),
     ]),
-    notes: [verdict, ...tableNotes(networks, trained)],
+    notes: [summary, ...tableNotes(networks, trained)],
   }
 }
 

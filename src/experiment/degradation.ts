@@ -7,11 +7,11 @@ import { replaceFile } from '../run-folder/json-files.js'
 import type {
   DegradationNetwork,
   DegradationResult,
-  DegradationVerdict,
+  DepthComparison,
   Family,
   TrainedNetwork,
 } from './degradation-result.js'
-import { degradationTable, describeVerdicts } from './degradation-table.js'
+import { degradationTable, describeComparisons } from './degradation-table.js'
 import { errorCurves, errorDomain } from './error-curves.js'
 import { measureResponses, plotResponses } from './layer-responses.js'
 import { type MeanStd, meanStd } from './mean-std.js'
@@ -28,11 +28,11 @@ import { checkSeeds, dataSetName, withFixedSplit } from './seeds.js'
 /** Configuration of `experiment.degradation()`: the keys of `TrainConfig` apply to all networks. */
 export interface DegradationConfig extends Omit<TrainConfig, 'model' | 'resume'> {
   /**
-   * Depths, each trained as a plain and as a residual network: 6n + 2 for CIFAR, or 18 and 34 for
-   * ImageNet. Default: [20, 56].
+   * Depths, each trained as a plain and as a residual network: 6n + 2 except 50 for CIFAR, or 18
+   * and 34 for ImageNet. Default: [20, 56].
    */
   depths?: readonly number[] | undefined
-  /** Runs of each network, with the seeds `seed`, `seed + 1`, ... Default: 1. */
+  /** Number of runs of each network; their seeds are `seed`, `seed + 1`, ... Default: 1. */
   seeds?: number | undefined
   /** Settings of all networks; `arch` is set by `depths`. */
   model?: ModelConfig | undefined
@@ -78,8 +78,8 @@ function planMember(
   const config: TrainConfig = {
     recipe: recipeFor(depth),
     ...shared,
-    // The recipe's 5,000 validation images are a tenth of CIFAR-10; `auto` holds out a tenth of any
-    // data set.
+    // The recipe's 5,000 validation images are a tenth of CIFAR-10's 50,000 training images; `auto`
+    // holds out a tenth of any data set.
     data: { validation: 'auto', ...withFixedSplit(data) },
     // Shortcuts of option A have no parameters, so both families have the same number of
     // parameters. There are no pretrained weights of plain networks.
@@ -107,21 +107,21 @@ async function writeResult(
 ): Promise<DegradationResult> {
   const networks: DegradationNetwork[] = []
   for (const network of trained) networks.push(await networkResult(network))
-  const verdicts = (Object.keys(ARCH_PREFIX) as Family[]).flatMap((family) =>
+  const comparisons = (Object.keys(ARCH_PREFIX) as Family[]).flatMap((family) =>
     compareDepths(networks, family),
   )
   const isDegraded = (family: Family) =>
-    verdicts.find((verdict) => verdict.family === family)?.degraded
+    comparisons.find((comparison) => comparison.family === family)?.degraded
   const reproduced = isDegraded('plain') === true && isDegraded('residual') === false
-  const verdict = describeVerdicts(networks, verdicts, reproduced)
-  const table = degradationTable(networks, verdict, trained)
+  const summary = describeComparisons(networks, comparisons, reproduced)
+  const table = degradationTable(networks, summary, trained)
   const files = { markdown: join(dir, 'table.md'), csv: join(dir, 'table.csv') }
   const result: DegradationResult = {
     dir,
     networks,
-    verdicts,
+    comparisons,
     reproduced,
-    verdict,
+    summary,
     figure: await plotErrors(dir, trained),
     responses: await plotResponses(dir, networks),
     table: files,
@@ -160,7 +160,7 @@ async function networkResult({
     const message = `${name} ended before its first epoch was complete`
     throw new ResidualError({ code: 'E_CONFIG', message, at: { key: 'budget' } })
   })
-  const errors = (scores: readonly ({ accuracy: number } | null)[]) => {
+  const meanError = (scores: readonly ({ accuracy: number } | null)[]) => {
     const known = scores.filter((score) => score !== null)
     return known.length === 0 ? null : meanStd(known.map(({ accuracy }) => 1 - accuracy))
   }
@@ -177,9 +177,9 @@ async function networkResult({
     family,
     depth,
     parameters: members[0]?.start.parameters ?? 0,
-    trainError: errors(completeEpochs.map(({ train }) => train)) as MeanStd,
-    valError: errors(lastEpochs.map(({ val }) => val)),
-    testError: errors(members.map(({ result }) => result.test)),
+    trainError: meanError(completeEpochs.map(({ train }) => train)) as MeanStd,
+    valError: meanError(lastEpochs.map(({ val }) => val)),
+    testError: meanError(members.map(({ result }) => result.test)),
     paper: paperError(arch) ?? null,
     responses: await measureResponses((members[0] as Member).dir),
     runs: members.map((member) => member.dir),
@@ -187,10 +187,7 @@ async function networkResult({
 }
 
 /** Compares the shallowest and the deepest network of a family. Empty for a single depth. */
-function compareDepths(
-  networks: readonly DegradationNetwork[],
-  family: Family,
-): DegradationVerdict[] {
+function compareDepths(networks: readonly DegradationNetwork[], family: Family): DepthComparison[] {
   const sorted = networks
     .filter((network) => network.family === family)
     .sort((a, b) => a.depth - b.depth)
@@ -206,7 +203,7 @@ function checkDepths(depths: readonly number[]): void {
       code: 'E_CONFIG',
       message,
       at: { key: 'depths' },
-      hint: 'Use 6n + 2 for CIFAR (20, 32, 44, 56, 110, ...), or 18 and 34 for ImageNet.',
+      hint: 'Use 6n + 2 except 50 for CIFAR (20, 32, 44, 56, 110, ...), or 18 and 34 for ImageNet.',
     })
   if (!Array.isArray(depths) || depths.length === 0) {
     throw depthError('`depths` must be a list of at least one depth')
@@ -228,7 +225,8 @@ function checkBudget({ budget }: Pick<DegradationConfig, 'budget'>): void {
   if (budget?.seconds == null) return
   throw new ResidualError({
     code: 'E_CONFIG',
-    message: 'a budget in seconds gives a deep network fewer steps than a shallow one',
+    message:
+      '`budget.seconds` is not supported here, because deep networks would train for fewer steps',
     at: { key: 'budget.seconds' },
     hint: 'Set `epochs` or `budget.steps` to train all networks equally.',
   })

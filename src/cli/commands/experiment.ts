@@ -58,7 +58,7 @@ export function addExperiment(program: Command): void {
   addTrainingOptions(command.command('degradation'))
     .description('compare plain and residual networks (figures 1, 4, 6 and 7 of the paper)')
     .option('--data <data>', 'data set (alternative to the argument)')
-    .option('--depths <list>', 'depths: 20,56 (6n+2, for CIFAR) or 18,34 (for ImageNet)')
+    .option('--depths <list>', 'depths: 20,56 (6n+2 except 50, for CIFAR) or 18,34 (for ImageNet)')
     .option('--budget <steps>', 'optimizer steps per network (paper: 64000)')
     .action(async (data: string | undefined, overrides: string[], flags: Flags) => {
       const draft = configFromArguments(positional(data, overrides), flags)
