@@ -36,7 +36,7 @@ import { ROOT, runScript, setup } from './setup.mjs'
 /** @typedef {import('./bench/cases/case.mjs').Case} Case */
 /** @typedef {import('./bench/cases/case.mjs').Context} Context */
 /** @typedef {import('./bench/record.mjs').BenchRecord} BenchRecord */
-/** @typedef {import('./bench/record.mjs').Measured} Measured */
+/** @typedef {import('./bench/record.mjs').CaseRecord} CaseRecord */
 
 const RUNS = join(ROOT, 'runs', 'bench')
 const DOCS = join(ROOT, 'docs')
@@ -108,7 +108,7 @@ function casesByName(list) {
  * @param {Case} benchCase
  * @param {Context} context
  * @param {string} commit
- * @returns {Promise<Measured>}
+ * @returns {Promise<CaseRecord>}
  */
 async function measure({ name, title, about, measure }, context, commit) {
   log(title)

@@ -3,7 +3,7 @@
 import { toMarkdown } from '../../dist/experiment/result-table.js'
 
 /** @typedef {import('./record.mjs').BenchRecord} BenchRecord */
-/** @typedef {import('./record.mjs').Measured} Measured */
+/** @typedef {import('./record.mjs').CaseRecord} CaseRecord */
 /** @typedef {import('./comparison.mjs').Comparison} Comparison */
 /** @typedef {import('./cases/case.mjs').Figures} Figures */
 /** @typedef {import('./cases/case.mjs').Scaling} Scaling */
@@ -132,7 +132,7 @@ function label(result, key) {
   return result.implementations.find((implementation) => implementation.key === key)?.label ?? key
 }
 
-/** @param {{ measured: Measured, result: Comparison }} _ */
+/** @param {{ measured: CaseRecord, result: Comparison }} _ */
 function comparisonText({ measured, result }) {
   const { unit, implementations, choice } = result
   const rows = implementations.map((implementation) => [
@@ -191,7 +191,7 @@ function memoryText(record) {
   ]
 }
 
-/** @param {{ measured: Measured, result: Figures }} _ */
+/** @param {{ measured: CaseRecord, result: Figures }} _ */
 function figuresText({ measured, result }) {
   return [
     `## ${measured.title}`,

@@ -5,14 +5,15 @@ import { dirname } from 'node:path'
 import { BuildError } from '../setup/error.mjs'
 
 /**
- * @typedef {object} Measured
+ * @typedef {object} CaseRecord
  * @property {string} name
  * @property {string} title
  * @property {string} [about]
  * @property {string} date ISO 8601
  * @property {string} commit
  * @property {number} rounds
- * @property {number} otherLoad share of the machine that other processes used before
+ * @property {number} otherLoad fraction of the CPU time that other processes used before the
+ *   measurement
  * @property {number} seconds duration of the measurement
  * @property {import('./cases/case.mjs').Result} [result]
  * @property {string} [error] why there is no result
@@ -23,7 +24,7 @@ import { BuildError } from '../setup/error.mjs'
  * @property {1} format
  * @property {string} command
  * @property {import('./machine.mjs').Machine} machine
- * @property {Measured[]} cases
+ * @property {CaseRecord[]} cases
  */
 
 /**
@@ -55,30 +56,32 @@ export function writeRecord(file, record) {
  */
 export async function writeJson(file, record) {
   await mkdir(dirname(file), { recursive: true })
-  const staged = `${file}.${process.pid}.tmp`
-  await writeFile(staged, `${JSON.stringify(rounded(record), null, 1)}\n`)
-  await rename(staged, file)
+  const temporaryFile = `${file}.${process.pid}.tmp`
+  await writeFile(temporaryFile, `${JSON.stringify(roundNumbers(record), null, 1)}\n`)
+  await rename(temporaryFile, file)
 }
 
 /**
  * Returns the record of a file if it was measured on the same machine with the same versions,
- * otherwise an empty one.
+ * otherwise an empty record.
  *
  * @param {string} file
- * @param {Omit<BenchRecord, 'format' | 'cases'>} now
+ * @param {Omit<BenchRecord, 'format' | 'cases'>} current
  * @returns {Promise<BenchRecord>}
  */
-export async function continueRecord(file, now) {
-  const before = await readRecord(file).catch(() => undefined)
-  const same = before !== undefined && sameMachine(before.machine, now.machine)
-  return { format: 1, ...now, cases: same ? before.cases : [] }
+export async function continueRecord(file, current) {
+  const previous = await readRecord(file).catch(() => undefined)
+  const canContinue = previous !== undefined && isSameMachine(previous.machine, current.machine)
+  return { format: 1, ...current, cases: canContinue ? previous.cases : [] }
 }
 
 /**
+ * Returns whether hardware and versions are equal; the commit may differ.
+ *
  * @param {import('./machine.mjs').Machine} a
  * @param {import('./machine.mjs').Machine} b
  */
-function sameMachine({ commit: _, ...a }, { commit: __, ...b }) {
+function isSameMachine({ commit: _, ...a }, { commit: __, ...b }) {
   return JSON.stringify(a) === JSON.stringify(b)
 }
 
@@ -86,13 +89,14 @@ function sameMachine({ commit: _, ...a }, { commit: __, ...b }) {
  * Adds a case, replacing an earlier measurement of the same case.
  *
  * @param {BenchRecord} record
- * @param {Measured} measured
+ * @param {CaseRecord} caseRecord
  * @param {readonly string[]} order names of all cases in their order
  */
-export function addCase(record, measured, order) {
-  record.cases = [...record.cases.filter(({ name }) => name !== measured.name), measured].toSorted(
-    (a, b) => order.indexOf(a.name) - order.indexOf(b.name),
-  )
+export function addCase(record, caseRecord, order) {
+  record.cases = [
+    ...record.cases.filter(({ name }) => name !== caseRecord.name),
+    caseRecord,
+  ].toSorted((a, b) => order.indexOf(a.name) - order.indexOf(b.name))
 }
 
 /**
@@ -102,7 +106,7 @@ export function addCase(record, measured, order) {
  * @param {T} value
  * @returns {T}
  */
-function rounded(value) {
+function roundNumbers(value) {
   return JSON.parse(JSON.stringify(value), (_, part) =>
     typeof part === 'number' && !Number.isInteger(part) ? Number(part.toPrecision(6)) : part,
   )

@@ -23,20 +23,20 @@ const JPEG_IMAGES = 192
 export async function createCifar(parent) {
   const folder = join(parent, 'cifar-10-batches-bin')
   await mkdir(folder, { recursive: true })
-  const trainRecords = records(CIFAR_TRAIN_IMAGES + CIFAR_VALIDATION_IMAGES)
+  const trainRecords = encodeCifarRecords(CIFAR_TRAIN_IMAGES + CIFAR_VALIDATION_IMAGES)
   await writeFile(join(folder, 'data_batch_1.bin'), trainRecords)
-  await writeFile(join(folder, 'test_batch.bin'), records(CIFAR_TEST_IMAGES))
+  await writeFile(join(folder, 'test_batch.bin'), encodeCifarRecords(CIFAR_TEST_IMAGES))
   const names = Array.from({ length: 10 }, (_, index) => `class ${index}\n`)
   await writeFile(join(folder, 'batches.meta.txt'), names.join(''))
   return folder
 }
 
 /**
- * Returns CIFAR records: one byte for the label and 3072 bytes for the pixels.
+ * Returns CIFAR records of random images: one byte for the label and 3072 bytes for the pixels.
  *
  * @param {number} count
  */
-function records(count) {
+function encodeCifarRecords(count) {
   const { images, labels } = randomImages(count, 32)
   const bytes = Buffer.alloc(count * 3073)
   for (let i = 0; i < count; i++) {
@@ -47,7 +47,7 @@ function records(count) {
 }
 
 /**
- * Creates a folder of JPEGs of 500 x 375, in a subfolder `train`.
+ * Creates an image folder of JPEGs of 500 x 375, in `train/<class>`.
  *
  * @param {string} parent
  * @param {string} python

@@ -37,9 +37,14 @@ export class EventStreams {
     return this.#open.size
   }
 
-  /** Whether another stream may be opened. */
+  /** Whether the server is closing; no stream may be opened then. */
+  get isClosing(): boolean {
+    return this.#draining.signal.aborted
+  }
+
+  /** Whether fewer than the maximum number of streams are open. */
   get hasRoom(): boolean {
-    return this.#open.size < MAX_STREAMS && !this.#draining.signal.aborted
+    return this.#open.size < MAX_STREAMS
   }
 
   /**

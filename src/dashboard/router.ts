@@ -115,7 +115,14 @@ export class Router {
       if (run === undefined) return runNotFound(response)
       runs.push(run)
     }
-    // No `await` between this check and `open`, or another stream could take the last slot.
+    // No `await` between these checks and `open`, or another stream could take the last slot.
+    if (this.#streams.isClosing) {
+      return reject(response, {
+        status: 503,
+        message: 'the dashboard is shutting down',
+        hint: 'Start `residual dashboard` again and reload the page.',
+      })
+    }
     if (!this.#streams.hasRoom) {
       response.setHeader('Retry-After', '10')
       return reject(response, {
@@ -167,8 +174,8 @@ export class Router {
 }
 
 /**
- * Returns the id of the last event that a page has received: from the browser if it reconnects,
- * otherwise from the page.
+ * Returns the id of the last event that a page has received: the header `Last-Event-ID` if the
+ * browser reconnects, otherwise the query parameter `from` that the page sets. Empty for a new page.
  */
 function lastEventId(url: URL, { headers }: IncomingMessage): string {
   return String(headers['last-event-id'] ?? url.searchParams.get('from') ?? '')
@@ -193,7 +200,7 @@ function runNotFound(response: ServerResponse): void {
   reject(response, { status: 404, message: 'run not found', hint })
 }
 
-/** Rejects a request with plain text if the client accepts HTML (a browser tab), else with JSON. */
+/** Rejects a request: in plain text for a browser tab, which accepts HTML, otherwise in JSON. */
 function rejectByAcceptHeader(
   request: IncomingMessage,
   response: ServerResponse,

@@ -1,4 +1,6 @@
-// Compares a complete training run of the recipe `fast` with the same training in PyTorch.
+// Compares a complete training run of the recipe `fast` with the same training in PyTorch. The times
+// differ in scope: residual decodes the images while it trains; the PyTorch script decodes all images
+// into memory first, and its time starts afterwards.
 
 import { join } from 'node:path'
 import { run } from '../../setup/command.mjs'
@@ -7,14 +9,14 @@ import { node, scriptPath } from '../cases/programs.mjs'
 import { Worker, WorkerError } from '../worker.mjs'
 import { NOT_MEASURED } from './options.mjs'
 
-/** @typedef {{ accuracy: number, seconds: number }} Training */
+/** @typedef {{ accuracy: number, seconds: number }} TrainingResult */
 
 /**
- * @typedef {object} FastRecipe
+ * @typedef {object} FastRecipeResult
  * @property {string} net
  * @property {number} epochs
- * @property {Training} [residual] undefined if residual cannot train on the device
- * @property {Training} pytorch
+ * @property {TrainingResult} [residual] undefined if training failed or timed out
+ * @property {TrainingResult} pytorch
  */
 
 const FULL = { net: 'resnet18', epochs: 15 }
@@ -25,7 +27,7 @@ const TINY = { net: 'resnet20', epochs: 2 }
  *
  * @param {string} data folder with train/<class> and test/<class>
  * @param {import('./options.mjs').GpuOptions} options
- * @returns {Promise<FastRecipe>}
+ * @returns {Promise<FastRecipeResult>}
  */
 export async function trainFastRecipe(data, { python, device, tiny, folder, settings }) {
   const { net, epochs } = tiny ? TINY : FULL
@@ -67,21 +69,21 @@ async function trainResidual(config, settings) {
 /**
  * Returns a table with a row for each implementation.
  *
- * @param {FastRecipe | undefined} recipe
+ * @param {FastRecipeResult | undefined} result
  */
-export function recipeTable(recipe) {
-  const heading = ['recipe `fast`', 'test accuracy', 'seconds']
-  if (recipe === undefined) {
+export function recipeTable(result) {
+  const heading = ['recipe `fast`', 'test accuracy', 'seconds (PyTorch: without decoding)']
+  if (result === undefined) {
     return { heading, rows: [['residual and PyTorch', NOT_MEASURED, NOT_MEASURED]] }
   }
-  const { net, epochs, residual, pytorch } = recipe
-  const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(2)} %`
+  const { net, epochs, residual, pytorch } = result
+  const percent = (/** @type {number} */ fraction) => `${(100 * fraction).toFixed(2)} %`
   return {
     heading,
     rows: [
       [
         `residual, ${net}, ${epochs} epochs`,
-        residual ? percent(residual.accuracy) : `${NOT_MEASURED} (cannot train on the device)`,
+        residual ? percent(residual.accuracy) : `${NOT_MEASURED} (training failed or timed out)`,
         residual?.seconds.toFixed(1) ?? NOT_MEASURED,
       ],
       ['PyTorch, all images on the device', percent(pytorch.accuracy), pytorch.seconds.toFixed(1)],

@@ -84,7 +84,7 @@ await runScript(import.meta.url, async () => {
   process.stdout.write(`${device}; PyTorch ${torch}, Node ${process.versions.node}\n\n`)
   /** @type {import('./train-step.mjs').StepResult[]} */
   const steps = []
-  /** @type {import('./fast-recipe.mjs').FastRecipe | undefined} */
+  /** @type {import('./fast-recipe.mjs').FastRecipeResult | undefined} */
   let recipe
   try {
     if (gpu !== null || tiny) {

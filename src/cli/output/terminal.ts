@@ -21,16 +21,21 @@ export function canRedraw(stream: NodeJS.WriteStream): boolean {
 
 /** Returns the width of a stream in columns; outside a terminal, COLUMNS or 80. */
 export function terminalWidth(stream: NodeJS.WriteStream): number {
-  return knownWidth(stream) || DEFAULT_WIDTH
+  return reportedWidth(stream) ?? DEFAULT_WIDTH
 }
 
-/** Returns the width for results, which a pipe must not truncate: infinite if it is unknown. */
+/**
+ * Returns the width for results. Outside a terminal it is infinite unless COLUMNS is set, so that
+ * results are not truncated in a pipe.
+ */
 export function outputWidth(stream: NodeJS.WriteStream): number {
-  return knownWidth(stream) || Number.POSITIVE_INFINITY
+  return reportedWidth(stream) ?? Number.POSITIVE_INFINITY
 }
 
-function knownWidth(stream: NodeJS.WriteStream): number {
-  return stream.columns || Number(/^\d+$/.exec(process.env.COLUMNS ?? '')?.[0])
+/** Returns the width of the terminal or COLUMNS; undefined if neither is a positive integer. */
+function reportedWidth(stream: NodeJS.WriteStream): number | undefined {
+  const columns = process.env.COLUMNS ?? ''
+  return stream.columns || (/^\d+$/.test(columns) && Number(columns)) || undefined
 }
 
 /** Returns the columns that a text occupies: two for a Chinese character, zero for a color code. */
@@ -64,7 +69,10 @@ export function truncatePath(path: string, maxWidth: number): string {
   return `…${parts.join('')}`
 }
 
-/** Breaks a text between words into lines of a width; lines after the first start with `indent`. */
+/**
+ * Wraps a text between words into lines of at most `maxWidth` columns; a longer word is not broken.
+ * Lines after the first start with `indent`, which counts towards the width.
+ */
 export function wrap(text: string, maxWidth: number, indent = ''): string {
   const [first = '', ...words] = text.match(/\s*\S+/g) ?? []
   const lines = [first]

@@ -49,8 +49,8 @@ const ENVIRONMENT: readonly [keyof RunEnvironment, string][] = [
   ['cores', 'logical cores'],
   ['threads', 'threads'],
   ['os', 'operating system'],
-  ['kernel', 'kernel'],
-  ['arch', 'architecture'],
+  ['kernel', 'OS kernel'],
+  ['arch', 'CPU architecture'],
   ['seed', 'seed'],
   ['startedAt', 'started (UTC)'],
 ]

@@ -69,10 +69,10 @@ export function confusedPairsTable(evaluation: Evaluation): Html | undefined {
     { heading: 'images', numeric: true },
     { heading: '% of true class', numeric: true },
   ]
-  const renderRows = (part: typeof rows) => table('Most confused classes', columns, part)
+  const renderRows = (part: typeof rows) => table('Most confused pairs of classes', columns, part)
   const first = renderRows(rows.slice(0, FIRST_PAIRS))
   const rest = rows.slice(FIRST_PAIRS)
-  return html`<div class="beside"><h3>Most confused classes</h3>${first}
+  return html`<div class="beside"><h3>Most confused pairs of classes</h3>${first}
 ${rest.length > 0 ? collapsible(`Show ${rest.length} more`, renderRows(rest)) : undefined}</div>`
 }
 

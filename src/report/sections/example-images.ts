@@ -35,7 +35,7 @@ ${verdict}<span class="file" title="${path}"><bdi>${breakablePath(path)}</bdi></
   return html`<ul class="pictures">${items}</ul>`
 }
 
-/** Renders images with their captions. */
+/** Renders grid tiles as a list of images with captions; skips images that are not pixels. */
 export function renderTiles(tiles: readonly GridTile[]): Html {
   const items = tiles.flatMap(({ image: pixels, caption }) =>
     pixels instanceof Uint8Array

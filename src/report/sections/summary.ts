@@ -11,7 +11,7 @@ const MIN_IMAGES = 200
 const OVERFITTING_GAP = 0.1
 /** Minimum number of images of a class whose accuracy is compared with that of other classes. */
 const MIN_CLASS_IMAGES = 5
-/** Minimum number of images of a confusion that is mentioned. */
+/** Minimum number of images that are confused alike for the confusion to be mentioned. */
 const MIN_CONFUSIONS = 2
 /** Minimum gap between mean confidence and accuracy that counts as miscalibrated. */
 const CALIBRATION_GAP = 0.04
@@ -65,7 +65,7 @@ function describeTraining({ config, start, epochs, result, environment }: RunFol
         ? '1 epoch'
         : `${formatCount(numEpochs)} epochs`
   const initial =
-    weights && weights !== 'none' ? 'starting from pretrained weights' : 'from random weights'
+    weights && weights !== 'none' ? 'from pretrained weights' : 'from randomly initialized weights'
   const seconds = result?.seconds ?? epochs.at(-1)?.seconds
   const processor = environment.device === 'cuda' ? 'GPU' : environment.cpu
   const hardware = processor === undefined ? '' : ` (${processor})`
@@ -80,7 +80,7 @@ function describeEnd({ result }: RunFolder): Content {
     case undefined:
       return 'The run is not finished. This report covers the completed epochs.'
     case 'stopped':
-      return 'The run was stopped early and can be resumed.'
+      return 'The run was stopped by the user and can be resumed.'
     case 'early-stopping':
       return 'Early stopping ended the run because the monitored metric no longer improved.'
     case 'completed':
@@ -164,7 +164,7 @@ function describeCalibration({ calibration: { bins } }: Evaluation): Content {
       ? 'overconfident'
       : accuracy - confidence > CALIBRATION_GAP
         ? 'underconfident'
-        : 'well calibrated'
+        : 'on average neither over- nor underconfident'
   return html`Mean confidence is ${formatPercent(confidence)} at an accuracy of
 ${formatPercent(accuracy)}: the network is ${verdict}.`
 }
@@ -178,7 +178,7 @@ function suggestNextSteps(
   const last = epochs.at(-1)
   const best = epochs.find(({ epoch }) => epoch === result?.best?.epoch)
   if (last && best && best.epoch === last.epoch && epochs.length > 1) {
-    suggestions.push('Train for more epochs: the last epoch was the best.')
+    suggestions.push('Validation accuracy was still improving at the end; more epochs may help.')
   }
   if (best?.val && best.train.accuracy - best.val.accuracy > OVERFITTING_GAP) {
     const [train, val] = [formatPercent(best.train.accuracy), formatPercent(best.val.accuracy)]

@@ -8,7 +8,7 @@ import { formatCount, formatDecimal, formatDuration, formatPercent } from '../ht
 import { type Html, html } from '../html/html.js'
 import { table } from '../html/table.js'
 
-/** Size of a chart: two fit side by side on a screen, one fills a phone. */
+/** Chart size in pixels: two charts fit side by side on a desktop, one fills a phone's width. */
 export const CHART_SIZE = { width: 300, height: 190, legend: 'bottom' } as const
 
 export const EPOCH_AXIS: Axis = { title: 'epoch', isInteger: true }
