@@ -70,10 +70,10 @@ fn read_fixture(name: &str) -> Vec<u8> {
 fn images() -> impl Strategy<Value = Vec<u8>> {
     prop::sample::select(vec![
         "baseline.jpg",
-        "full-color.jpg",
+        "yuv444.jpg",
         "gray.jpg",
-        "wide.jpg",
-        "tall.jpg",
+        "yuv422.jpg",
+        "yuv440.jpg",
         "progressive.jpg",
         "restarts.jpg",
         "cmyk.jpg",

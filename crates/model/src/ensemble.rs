@@ -1,13 +1,13 @@
-//! Ensembles: the mean of the probabilities of several networks.
+//! Ensembles: the mean of the probabilities of several models.
 
 use std::collections::BTreeMap;
 
 use crate::EvaluationMetrics;
 
-/// Sums of the probabilities of several networks for each image. Memory is proportional to images
-/// times classes and does not depend on the number of networks.
+/// Sums of the probabilities of several models for each image. Memory is proportional to images
+/// times classes and does not depend on the number of models.
 pub struct Ensemble {
-    /// For each class of the current network, its class in the ensemble.
+    /// For each class of the current model, its class in the ensemble.
     class_map: Vec<u32>,
     num_models: u32,
     images: BTreeMap<u32, ImageSums>,
@@ -17,19 +17,19 @@ pub struct Ensemble {
 struct ImageSums {
     label: u32,
     num_models: u32,
-    sums: Vec<LogSum>,
+    sums: Vec<LogSumExp>,
 }
 
 /// A running log-sum-exp that represents a sum of probabilities as `sum * exp(max)`, so that small
 /// probabilities do not underflow. The mean of equal values is exactly this value.
 #[derive(Clone, Copy)]
-struct LogSum {
+struct LogSumExp {
     max: f64,
     sum: f64,
 }
 
-impl LogSum {
-    const ZERO: LogSum = LogSum { max: f64::NEG_INFINITY, sum: 0.0 };
+impl LogSumExp {
+    const ZERO: LogSumExp = LogSumExp { max: f64::NEG_INFINITY, sum: 0.0 };
 
     fn add(&mut self, log_probability: f64) {
         if log_probability == f64::NEG_INFINITY {
@@ -54,18 +54,18 @@ impl Default for Ensemble {
 }
 
 impl Ensemble {
-    /// Creates an ensemble without networks.
+    /// Creates an ensemble without models.
     pub fn new() -> Ensemble {
         Ensemble { class_map: Vec::new(), num_models: 0, images: BTreeMap::new() }
     }
 
-    /// Starts the next network, whose class `i` is class `class_map[i]` of the ensemble.
+    /// Starts the next model, whose class `i` is class `class_map[i]` of the ensemble.
     pub fn next_model(&mut self, class_map: Vec<u32>) {
         self.class_map = class_map;
         self.num_models += 1;
     }
 
-    /// Adds a batch of the current network; see [`EvaluationMetrics::add`].
+    /// Adds a batch of the current model; see [`EvaluationMetrics::add`].
     ///
     /// # Panics
     /// If [`next_model`](Ensemble::next_model) was never called.
@@ -76,7 +76,7 @@ impl Ensemble {
             let image = self.images.entry(index).or_insert_with(|| ImageSums {
                 label: self.class_map[label as usize],
                 num_models: 0,
-                sums: vec![LogSum::ZERO; classes],
+                sums: vec![LogSumExp::ZERO; classes],
             });
             image.num_models += 1;
             for (&class, &log_probability) in self.class_map.iter().zip(row) {
@@ -85,7 +85,7 @@ impl Ensemble {
         }
     }
 
-    /// Returns whether all networks were evaluated on the same images.
+    /// Returns whether all models were evaluated on the same images.
     pub fn is_complete(&self) -> bool {
         self.images.values().all(|image| image.num_models == self.num_models)
     }
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn maps_classes_of_another_order() {
+    fn maps_reordered_classes() {
         let mut ensemble = Ensemble::new();
         ensemble.next_model(vec![0, 1]);
         ensemble.add(&log_probs(&[0.8, 0.2]), &[1], &[0]);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn is_incomplete_if_a_network_skipped_an_image() {
+    fn is_incomplete_if_a_model_skipped_an_image() {
         let mut ensemble = Ensemble::new();
         for index in [0, 1] {
             ensemble.next_model(vec![0, 1]);

@@ -1,4 +1,4 @@
-import type { Evaluation, Split, TrainResult } from '../../native/generated.js'
+import type { Evaluation, Metric, Split, TrainResult } from '../../native/generated.js'
 import type { RunFolder } from '../../run-folder/run-folder.js'
 import { formatCount, formatDuration, formatPercent, wilsonInterval } from '../html/format.js'
 import { type Content, type Html, html, isolate } from '../html/html.js'
@@ -11,7 +11,7 @@ const MIN_IMAGES = 200
 const OVERFITTING_GAP = 0.1
 /** Minimum number of images of a class whose accuracy is compared with that of other classes. */
 const MIN_CLASS_IMAGES = 5
-/** Minimum number of images that are confused alike for the confusion to be mentioned. */
+/** Minimum number of images of a confused pair of classes that is mentioned. */
 const MIN_CONFUSIONS = 2
 /** Minimum gap between mean confidence and accuracy that counts as miscalibrated. */
 const CALIBRATION_GAP = 0.04
@@ -19,6 +19,13 @@ const CALIBRATION_GAP = 0.04
 const IMBALANCE_RATIO = 4
 /** Maximum number of classes that are listed by name. */
 const MAX_CLASSES = 12
+
+const METRICS: Record<Metric, string> = {
+  'train.loss': 'Training loss',
+  'train.accuracy': 'Training accuracy',
+  'val.loss': 'Validation loss',
+  'val.accuracy': 'Validation accuracy',
+}
 
 /** Describes a run and its results in a few paragraphs. */
 export function summaryParagraphs(
@@ -178,7 +185,8 @@ function suggestNextSteps(
   const last = epochs.at(-1)
   const best = epochs.find(({ epoch }) => epoch === result?.best?.epoch)
   if (last && best && best.epoch === last.epoch && epochs.length > 1) {
-    suggestions.push('Validation accuracy was still improving at the end; more epochs may help.')
+    const metric = METRICS[config.monitor]
+    suggestions.push(`${metric} was still improving at the end; more epochs may help.`)
   }
   if (best?.val && best.train.accuracy - best.val.accuracy > OVERFITTING_GAP) {
     const [train, val] = [formatPercent(best.train.accuracy), formatPercent(best.val.accuracy)]

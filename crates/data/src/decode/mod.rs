@@ -183,11 +183,11 @@ mod tests {
     #[test]
     fn jpegs_match_pillow() {
         for (stem, tolerance) in [
-            ("full-color", 0),
+            ("yuv444", 0),
             ("gray", 0),
             ("baseline", 0),
-            ("wide", 0),
-            ("tall", 0),
+            ("yuv422", 0),
+            ("yuv440", 0),
             ("restarts", 0),
             ("progressive", 4),
             ("cmyk", 4),
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn scaled_jpegs_match_pillow_draft() {
-        for name in ["full-color", "gray", "baseline", "wide", "tall", "restarts", "orientation-6"]
+        for name in ["yuv444", "gray", "baseline", "yuv422", "yuv440", "restarts", "orientation-6"]
         {
             for scale in [2, 4, 8] {
                 let mut image = Image::default();

@@ -30,13 +30,14 @@ pub(super) type Quads = [FourBlocks; MAX_MCU_BLOCKS];
 /// The coefficients of four MCUs, and the extent of each block.
 pub(super) struct Coefficients {
     pub quads: Quads,
-    /// Zigzag index of the last nonzero coefficient of each block; bit 7 is ignored.
-    pub last: [u8; 4 * MAX_MCU_BLOCKS],
+    /// Zigzag index of the last nonzero coefficient of each block; bit 7, which marks an end of
+    /// block, is ignored.
+    pub last_indices: [u8; 4 * MAX_MCU_BLOCKS],
 }
 
 impl Default for Coefficients {
     fn default() -> Self {
-        Coefficients { quads: [[0; 256]; MAX_MCU_BLOCKS], last: [0; 4 * MAX_MCU_BLOCKS] }
+        Coefficients { quads: [[0; 256]; MAX_MCU_BLOCKS], last_indices: [0; 4 * MAX_MCU_BLOCKS] }
     }
 }
 
@@ -44,14 +45,14 @@ impl Coefficients {
     /// Zeroes the first `count` quads.
     pub fn clear(&mut self, count: usize) {
         self.quads[..count].fill([0; 256]);
-        self.last[..4 * count].fill(0);
+        self.last_indices[..4 * count].fill(0);
     }
 
     /// Returns a quad and the region that contains its nonzero coefficients.
     #[inline]
     pub fn quad(&self, index: usize) -> (&FourBlocks, NonzeroRegion) {
-        let last = self.last[4 * index..4 * index + 4].iter().map(|last| last & 127).max();
-        let region = match last {
+        let last_indices = &self.last_indices[4 * index..4 * index + 4];
+        let region = match last_indices.iter().map(|last_index| last_index & 127).max() {
             Some(1..=LAST_LOW_INDEX) => NonzeroRegion::Low4x4,
             None | Some(0) => NonzeroRegion::DcOnly,
             _ => NonzeroRegion::All,

@@ -2,7 +2,8 @@
 
 /// The number of bits that index a lookup table.
 pub(super) const LOOKUP_BITS: u32 = 10;
-/// Advance of the zigzag index at an end of block: beyond all coefficients.
+/// Advance of the zigzag index at an end-of-block code (EOB): a bit that no index of a coefficient
+/// has, so that one byte represents both the index and the end of the block.
 pub(super) const END_OF_BLOCK: usize = 128;
 
 /// A Huffman table of a DHT segment.
@@ -178,10 +179,10 @@ impl LookupEntry {
     /// Returns the value of the first coefficient. `bits` must still be at the position for which
     /// the entry was looked up.
     #[inline(always)]
-    pub fn first_value<const FAST: bool>(&self, bits: &BitReader) -> i16 {
+    pub fn first_value<const BMI: bool>(&self, bits: &BitReader) -> i16 {
         #[cfg(target_arch = "x86_64")]
-        if FAST {
-            // SAFETY: callers pass FAST only after detecting BMI1.
+        if BMI {
+            // SAFETY: callers pass `BMI` only after detecting BMI1.
             let raw =
                 unsafe { std::arch::x86_64::_bextr2_u64(bits.buffer, self.extra_bits.into()) };
             return self.value.wrapping_add(raw as i16);

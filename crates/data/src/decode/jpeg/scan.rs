@@ -15,7 +15,7 @@ use super::huffman::{
 };
 use super::segments::{Component, Frame, Scan, Segments};
 
-/// Lookup tables of a scan's Huffman tables, by class (0: DC, 1: AC) and number.
+/// Lookup tables of a scan's Huffman tables, by class (0: DC, 1: AC) and table id.
 pub(super) struct ScanTables([[LookupTable; 4]; 2]);
 
 impl Default for ScanTables {
@@ -34,11 +34,11 @@ impl ScanTables {
         ];
         for (class, (lookups, fill)) in classes.into_iter().enumerate() {
             let mut is_filled = [false; 4];
-            for (_, numbers) in &scan.components {
-                let number = numbers[class];
-                let table = segments.huffman_tables[class].get(number)?.as_ref()?;
-                if !std::mem::replace(&mut is_filled[number], true) {
-                    fill(table, &mut lookups[number]);
+            for (_, table_ids) in &scan.components {
+                let table_id = table_ids[class];
+                let table = segments.huffman_tables[class].get(table_id)?.as_ref()?;
+                if !std::mem::replace(&mut is_filled[table_id], true) {
+                    fill(table, &mut lookups[table_id]);
                 }
             }
         }
@@ -50,22 +50,24 @@ impl ScanTables {
 #[repr(align(128))]
 struct Block<'a> {
     component: usize,
-    /// Index among the blocks of four MCUs, in the order of quads.
+    /// Index among the blocks of four MCUs, in the order of [`Quads`]: a quad is four horizontally
+    /// neighboring blocks of a component.
     index: usize,
-    /// Offset of the block's coefficients in the quads.
+    /// Offset of the block's coefficients in [`Quads`].
     offset: usize,
     dc_lookup: &'a LookupTable,
     ac_lookup: &'a LookupTable,
     /// DC and AC table.
     tables: [&'a HuffmanTable; 2],
-    /// Zigzag index of the last coefficient; may include [`END_OF_BLOCK`].
-    last: u8,
+    /// Zigzag index of the last coefficient, plus [`END_OF_BLOCK`] if the block ended with that
+    /// code.
+    last_index: u8,
 }
 
 /// Decodes the MCUs of a scan in order.
 pub(super) struct ScanDecoder<'a> {
     /// Whether to use BMI instructions for variable shifts and bit extraction.
-    fast: bool,
+    use_bmi: bool,
     intervals: RestartIntervals<'a>,
     bits: BitReader<'a>,
     /// MCUs until the next restart marker.
@@ -76,8 +78,8 @@ pub(super) struct ScanDecoder<'a> {
     blocks_per_mcu: usize,
     /// The previous DC coefficient of each component.
     previous_dc: [i16; 3],
-    /// MCUs in a row, and rows of MCUs.
-    pub mcus: [usize; 2],
+    pub mcus_per_row: usize,
+    pub mcu_rows: usize,
 }
 
 /// Returns whether this CPU has BMI1 and BMI2.
@@ -89,10 +91,11 @@ fn has_bmi() -> bool {
 }
 
 impl<'a> ScanDecoder<'a> {
-    /// Creates a decoder for a scan with all coefficients of all components. `fast` allows BMI
-    /// instructions. Returns `None` for another type of scan, or if a Huffman table is missing.
+    /// Creates a decoder for a scan with all coefficients of all components. `use_bmi` allows BMI
+    /// instructions, which are used if the CPU has them. Returns `None` for another type of scan,
+    /// or if a Huffman table is missing.
     pub fn new(
-        fast: bool,
+        use_bmi: bool,
         segments: &'a Segments,
         frame: &Frame,
         scan: &Scan,
@@ -112,9 +115,9 @@ impl<'a> ScanDecoder<'a> {
         let mut blocks = Vec::with_capacity(4 * blocks_per_mcu + 1);
         for mcu in 0..4 {
             let mut first_quad = 0;
-            for &(index, numbers) in &scan.components {
+            for &(index, table_ids) in &scan.components {
                 let huffman_tables =
-                    [0, 1].map(|class| segments.huffman_tables[class][numbers[class]].as_ref());
+                    [0, 1].map(|class| segments.huffman_tables[class][table_ids[class]].as_ref());
                 let component = &frame.components[index];
                 for row in 0..component.v {
                     for column in 0..component.h {
@@ -124,10 +127,10 @@ impl<'a> ScanDecoder<'a> {
                             component: index,
                             index: 4 * quad + column % 4,
                             offset: 256 * quad + 8 * (column % 4),
-                            dc_lookup: &tables.0[0][numbers[0]],
-                            ac_lookup: &tables.0[1][numbers[1]],
+                            dc_lookup: &tables.0[0][table_ids[0]],
+                            ac_lookup: &tables.0[1][table_ids[1]],
                             tables: [huffman_tables[0]?, huffman_tables[1]?],
-                            last: 0,
+                            last_index: 0,
                         });
                     }
                 }
@@ -135,8 +138,9 @@ impl<'a> ScanDecoder<'a> {
             }
         }
         blocks.push(Block { ..*blocks.first()? });
+        let [mcus_per_row, mcu_rows] = frame.mcus();
         Some(ScanDecoder {
-            fast: fast && has_bmi(),
+            use_bmi: use_bmi && has_bmi(),
             intervals,
             bits,
             mcus_to_restart: segments.restart_interval,
@@ -144,7 +148,8 @@ impl<'a> ScanDecoder<'a> {
             blocks,
             blocks_per_mcu,
             previous_dc: [0; 3],
-            mcus: frame.mcus(),
+            mcus_per_row,
+            mcu_rows,
         })
     }
 
@@ -167,7 +172,7 @@ impl<'a> ScanDecoder<'a> {
             // One more block is the sentinel.
             let range = start * self.blocks_per_mcu..end * self.blocks_per_mcu + 1;
             let blocks = &mut self.blocks[range];
-            decode_blocks(self.fast, blocks, &mut self.bits, &mut out.quads)?;
+            decode_blocks(self.use_bmi, blocks, &mut self.bits, &mut out.quads)?;
             // Stop early in data that ran out of bits.
             if self.bits.bits_left() < 0 {
                 return None;
@@ -178,7 +183,7 @@ impl<'a> ScanDecoder<'a> {
                 let previous_dc = &mut self.previous_dc[block.component];
                 *previous_dc = previous_dc.wrapping_add(coefficients[block.offset]);
                 coefficients[block.offset] = *previous_dc;
-                out.last[block.index] = block.last;
+                out.last_indices[block.index] = block.last_index;
             }
             start = end;
         }
@@ -203,13 +208,13 @@ fn check_interval_end(bits: &BitReader) -> Option<()> {
 
 /// Decodes all blocks but the last, which is a sentinel. DC coefficients remain differences.
 fn decode_blocks(
-    fast: bool,
+    use_bmi: bool,
     blocks: &mut [Block],
     bits: &mut BitReader,
     out: &mut Quads,
 ) -> Option<()> {
     #[cfg(target_arch = "x86_64")]
-    if fast {
+    if use_bmi {
         #[target_feature(enable = "bmi1,bmi2")]
         fn decode_bmi(blocks: &mut [Block], bits: &mut BitReader, out: &mut Quads) -> Option<()> {
             decode_blocks_generic::<true>(blocks, bits, out)
@@ -217,12 +222,12 @@ fn decode_blocks(
         // SAFETY: `ScanDecoder::new` detected BMI1 and BMI2.
         return unsafe { decode_bmi(blocks, bits, out) };
     }
-    let _ = fast;
+    let _ = use_bmi;
     decode_blocks_generic::<false>(blocks, bits, out)
 }
 
 #[inline(always)]
-fn decode_blocks_generic<const FAST: bool>(
+fn decode_blocks_generic<const BMI: bool>(
     blocks: &mut [Block],
     reader: &mut BitReader,
     out: &mut Quads,
@@ -244,18 +249,19 @@ fn decode_blocks_generic<const FAST: bool>(
             bits.fill();
             for _ in 0..MAX_LOOKUPS {
                 let entry = lookup.get_unchecked(bits.peek(LOOKUP_BITS) as usize);
-                let last = zigzag + usize::from(entry.last);
+                let last_index = zigzag + usize::from(entry.last);
                 let coefficients = out.add((*block).offset);
                 let index = |zigzag: usize| usize::from(COEFFICIENT_INDEX[zigzag & 0xff]);
-                // The code is longer than the lookup, or the index may exceed the block.
-                if last % END_OF_BLOCK >= 63 {
+                // Decode without the lookup if the code is longer than the lookup (`entry.last` is
+                // 64), or if the coefficients reach index 63, after which no end of block is coded.
+                if last_index % END_OF_BLOCK >= 63 {
                     let is_dc = std::ptr::eq(lookup, (*block).dc_lookup);
                     let (coefficient, state) = bits.decode_without_lookup((*block).tables, is_dc);
                     bits.set_state(state);
                     let (advance, value) = coefficient?;
                     zigzag += advance;
                     *coefficients.add(index(zigzag)) = value;
-                    (*block).last = zigzag as u8;
+                    (*block).last_index = zigzag as u8;
                     (zigzag, lookup) = match zigzag {
                         ..63 => (zigzag, (*block).ac_lookup),
                         63 | END_OF_BLOCK.. => {
@@ -266,17 +272,18 @@ fn decode_blocks_generic<const FAST: bool>(
                     };
                     break;
                 }
-                let value = entry.first_value::<FAST>(&bits);
-                // Without a second coefficient, the next store overwrites this one.
-                *coefficients.add(index(last)) = entry.second.into();
+                let value = entry.first_value::<BMI>(&bits);
+                // No branch for an entry without a second coefficient: its value 0 is overwritten by
+                // the next store or, at an end of block, stored as coefficient 63, which is 0.
+                *coefficients.add(index(last_index)) = entry.second.into();
                 *coefficients.add(index(zigzag + usize::from(entry.advance))) = value;
-                (*block).last = last as u8;
+                (*block).last_index = last_index as u8;
                 bits.skip(entry.bits.into());
                 let is_end_of_block = (entry.last as i8) < 0;
                 let [same_block, next_block] =
                     [(*block).ac_lookup, (*block.add(1)).dc_lookup].map(opaque);
                 lookup = select_unpredictable(is_end_of_block, next_block, same_block);
-                zigzag = select_unpredictable(is_end_of_block, 0, last);
+                zigzag = select_unpredictable(is_end_of_block, 0, last_index);
                 block = block.byte_add(usize::from(entry.last) & END_OF_BLOCK);
                 if block == end {
                     break;
@@ -288,8 +295,8 @@ fn decode_blocks_generic<const FAST: bool>(
     Some(())
 }
 
-// The end-of-block bit of an advance equals the size of a block, so that adding the bit to a block
-// pointer steps to the next block.
+// `decode_blocks_generic` adds `entry.last & END_OF_BLOCK`, which is 0 or `END_OF_BLOCK`, to the
+// address of a block. At an end of block the sum must be the address of the next block.
 const _: () = assert!(size_of::<Block>() == END_OF_BLOCK);
 
 /// Maximum of [`Block::offset`].
@@ -318,7 +325,8 @@ fn opaque(lookup: &LookupTable) -> &LookupTable {
     lookup
 }
 
-/// Lookups between two fills, for which 56 bits suffice.
+/// Maximum number of lookups after [`BitReader::fill`], which provides at least 56 bits. A lookup
+/// consumes at most 20: a code of 9 bits and a DC difference of 11.
 const MAX_LOOKUPS: usize = 2;
 
 #[cfg(test)]
@@ -333,17 +341,18 @@ mod tests {
         for _ in 0..100 {
             let params = SyntheticJpeg::random(&mut rng);
             let (file, encoded_blocks) = encode_synthetic(&params, &mut rng);
-            for fast in [false, true] {
+            for use_bmi in [false, true] {
                 let mut segments = Segments::new(&file).unwrap();
                 let scan = segments.next_scan().unwrap().unwrap();
                 let (mut data, mut tables) = (EntropyData::default(), ScanTables::default());
                 data.read(scan.entropy_coded).unwrap();
                 let frame = segments.frame().unwrap();
                 let mut decoder =
-                    ScanDecoder::new(fast, &segments, &frame, &scan, &data, &mut tables).unwrap();
+                    ScanDecoder::new(use_bmi, &segments, &frame, &scan, &data, &mut tables)
+                        .unwrap();
                 let mut decoded = Coefficients::default();
                 let mut encoded_blocks = encoded_blocks.iter();
-                let [mcus_per_row, mcu_rows] = decoder.mcus;
+                let (mcus_per_row, mcu_rows) = (decoder.mcus_per_row, decoder.mcu_rows);
                 for _ in 0..mcu_rows {
                     for group in 0..mcus_per_row.div_ceil(4) {
                         let count = (mcus_per_row - 4 * group).min(4);
@@ -354,9 +363,11 @@ mod tests {
                             let quads = &decoded.quads.as_flattened()[block.offset..];
                             let coefficient = |i: usize| quads[usize::from(COEFFICIENT_INDEX[i])];
                             assert_eq!(std::array::from_fn(coefficient), *encoded, "{params:?}");
-                            let last = encoded.iter().rposition(|&value| value != 0).unwrap_or(0);
-                            // Bit 7 may be set: an encoder may code zeros before an end of block.
-                            assert_eq!(decoded.last[block.index] & 127, last as u8);
+                            let last_index =
+                                encoded.iter().rposition(|&value| value != 0).unwrap_or(0);
+                            // Bit 7 (`END_OF_BLOCK`) is set if the block ended with that code.
+                            let decoded_index = decoded.last_indices[block.index];
+                            assert_eq!(decoded_index & 127, last_index as u8);
                         }
                     }
                 }
