@@ -3055,8 +3055,10 @@ export declare interface ReportedRun {
  *
  * The server is reachable only from this machine, and only with the token in its URL.
  *
- * @example await using page = await dashboard('runs') console.log(page.url) await train({ data:
- *   './photos', out: 'runs/photos' })
+ * @example
+ * await using page = await dashboard('runs')
+ * console.log(page.url)
+ * await train({ data: './photos', out: 'runs/photos' })
  *
  * @param folder a folder of runs, or a run folder; it may not exist yet
  * @throws {ResidualError} `E_PORT` if the port is not available, `E_USAGE` if the path is a file or
