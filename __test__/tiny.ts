@@ -9,7 +9,7 @@ const SIDE = 8
 const CLASSES = 3
 
 /** Creates a temporary folder, which is removed after the test. */
-export function folder(t: ExecutionContext): string {
+export function tempFolder(t: ExecutionContext): string {
   const path = mkdtempSync(join(tmpdir(), 'residual-test-'))
   t.teardown(() => rmSync(path, { recursive: true, force: true }))
   return path
@@ -19,8 +19,8 @@ export function folder(t: ExecutionContext): string {
  * Returns the configuration of a run that takes at most a second: six steps per epoch on 8 x 8 images
  * whose class is the index of their bright third. Deterministic: seeded, with one thread.
  */
-export function tinyRun(t: ExecutionContext, config: TrainConfig = {}): TrainConfig {
-  const path = folder(t)
+export function tinyConfig(t: ExecutionContext, config: TrainConfig = {}): TrainConfig {
+  const path = tempFolder(t)
   return {
     data: { source: idxData(path), validation: 0.25 },
     model: 'resnet8',

@@ -46,8 +46,12 @@ export type {
   EnsembleResult,
 } from './experiment/ensemble.js'
 export { type Experiments, experiment } from './experiment/experiment.js'
+export type {
+  ExperimentEvent,
+  ExperimentOptions,
+  MemberEvent,
+} from './experiment/experiment-runs.js'
 export type { MeanStd } from './experiment/mean-std.js'
-export type { ExperimentEvent, ExperimentOptions, MemberEvent } from './experiment/member-runs.js'
 export type { PublishedResult } from './experiment/paper-results.js'
 export type { RepeatConfig, RepeatResult } from './experiment/repeat.js'
 export { type GridOptions, type GridTile, ImageGrid, makeGrid } from './image-grid/grid.js'

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { type ArrayDataset, loadModel, ResidualError, type TrainConfig, train } from 'residual'
-import { arraySplit, tinyRun } from '../tiny.js'
+import { arraySplit, tinyConfig } from '../tiny.js'
 
 const ARRAYS: ArrayDataset = {
   train: arraySplit(96),
@@ -19,7 +19,7 @@ function withoutData(config: TrainConfig): TrainConfig {
 test.serial(
   'trains on in-memory images, and records their shape and hash in config.json',
   async (t) => {
-    const config = withoutData(tinyRun(t))
+    const config = withoutData(tinyConfig(t))
     const { dir, best, test: testMetrics } = await train(config, { arrays: ARRAYS })
     const recorded = JSON.parse(readFileSync(join(dir, 'config.json'), 'utf8'))
     t.deepEqual(recorded.data.shape, [96, 8, 8, 1])
@@ -51,7 +51,7 @@ test.serial('labels may be any integer array', async (t) => {
   const types = [Uint16Array, Uint32Array, Int32Array].map((type) => new type(labels))
   for (const variant of [labels, ...types, [...labels]]) {
     const arrays = { train: { ...arraySplit(96), labels: variant } }
-    const config = { ...withoutData(tinyRun(t)), budget: { steps: 1 } }
+    const config = { ...withoutData(tinyConfig(t)), budget: { steps: 1 } }
     losses.add((await train({ ...config, epochs: undefined }, { arrays })).best?.loss)
   }
   t.is(losses.size, 1)
@@ -105,7 +105,7 @@ const rejected: [string, unknown, string][] = [
 
 for (const [name, arrays, key] of rejected) {
   test(`${name} in arrays is rejected with its key`, async (t) => {
-    const config = withoutData(tinyRun(t))
+    const config = withoutData(tinyConfig(t))
     const error = await t.throwsAsync(
       async () => await train(config, { arrays: arrays as ArrayDataset }),
       {
@@ -118,7 +118,7 @@ for (const [name, arrays, key] of rejected) {
 }
 
 test('arrays and data are mutually exclusive', async (t) => {
-  const error = await t.throwsAsync(async () => await train(tinyRun(t), { arrays: ARRAYS }), {
+  const error = await t.throwsAsync(async () => await train(tinyConfig(t), { arrays: ARRAYS }), {
     instanceOf: ResidualError,
   })
   t.is(error?.code, 'E_CONFIG')

@@ -16,7 +16,7 @@ import {
   train,
 } from 'residual'
 import { ROOT, script } from '../child.js'
-import { folder, imageFolder, tinyRun } from '../tiny.js'
+import { imageFolder, tempFolder, tinyConfig } from '../tiny.js'
 
 test('every error has a hint', (t) => {
   for (const code of Object.keys(exitStatus) as ErrorCode[]) {
@@ -55,10 +55,10 @@ test('docs/errors.md documents every code in order', (t) => {
 })
 
 test('the documented message of each code is an actual message', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const at = (...path: string[]) => join(parent, ...path)
   const photos = imageFolder(parent, ['ant', 'bee'])
-  const config = (more: TrainConfig) => tinyRun(t, { epochs: 1, ...more })
+  const config = (more: TrainConfig) => tinyConfig(t, { epochs: 1, ...more })
   await train(config({ data: photos, out: at('runs', 'photos') }))
   const found = new Map<ErrorCode, string>()
   const fails = async (operation: () => PromiseLike<unknown>) => {
@@ -83,7 +83,7 @@ test('the documented message of each code is an actual message', async (t) => {
   await fails(() => train(config({ out: at('runs', 'photos') })))
   await fails(() => train(config({ out: at('cat.jpg', 'runs', 'photos') })))
   await fails(() => loadModel(at('none', 'runs', 'photos')))
-  const others = imageFolder(folder(t), ['ant', 'bee', 'dog'])
+  const others = imageFolder(tempFolder(t), ['ant', 'bee', 'dog'])
   await fails(() => evaluate(at('runs', 'photos'), { data: others, split: 'train' }))
   const divergent: TrainConfig = { optimizer: { type: 'sgd', lr: 1e30 } }
   await fails(() => train(config(divergent)))

@@ -11,17 +11,17 @@ import {
   ResidualError,
   train,
 } from 'residual'
-import { folder, imageFolder, tinyRun } from '../tiny.js'
+import { imageFolder, tempFolder, tinyConfig } from '../tiny.js'
 
 /** Returns the configuration of three runs of a second each. */
 function tinyRepeat(t: ExecutionContext, config: RepeatConfig = {}): RepeatConfig {
-  return { ...tinyRun(t), seeds: 3, out: join(folder(t), 'repeat'), ...config }
+  return { ...tinyConfig(t), seeds: 3, out: join(tempFolder(t), 'repeat'), ...config }
 }
 
 /** Returns the configuration of four runs of a second each. */
 function tinyDegradation(t: ExecutionContext): DegradationConfig {
-  const { model: _, schedule: _schedule, optimizer: _optimizer, ...config } = tinyRun(t)
-  return { ...config, depths: [8, 14], out: join(folder(t), 'degradation') }
+  const { model: _, schedule: _schedule, optimizer: _optimizer, ...config } = tinyConfig(t)
+  return { ...config, depths: [8, 14], out: join(tempFolder(t), 'degradation') }
 }
 
 /** Collects the state changes of the member runs. */
@@ -76,7 +76,7 @@ test('repeat() returns mean, standard deviation and best over seeds', async (t) 
 
 test('an interrupted experiment resumes bit-identically', async (t) => {
   const config = tinyRepeat(t)
-  const uninterrupted = await experiment.repeat({ ...config, out: join(folder(t), 'whole') })
+  const uninterrupted = await experiment.repeat({ ...config, out: join(tempFolder(t), 'whole') })
 
   const controller = new AbortController()
   const reason = new Error('stopped by the test')
@@ -248,13 +248,13 @@ test('rejects an invalid comparison before training', async (t) => {
     t.truthy(error?.hint)
   }
   t.false(existsSync(config.out as string))
-  const resumed = { ...tinyRun(t), resume: 'runs/x' } as RepeatConfig
+  const resumed = { ...tinyConfig(t), resume: 'runs/x' } as RepeatConfig
   const error = await t.throwsAsync(experiment.repeat(resumed), { instanceOf: ResidualError })
   t.is(error?.at.key, 'resume')
 })
 
 test('an ensemble of identical networks gives the results of one network', async (t) => {
-  const { dir } = await train(tinyRun(t))
+  const { dir } = await train(tinyConfig(t))
   const { ensemble, members } = await experiment.ensemble([dir, dir])
   const { imagesPerSecond: _, ...single } = await evaluate(dir)
   const { imagesPerSecond: _fast, ...averaged } = ensemble
@@ -278,7 +278,7 @@ test('an ensemble averages probabilities and has a lower loss than its members',
   const validation = await experiment.ensemble(runs, { split: 'val' })
   t.is(validation.ensemble.count, 24)
   const other = await train(
-    tinyRun(t, { data: { source: dataOf(config), validation: 0.25 }, seed: 9 }),
+    tinyConfig(t, { data: { source: dataOf(config), validation: 0.25 }, seed: 9 }),
   )
   const mismatch = await t.throwsAsync(
     experiment.ensemble([runs[0] as string, other.dir], { split: 'val' }),
@@ -289,9 +289,9 @@ test('an ensemble averages probabilities and has a lower loss than its members',
 })
 
 test('rejects an ensemble of networks with different classes', async (t) => {
-  const { dir } = await train(tinyRun(t, { epochs: 1 }))
-  const photos = imageFolder(folder(t), ['left', 'middle', 'right'])
-  const other = await train(tinyRun(t, { data: { source: photos, channels: 1 }, epochs: 1 }))
+  const { dir } = await train(tinyConfig(t, { epochs: 1 }))
+  const photos = imageFolder(tempFolder(t), ['left', 'middle', 'right'])
+  const other = await train(tinyConfig(t, { data: { source: photos, channels: 1 }, epochs: 1 }))
   const error = await t.throwsAsync(experiment.ensemble([dir, other.dir]), {
     instanceOf: ResidualError,
   })

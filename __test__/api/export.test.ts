@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { exportModel, loadModel, type Model, ResidualError, train } from 'residual'
-import { folder, pixels, tinyRun } from '../tiny.js'
+import { pixels, tempFolder, tinyConfig } from '../tiny.js'
 
 const SIDE = 8
 
@@ -38,7 +38,7 @@ function logSoftmax(logits: readonly number[]): number[] {
 }
 
 test('onnxruntime matches the predictions for one image and for three', async (t) => {
-  const { dir } = await train(tinyRun(t))
+  const { dir } = await train(tinyConfig(t))
   const path = join(dir, 'x.onnx')
   await using model = await loadModel(dir)
   await model.export(path)
@@ -63,7 +63,7 @@ test('onnxruntime matches the predictions for one image and for three', async (t
 })
 
 test('an ONNX file with softmax and normalization maps pixels to probabilities', async (t) => {
-  const { dir } = await train(tinyRun(t))
+  const { dir } = await train(tinyConfig(t))
   const path = join(dir, 'x.onnx')
   // An export needs only the checkpoint, not libtorch.
   await exportModel(dir, path, { softmax: true, normalization: true })
@@ -80,7 +80,7 @@ test('an ONNX file with softmax and normalization maps pixels to probabilities',
 })
 
 test('exported weights load as a model with the same predictions', async (t) => {
-  const { dir, best } = await train(tinyRun(t))
+  const { dir, best } = await train(tinyConfig(t))
   const path = join(dir, 'x.safetensors')
   await exportModel(dir, path)
   t.true(statSync(path).size < statSync(best?.checkpoint ?? '').size)
@@ -98,7 +98,7 @@ test('exported weights load as a model with the same predictions', async (t) => 
 test('onnxruntime matches plain, pre-activation and grouped networks', async (t) => {
   for (const arch of ['plain8', 'preresnet8', 'resnext50_32x4d']) {
     const { dir } = await train(
-      tinyRun(t, {
+      tinyConfig(t, {
         model: arch,
         budget: { steps: 1 },
         epochs: 1,
@@ -130,7 +130,7 @@ test('converts a PyTorch file to ONNX', async (t) => {
   const source = fileURLToPath(
     new URL('../../../../crates/weights/tests/fixtures/zip.pth', import.meta.url),
   )
-  const path = join(folder(t), 'x.onnx')
+  const path = join(tempFolder(t), 'x.onnx')
   await exportModel(source, path)
   await using model = await loadModel(source)
   const session = await InferenceSession.create(path)
@@ -142,12 +142,12 @@ test('converts a PyTorch file to ONNX', async (t) => {
 })
 
 test('rejects another extension before reading the model', async (t) => {
-  const path = join(folder(t), 'x.pt')
+  const path = join(tempFolder(t), 'x.pt')
   const error = await t.throwsAsync(exportModel('no/such/run', path), {
     instanceOf: ResidualError,
   })
   t.is(error?.code, 'E_USAGE')
   t.regex(error?.hint ?? '', /\.safetensors or \.onnx/)
-  const missing = exportModel('no/such/run', join(folder(t), 'x.onnx'))
+  const missing = exportModel('no/such/run', join(tempFolder(t), 'x.onnx'))
   t.is((await t.throwsAsync(missing, { instanceOf: ResidualError }))?.code, 'E_CHECKPOINT')
 })

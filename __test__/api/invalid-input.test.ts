@@ -12,7 +12,7 @@ import {
   type WarningEvent,
 } from 'residual'
 import { script } from '../child.js'
-import { folder, imageFolder, tinyRun } from '../tiny.js'
+import { imageFolder, tempFolder, tinyConfig } from '../tiny.js'
 
 /** Returns the error with which training rejects. */
 async function trainError(
@@ -48,7 +48,7 @@ const invalidConfigs: [unknown, ErrorCode, string | undefined][] = [
 
 for (const [invalid, code, key] of invalidConfigs) {
   test(`rejects ${format(invalid)} without writing a file`, async (t) => {
-    const config = tinyRun(t)
+    const config = tinyConfig(t)
     const error = await trainError(t, { ...config, ...(invalid as TrainConfig) })
     t.is(error.code, code)
     t.is(error.at.key, key)
@@ -71,7 +71,7 @@ const invalidOptions: [unknown, ErrorCode, string][] = [
 
 for (const [invalid, code, key] of invalidOptions) {
   test(`rejects the options ${JSON.stringify(invalid)} with the key ${key}`, async (t) => {
-    const config = tinyRun(t)
+    const config = tinyConfig(t)
     const error = await trainError(t, config, invalid as TrainOptions)
     t.is(error.code, code)
     t.is(error.at.key, key)
@@ -80,7 +80,7 @@ for (const [invalid, code, key] of invalidOptions) {
 }
 
 test('rejects unusable data with a hint', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const empty = join(parent, 'empty')
   mkdirSync(empty)
   const one = imageFolder(join(parent, 'one'), ['only'])
@@ -93,7 +93,7 @@ test('rejects unusable data with a hint', async (t) => {
     [one, 'E_DATA_UNUSABLE'],
     [file, 'E_DATA_NOT_FOUND'],
   ] as const) {
-    const config = tinyRun(t, { data })
+    const config = tinyConfig(t, { data })
     const error = await trainError(t, config)
     t.is(error.code, code, data)
     t.truthy(error.at.key ?? error.at.file, data)
@@ -103,11 +103,11 @@ test('rejects unusable data with a hint', async (t) => {
 })
 
 test('warns about an unreadable image and continues', async (t) => {
-  const photos = imageFolder(folder(t), ['left', 'right'])
+  const photos = imageFolder(tempFolder(t), ['left', 'right'])
   const broken = join(photos, 'left', 'broken.png')
   writeFileSync(broken, 'not an image')
   const warnings: WarningEvent[] = []
-  const result = await train(tinyRun(t, { data: photos }), {
+  const result = await train(tinyConfig(t, { data: photos }), {
     onWarning: (warning) => void warnings.push(warning),
   })
   t.is(result.stopReason, 'completed')
@@ -115,7 +115,7 @@ test('warns about an unreadable image and continues', async (t) => {
 })
 
 test('does not overwrite a run folder without overwrite', async (t) => {
-  const config = tinyRun(t, { epochs: 1 })
+  const config = tinyConfig(t, { epochs: 1 })
   await train(config)
   const before = readdirSync(config.out as string)
   const error = await trainError(t, config)
@@ -126,7 +126,7 @@ test('does not overwrite a run folder without overwrite', async (t) => {
 })
 
 test('rejects a run folder that another process writes to', async (t) => {
-  const config = tinyRun(t, { epochs: 100_000 })
+  const config = tinyConfig(t, { epochs: 100_000 })
   let code: string | undefined
   await script(
     `import { train } from 'residual'
@@ -145,27 +145,27 @@ test('rejects a run folder that another process writes to', async (t) => {
 })
 
 test('reports a run folder that is not writable', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const file = join(parent, 'file')
   writeFileSync(file, '')
-  const inFile = await trainError(t, tinyRun(t, { out: join(file, 'run') }))
+  const inFile = await trainError(t, tinyConfig(t, { out: join(file, 'run') }))
   t.is(inFile.code, 'E_WRITE')
   t.truthy(inFile.hint)
 
   // Not writable even for root.
-  const { code, at } = await trainError(t, tinyRun(t, { out: '/proc/run' }))
+  const { code, at } = await trainError(t, tinyConfig(t, { out: '/proc/run' }))
   t.is(code, 'E_WRITE')
   t.truthy(at.file)
 })
 
 test('rejects resuming with another model or other data', async (t) => {
-  const config = tinyRun(t, { epochs: 1 })
+  const config = tinyConfig(t, { epochs: 1 })
   const { dir } = await train(config)
   const model = await trainError(t, { resume: dir, model: 'resnet14' })
   t.is(model.code, 'E_MISMATCH')
   t.truthy(model.hint)
   rmSync(join((config.data as { source: string }).source, 't10k-labels-idx1-ubyte'))
-  const photos = imageFolder(folder(t), ['left', 'right'])
+  const photos = imageFolder(tempFolder(t), ['left', 'right'])
   t.is((await trainError(t, { resume: dir, data: photos })).code, 'E_MISMATCH')
   t.is((await trainError(t, { resume: join(dir, 'nothing') })).code, 'E_CHECKPOINT')
 })

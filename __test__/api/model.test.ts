@@ -12,12 +12,12 @@ import {
   renderPredictions,
   train,
 } from 'residual'
-import { arraySplit, folder, imageFolder, pixels, tinyRun } from '../tiny.js'
+import { arraySplit, imageFolder, pixels, tempFolder, tinyConfig } from '../tiny.js'
 
 test('predicts from paths, URLs, bytes and pixels', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const photos = imageFolder(parent, ['left', 'middle', 'right'])
-  const { best } = await train(tinyRun(t, { data: { source: photos, channels: 1 }, epochs: 8 }))
+  const { best } = await train(tinyConfig(t, { data: { source: photos, channels: 1 }, epochs: 8 }))
   await using model = await loadModel(best?.checkpoint ?? '')
   t.deepEqual(model.info.classes, ['left', 'middle', 'right'])
   t.is(model.info.arch, 'resnet8')
@@ -46,7 +46,7 @@ test('predicts from paths, URLs, bytes and pixels', async (t) => {
 })
 
 test('concurrent predictions equal sequential ones', async (t) => {
-  const { last } = await train(tinyRun(t, { epochs: 1 }))
+  const { last } = await train(tinyConfig(t, { epochs: 1 }))
   await using model = await loadModel(last)
   const images = Array.from({ length: 64 }, (_, index) => {
     const data = pixels(index % 3, index)
@@ -81,7 +81,7 @@ test('concurrent predictions equal sequential ones', async (t) => {
 })
 
 test('an abort ends an evaluation', async (t) => {
-  const { last } = await train(tinyRun(t, { epochs: 1 }))
+  const { last } = await train(tinyConfig(t, { epochs: 1 }))
   await using model = await loadModel(last)
   const reason = new Error('the user closed the window')
   const controller = new AbortController()
@@ -97,7 +97,7 @@ test('an abort ends an evaluation', async (t) => {
 })
 
 test('evaluation reproduces the metrics of training', async (t) => {
-  const result = await train(tinyRun(t))
+  const result = await train(tinyConfig(t))
   const evaluation = await evaluate(result.dir)
   t.is(evaluation.count, 24)
   t.is(result.test?.accuracy, evaluation.accuracy)
@@ -111,7 +111,7 @@ test('evaluation reproduces the metrics of training', async (t) => {
 })
 
 test('measures the response of each 3x3 convolution', async (t) => {
-  const { dir } = await train(tinyRun(t, { epochs: 1 }))
+  const { dir } = await train(tinyConfig(t, { epochs: 1 }))
   await using model = await loadModel(dir)
   const responses = await model.layerResponses({ batchSize: 5 })
   t.deepEqual(
@@ -127,7 +127,7 @@ test('measures the response of each 3x3 convolution', async (t) => {
 })
 
 test('evaluation returns samples, top losses and optional thumbnails', async (t) => {
-  const { dir } = await train(tinyRun(t, { epochs: 1 }))
+  const { dir } = await train(tinyConfig(t, { epochs: 1 }))
   const evaluation = await evaluate(dir, { samples: 4, topLosses: 3, thumbnails: 64 })
   t.deepEqual(
     evaluation.samples.map(({ index, name }) => [index, name]),
@@ -166,17 +166,17 @@ test('evaluation returns samples, top losses and optional thumbnails', async (t)
 })
 
 test('accepts the same classes in another order and rejects other classes', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const photos = imageFolder(parent, ['left', 'middle', 'right'])
-  const { dir } = await train(tinyRun(t, { data: { source: photos, channels: 1 } }))
-  const others = imageFolder(folder(t), ['left', 'middle'])
+  const { dir } = await train(tinyConfig(t, { data: { source: photos, channels: 1 } }))
+  const others = imageFolder(tempFolder(t), ['left', 'middle'])
   const error = await t.throwsAsync(evaluate(dir, { data: others }), { instanceOf: ResidualError })
   t.is(error?.code, 'E_MISMATCH')
   t.regex(error?.message ?? '', /missing classes: right/)
 })
 
 test('a closed model rejects calls, and close() is idempotent', async (t) => {
-  const { last } = await train(tinyRun(t, { epochs: 1 }))
+  const { last } = await train(tinyConfig(t, { epochs: 1 }))
   const model = await loadModel(last)
   const pending = model.predict({ data: pixels(0), width: 8, height: 8, channels: 1 })
   await Promise.all([model.close(), model.close()])
@@ -187,9 +187,9 @@ test('a closed model rejects calls, and close() is idempotent', async (t) => {
 })
 
 test('rejects an invalid image with its key', async (t) => {
-  const { last } = await train(tinyRun(t, { epochs: 1 }))
+  const { last } = await train(tinyConfig(t, { epochs: 1 }))
   await using model = await loadModel(last)
-  const broken = join(folder(t), 'broken.png')
+  const broken = join(tempFolder(t), 'broken.png')
   writeFileSync(broken, 'not an image')
   const file = await t.throwsAsync(model.predict([broken]), { instanceOf: ResidualError })
   t.is(file?.code, 'E_IMAGE')
@@ -218,9 +218,9 @@ test('rejects an invalid image with its key', async (t) => {
 })
 
 test('rejects an invalid checkpoint with its file', async (t) => {
-  const { last } = await train(tinyRun(t, { epochs: 1 }))
+  const { last } = await train(tinyConfig(t, { epochs: 1 }))
   const bytes = readFileSync(last)
-  const truncated = join(folder(t), 'truncated.safetensors')
+  const truncated = join(tempFolder(t), 'truncated.safetensors')
   for (const length of [0, 7, 100, bytes.length - 1]) {
     writeFileSync(truncated, bytes.subarray(0, length))
     const error = await t.throwsAsync(loadModel(truncated), { instanceOf: ResidualError })

@@ -75,7 +75,7 @@ test('escapes text', async (t) => {
   const bars = labels.map((label) => ({ label, value: 1 }))
   t.true(words(await barChart({ x: '', y: ERROR, isHorizontal: true, bars })).includes('plain'))
   const counts = labels.map(() => labels.map(() => 1))
-  const matrix = await matrixChart({ rows: name, columns: name, labels, counts })
+  const matrix = await matrixChart({ rowTitle: name, columnTitle: name, labels, counts })
   t.true(words(matrix).includes('plain'))
   t.false(matrix.includes('<script'))
 })
@@ -102,7 +102,12 @@ test('the color of a matrix cell shows its fraction of the row', async (t) => {
     [9, 1],
     [0, 200],
   ]
-  const svg = await matrixChart({ rows: 'is', columns: 'as', labels: ['ant', 'bee'], counts })
+  const svg = await matrixChart({
+    rowTitle: 'is',
+    columnTitle: 'as',
+    labels: ['ant', 'bee'],
+    counts,
+  })
   const shades = [...svg.matchAll(/aria-roledescription="rect mark"[^>]*opacity="([\d.]+)"/g)]
   const [correct, wrong, zero, full] = shades.map(([, opacity]) => Number(opacity))
   t.is(full, 1)
@@ -119,7 +124,7 @@ test('numbers in a matrix have enough contrast on every cell', async (t) => {
     ),
   )
   const labels = counts.map((_, index) => String(index))
-  const svg = await matrixChart({ rows: 'is', columns: 'as', labels, counts })
+  const svg = await matrixChart({ rowTitle: 'is', columnTitle: 'as', labels, counts })
   const fields = [...svg.matchAll(/rect mark"[^>]*fill="(#\w+)"[^>]*opacity="([\d.]+)"/g)]
   const numbers = [...svg.matchAll(/text mark"[^>]*fill="(#\w+)"/g)].map(([, fill]) => fill)
   const shown = fields.filter(([, , opacity]) => Number(opacity) > 0)

@@ -2,10 +2,10 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { residual } from '../child.js'
-import { folder, idxData } from '../tiny.js'
+import { idxData, tempFolder } from '../tiny.js'
 
 test('an error has a message, a location, a hint and an exit status', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const data = idxData(parent)
   const empty = join(parent, 'empty')
   mkdirSync(empty)
@@ -49,9 +49,9 @@ test('an error has a message, a location, a hint and an exit status', async (t) 
 })
 
 test('sanitizes names from files', async (t) => {
-  const list = join(folder(t), 'list.csv')
+  const list = join(tempFolder(t), 'list.csv')
   writeFileSync(list, 'path,label\na\u001b]0;owned\u0007.png,cat\nb.png,\u001b[2Jdog\n')
-  const { status, stderr } = await residual(['train', list, '--out', join(folder(t), 'run')])
+  const { status, stderr } = await residual(['train', list, '--out', join(tempFolder(t), 'run')])
   t.is(status, 4)
   t.true(stderr.includes(']0;owned'), stderr)
   for (const character of ['\u001b', '\u0007'])

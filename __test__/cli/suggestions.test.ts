@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { plan, type TrainConfig } from 'residual'
 import { residual } from '../child.js'
-import { folder, idxData, tinyRun } from '../tiny.js'
+import { idxData, tempFolder, tinyConfig } from '../tiny.js'
 
 const MINI = 'fashion-mnist-mini'
 
@@ -36,7 +36,7 @@ test('every command suggests the nearest key, value or name', async (t) => {
 })
 
 test('a configuration file may contain $schema', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const $schema = './node_modules/residual/config.schema.json'
   const json = join(parent, 'run.json')
   writeFileSync(json, JSON.stringify({ $schema, model: 'resnet8', epochs: 1 }))
@@ -50,12 +50,12 @@ test('a configuration file may contain $schema', async (t) => {
     t.is(status, 0, stderr)
     t.like(JSON.parse(stdout).config, { model: { arch: 'resnet8' }, epochs: 1 })
   }
-  const config = { ...tinyRun(t), $schema } as TrainConfig
+  const config = { ...tinyConfig(t), $schema } as TrainConfig
   t.is((await plan(config, { measure: false })).config.model.arch, 'resnet8')
 })
 
 test('rejects a YAML file with exponential aliases', async (t) => {
-  const file = join(folder(t), 'bomb.yaml')
+  const file = join(tempFolder(t), 'bomb.yaml')
   const level = (name: string, inner: string) => `${name}: &${name} [${Array(9).fill(inner)}]`
   const levels = 'bcdefghi'.split('').map((name, index) => level(name, `*${'abcdefgh'[index]}`))
   writeFileSync(file, ['a: &a [x]', ...levels].join('\n'))

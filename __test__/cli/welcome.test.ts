@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { formatWelcome } from '#dist/cli/welcome.js'
 import { residual } from '../child.js'
-import { folder, imageFolder } from '../tiny.js'
+import { imageFolder, tempFolder } from '../tiny.js'
 
 const COMMANDS = ['train', 'report', 'eval', 'predict', 'doctor']
 
@@ -16,20 +16,20 @@ function suggestions(path: string): string[] {
 }
 
 test('residual without arguments suggests commands and exits with 0', async (t) => {
-  const { status, stdout, stderr } = await residual([], { cwd: folder(t) })
+  const { status, stdout, stderr } = await residual([], { cwd: tempFolder(t) })
   t.is(status, 0, stderr)
   t.regex(stdout, /^ {2}residual train .*/m)
   t.regex(stdout, /residual --help/)
 })
 
 test('suggests the included data set in an empty folder', (t) => {
-  const commands = suggestions(folder(t))
+  const commands = suggestions(tempFolder(t))
   t.true(commands.includes('residual train fashion-mnist-mini'))
   t.true(commands.includes('residual doctor'))
 })
 
 test('suggests commands for the images and runs of a folder', (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const photos = imageFolder(parent, ['cat', 'dog'])
   t.true(suggestions(parent).includes(`residual train ${photos}`))
   const run = join(parent, 'runs', 'photos-resnet20')
@@ -45,7 +45,7 @@ test('suggests commands for the images and runs of a folder', (t) => {
 })
 
 test('quotes paths for a shell', (t) => {
-  const parent = join(folder(t), "it's here")
+  const parent = join(tempFolder(t), "it's here")
   mkdirSync(parent)
   imageFolder(parent, ['cat', 'dog'])
   t.true(suggestions(parent).some((command) => command.endsWith("it'\\''s here/photos'")))

@@ -3,12 +3,12 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import test from 'ava'
 import { dashboard, ResidualError } from 'residual'
-import { makeRun } from '../report/sample-run.js'
-import { folder } from '../tiny.js'
+import { writeSampleRun } from '../report/sample-run.js'
+import { tempFolder } from '../tiny.js'
 import { login, send, startDashboard } from './client.js'
 
 test('exchanges the token in the URL for a cookie that scripts cannot read', async (t) => {
-  const page = await startDashboard(t, folder(t))
+  const page = await startDashboard(t, tempFolder(t))
   const { status, headers } = await send(page, `/${new URL(page.url).search}`)
   t.is(status, 303)
   t.is(headers.location, '/')
@@ -21,8 +21,8 @@ test('exchanges the token in the URL for a cookie that scripts cannot read', asy
 })
 
 test('rejects all requests without the token', async (t) => {
-  const parent = folder(t)
-  makeRun(parent, { name: 'photos' })
+  const parent = tempFolder(t)
+  writeSampleRun(parent, { name: 'photos' })
   const page = await startDashboard(t, parent)
   const origin = `http://127.0.0.1:${page.port}`
   const wrong = `residual-${page.port}=${'A'.repeat(32)}`
@@ -38,7 +38,7 @@ test('rejects all requests without the token', async (t) => {
 })
 
 test('rejects other host names (DNS rebinding)', async (t) => {
-  const page = await startDashboard(t, folder(t))
+  const page = await startDashboard(t, tempFolder(t))
   const cookie = await login(page)
   const { port } = page
   const hosts = ['evil.example', `evil.example:${port}`, `127.0.0.1.evil.example:${port}`]
@@ -53,8 +53,8 @@ test('rejects other host names (DNS rebinding)', async (t) => {
 })
 
 test('rejects requests from other origins, even with the cookie', async (t) => {
-  const parent = folder(t)
-  makeRun(parent, { name: 'photos' })
+  const parent = tempFolder(t)
+  writeSampleRun(parent, { name: 'photos' })
   const page = await startDashboard(t, parent)
   const cookie = await login(page)
   const others = [
@@ -83,7 +83,7 @@ test('rejects requests from other origins, even with the cookie', async (t) => {
 })
 
 test('the page cannot be framed and runs no inline script', async (t) => {
-  const page = await startDashboard(t, folder(t))
+  const page = await startDashboard(t, tempFolder(t))
   const { headers } = await send(page, '/', { headers: { cookie: await login(page) } })
   const policy = String(headers['content-security-policy'])
   t.regex(policy, /default-src 'none'; script-src 'self'; style-src 'self'/)
@@ -94,14 +94,14 @@ test('the page cannot be framed and runs no inline script', async (t) => {
 })
 
 test('serves no file outside of the page and the runs', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const runs = join(parent, 'runs')
   mkdirSync(runs)
-  makeRun(runs, { name: 'photos' })
-  const secret = makeRun(parent, { name: 'secret' })
+  writeSampleRun(runs, { name: 'photos' })
+  const secret = writeSampleRun(parent, { name: 'secret' })
   symlinkSync(secret, join(runs, 'linked'))
   // A run whose log is a link to another run's log.
-  const linkedLog = makeRun(runs, { name: 'linked-log' })
+  const linkedLog = writeSampleRun(runs, { name: 'linked-log' })
   const { rmSync } = await import('node:fs')
   rmSync(join(linkedLog, 'metrics.jsonl'))
   symlinkSync(join(secret, 'metrics.jsonl'), join(linkedLog, 'metrics.jsonl'))
@@ -147,34 +147,36 @@ test('a port in use is an error with a hint, and the default port is the next fr
   await new Promise((resolve) => other.once('listening', resolve))
   const address = other.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
-  const error = await t.throwsAsync(dashboard(folder(t), { port }), { instanceOf: ResidualError })
+  const error = await t.throwsAsync(dashboard(tempFolder(t), { port }), {
+    instanceOf: ResidualError,
+  })
   t.is(error?.code, 'E_PORT')
   t.is(error?.message, `port ${port} is not available: another program is using it`)
   t.regex(error?.hint ?? '', /Omit the port/)
 
   const [first, second] = [
-    await startDashboard(t, folder(t), {}),
-    await startDashboard(t, folder(t), {}),
+    await startDashboard(t, tempFolder(t), {}),
+    await startDashboard(t, tempFolder(t), {}),
   ]
   t.true(second.port > 0 && second.port !== first.port)
 })
 
 test('rejects an invalid folder or port', async (t) => {
-  const file = join(folder(t), 'file')
+  const file = join(tempFolder(t), 'file')
   writeFileSync(file, '')
   await t.throwsAsync(dashboard(file), { code: 'E_USAGE', message: /is a file/ })
   for (const port of [-1, 1.5, 65_536, '80' as unknown as number, Number.NaN]) {
-    await t.throwsAsync(dashboard(folder(t), { port }), { code: 'E_USAGE' }, String(port))
+    await t.throwsAsync(dashboard(tempFolder(t), { port }), { code: 'E_USAGE' }, String(port))
   }
   await t.throwsAsync(dashboard(''), { code: 'E_USAGE' })
 })
 
 test('serves a report by the id of its run, with a policy that allows no script', async (t) => {
-  const parent = folder(t)
-  const dir = makeRun(parent, { name: 'photos' })
-  makeRun(parent, { name: 'none' })
-  makeRun(parent, { name: 'linked' })
-  const secret = join(folder(t), 'report.html')
+  const parent = tempFolder(t)
+  const dir = writeSampleRun(parent, { name: 'photos' })
+  writeSampleRun(parent, { name: 'none' })
+  writeSampleRun(parent, { name: 'linked' })
+  const secret = join(tempFolder(t), 'report.html')
   writeFileSync(secret, 'a secret')
   symlinkSync(secret, join(parent, 'linked', 'report.html'))
   writeFileSync(join(dir, 'report.html'), '<!doctype html><title>mine</title>')

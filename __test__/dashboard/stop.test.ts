@@ -2,11 +2,11 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import test from 'ava'
 import { train } from 'residual'
-import { folder, tinyRun } from '../tiny.js'
+import { tempFolder, tinyConfig } from '../tiny.js'
 import { login, send, startDashboard } from './client.js'
 
 test('a stop request saves and ends a run, which can be resumed', async (t) => {
-  const config = tinyRun(t, { epochs: 5000 })
+  const config = tinyConfig(t, { epochs: 5000 })
   const dir = config.out as string
   const page = await startDashboard(t, dirname(dir))
   const headers = { cookie: await login(page), origin: `http://127.0.0.1:${page.port}` }
@@ -26,8 +26,8 @@ test('a stop request saves and ends a run, which can be resumed', async (t) => {
 })
 
 test('a run can be stopped if the dashboard serves only its run folder', async (t) => {
-  const dir = join(folder(t), 'photos')
-  const config = tinyRun(t, { epochs: 5000, out: dir })
+  const dir = join(tempFolder(t), 'photos')
+  const config = tinyConfig(t, { epochs: 5000, out: dir })
   const run = train(config)
   for await (const event of run) if (event.type === 'epoch') break
   const page = await startDashboard(t, dir)

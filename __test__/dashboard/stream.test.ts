@@ -8,8 +8,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { makeRun } from '../report/sample-run.js'
-import { folder } from '../tiny.js'
+import { writeSampleRun } from '../report/sample-run.js'
+import { tempFolder } from '../tiny.js'
 import { login, openStream, send, startDashboard } from './client.js'
 
 const line = (step: number) =>
@@ -30,8 +30,8 @@ const line = (step: number) =>
 
 /** Creates a run with a number of logged steps, and a function that opens its stream. */
 async function serveRun(t: Parameters<typeof startDashboard>[0], steps: number) {
-  const parent = folder(t)
-  const dir = makeRun(parent, { name: 'photos' })
+  const parent = tempFolder(t)
+  const dir = writeSampleRun(parent, { name: 'photos' })
   const log = join(dir, 'metrics.jsonl')
   writeFileSync(log, Array.from({ length: steps }, (_, index) => line(index + 1)).join(''))
   const page = await startDashboard(t, parent)
@@ -151,7 +151,7 @@ test('skips an oversized line', async (t) => {
 
 test('one stream serves several runs, each with its position', async (t) => {
   const { parent, page, headers } = await serveRun(t, 2)
-  makeRun(parent, { name: 'other', epochs: 1, stepsPerEpoch: 3 })
+  writeSampleRun(parent, { name: 'other', epochs: 1, stepsPerEpoch: 3 })
   const path = '/api/stream?run=other&run=photos'
   const stream = await openStream(t, page, path, headers)
   const events = [await stream.next('points'), await stream.next('points')]
@@ -207,10 +207,10 @@ test('closing the server sends the end of the log and a final event', async (t) 
 })
 
 test('lists runs of all states and versions, also in nested folders', async (t) => {
-  const parent = folder(t)
-  makeRun(parent, { name: '鸟类与花', version: '99.0.0' })
-  makeRun(join(parent, 'experiment'), { name: 'طيور', finished: false })
-  makeRun(parent, { name: '<script>alert(1)<' })
+  const parent = tempFolder(t)
+  writeSampleRun(parent, { name: '鸟类与花', version: '99.0.0' })
+  writeSampleRun(join(parent, 'experiment'), { name: 'طيور', finished: false })
+  writeSampleRun(parent, { name: '<script>alert(1)<' })
   mkdirSync(join(parent, 'empty'))
   mkdirSync(join(parent, 'project'))
   writeFileSync(join(parent, 'project', 'config.json'), '{ "compilerOptions": {} }')
@@ -229,12 +229,12 @@ test('lists runs of all states and versions, also in nested folders', async (t) 
 })
 
 test('a missing folder has no runs until it is created', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const page = await startDashboard(t, join(parent, 'runs'))
   const headers = { cookie: await login(page) }
   const list = async () => JSON.parse((await send(page, '/api/runs', { headers })).body).runs.length
   t.is(await list(), 0)
-  const dir = makeRun(join(parent, 'runs'), { name: 'photos' })
+  const dir = writeSampleRun(join(parent, 'runs'), { name: 'photos' })
   await new Promise((resolve) => setTimeout(resolve, 1100))
   t.is(await list(), 1)
   t.true(readFileSync(join(dir, 'config.json'), 'utf8').length > 0)

@@ -8,7 +8,7 @@ import { checkInstallation, probeLibtorch } from '#dist/doctor/installation-chec
 import { missingCudaRequirement } from '#dist/native/cuda-requirements.js'
 import type { System } from '#dist/native/system.js'
 import { residual, script } from '../child.js'
-import { folder, tinyRun } from '../tiny.js'
+import { tempFolder, tinyConfig } from '../tiny.js'
 
 /** Returns a machine that has only the given files and no programs. */
 function machine(files: Record<string, string> = {}): System {
@@ -122,7 +122,7 @@ test('every check passes on a machine that can train', async (t) => {
 })
 
 test('without libtorch the doctor prints a hint and exits with status 3', async (t) => {
-  const env = { RESIDUAL_LIBTORCH: folder(t) }
+  const env = { RESIDUAL_LIBTORCH: tempFolder(t) }
   const { status, stdout, stderr } = await residual(['doctor'], { env })
   t.is(status, 3, stderr)
   t.regex(stdout, /^✗ libtorch .*has no lib\/libtorch_cpu\.so\n +Unset RESIDUAL_LIBTORCH/m)
@@ -138,7 +138,7 @@ test('without libtorch the doctor prints a hint and exits with status 3', async 
 })
 
 test('a libtorch that crashes on loading does not crash the caller', async (t) => {
-  const program = join(folder(t), 'crash.mjs')
+  const program = join(tempFolder(t), 'crash.mjs')
   writeFileSync(program, "process.kill(process.pid, 'SIGILL'); setInterval(() => {}, 1000)")
   t.deepEqual(await probeLibtorch(program), { crashed: 'is killed by SIGILL' })
   writeFileSync(program, 'process.exit(7)')
@@ -158,7 +158,7 @@ test('device cuda without CUDA is an error that names the missing requirement', 
     t.log('skipped: this machine has CUDA')
     return t.pass()
   }
-  const config = tinyRun(t)
+  const config = tinyConfig(t)
   const { stdout, stderr } = await script(
     `import { findLr, plan, train } from 'residual'
     const config = ${JSON.stringify({ ...config, device: 'cuda' })}
@@ -178,7 +178,7 @@ test('device cuda without CUDA is an error that names the missing requirement', 
     t.regex(message, /^no CUDA device is available: .+/)
     t.regex(hint, /Omit `device` to train on the CPU.*`residual doctor`/)
   }
-  const parent = folder(t)
+  const parent = tempFolder(t)
   mkdirSync(join(parent, 'x'))
   const { status, stderr: trainError } = await residual([
     ...['train', (config.data as { source: string }).source, 'device=cuda'],

@@ -6,7 +6,7 @@ import test, { type ExecutionContext } from 'ava'
 import { ResidualError } from 'residual'
 import { ensureDataset, verifyFiles } from '#dist/download/dataset.js'
 import type { KnownDataset } from '#dist/download/dataset-registry.js'
-import { folder } from '../tiny.js'
+import { tempFolder } from '../tiny.js'
 import { type ArchiveEntry, tarGz } from './archive.js'
 import { fileHandler, serve } from './server.js'
 
@@ -25,7 +25,7 @@ function published(file: string, bytes: Buffer, from: string[], unpack: string |
 
 /** Returns a data set with the given downloads, which is not on this machine. */
 function datasetOf(t: ExecutionContext, downloads: KnownDataset['downloads']): KnownDataset {
-  const store = join(folder(t), 'datasets', 'tiny')
+  const store = join(tempFolder(t), 'datasets', 'tiny')
   const files = [
     { file: 'train.bin', bytes: TRAIN.length, sha256: sha256(TRAIN) },
     { file: 'test.bin', bytes: TEST.length, sha256: sha256(TEST) },
@@ -117,7 +117,7 @@ test('verifies an existing copy once and uses it', async (t) => {
   t.true(existsSync(join(set.store, '.residual.json')))
 
   // A copy outside the cache, such as a system package, is used without writing to it.
-  const system = { ...set, store: join(folder(t), 'tiny'), folder: join(folder(t), 'usr') }
+  const system = { ...set, store: join(tempFolder(t), 'tiny'), folder: join(tempFolder(t), 'usr') }
   mkdirSync(system.folder)
   writeFileSync(join(system.folder, 'train.bin'), TRAIN)
   writeFileSync(join(system.folder, 'test.bin'), TEST)

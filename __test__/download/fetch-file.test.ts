@@ -9,7 +9,7 @@ import {
   fetchFile,
   type RemoteFile,
 } from '#dist/download/fetch-file.js'
-import { folder } from '../tiny.js'
+import { tempFolder } from '../tiny.js'
 import { fileHandler, proxy, rangeStart, type Server, serve, stallingHandler } from './server.js'
 
 const CONTENT = Buffer.from(Array.from({ length: 300_000 }, (_, at) => (at * 7 + (at >> 8)) & 255))
@@ -22,7 +22,7 @@ function remote(t: ExecutionContext, ...servers: string[]): RemoteFile {
   return {
     name: 'cifar10',
     file: 'data.bin',
-    target: join(folder(t), 'sub', 'data.bin'),
+    target: join(tempFolder(t), 'sub', 'data.bin'),
     urls: servers.map((url) => `${url}data.bin`),
     bytes: CONTENT.length,
     sha256: SHA256,

@@ -5,12 +5,12 @@ import test from 'ava'
 import { AbortError } from 'residual'
 import { throwIfAborted, toWriteError } from '#dist/download/download-error.js'
 import { withLock } from '#dist/download/file-lock.js'
-import { folder } from '../tiny.js'
+import { tempFolder } from '../tiny.js'
 
 const FAST = { staleAfter: 800 }
 
 test('only one caller at a time holds a lock, also for longer than staleAfter', async (t) => {
-  const path = join(folder(t), 'lock')
+  const path = join(tempFolder(t), 'lock')
   let [holders, maxHolders] = [0, 0]
   const work = async () => {
     maxHolders = Math.max(maxHolders, ++holders)
@@ -23,14 +23,14 @@ test('only one caller at a time holds a lock, also for longer than staleAfter', 
 })
 
 test('takes over the lock of a dead process', async (t) => {
-  const path = join(folder(t), 'lock')
+  const path = join(tempFolder(t), 'lock')
   writeFileSync(path, 'a dead process')
   t.is(await withLock(path, async () => 'done', FAST), 'done')
   t.false(existsSync(path))
 })
 
 test('waiting for a lock ends when its signal is aborted', async (t) => {
-  const path = join(folder(t), 'lock')
+  const path = join(tempFolder(t), 'lock')
   writeFileSync(path, 'another process')
   const signal = AbortSignal.timeout(50)
   const waiting = withLock(path, async () => {}, { checkAborted: () => throwIfAborted(signal) })
@@ -38,7 +38,7 @@ test('waiting for a lock ends when its signal is aborted', async (t) => {
 })
 
 test('releases the lock when the work throws an error', async (t) => {
-  const path = join(folder(t), 'lock')
+  const path = join(tempFolder(t), 'lock')
   const throwing = withLock(path, async () => Promise.reject(new Error('no')), FAST)
   await t.throwsAsync(throwing, { message: 'no' })
   t.false(existsSync(path))

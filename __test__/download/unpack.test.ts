@@ -12,14 +12,14 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import test, { type ExecutionContext } from 'ava'
 import { AbortError, ResidualError } from 'residual'
 import { limitsFor, unpack } from '#dist/download/unpack.js'
-import { folder } from '../tiny.js'
+import { tempFolder } from '../tiny.js'
 import { type ArchiveEntry, tarGz, updateChecksums } from './archive.js'
 
 const LIMITS = limitsFor(1000)
 
 /** Writes an archive to a temporary folder and creates the target folder. */
 function prepare(t: ExecutionContext, archive: Buffer) {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const file = join(parent, 'set.tar.gz')
   const target = join(parent, 'new', 'set')
   writeFileSync(file, archive)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { assertCudaLoaded, cudaLoadError, requestedDevice } from '#dist/native/cuda.js'
 import { script } from '../child.js'
-import { folder } from '../tiny.js'
+import { tempFolder } from '../tiny.js'
 
 const nothingMissing = () => undefined
 
@@ -15,7 +15,7 @@ test('requestedDevice returns the configured device, and auto for anything else'
 })
 
 test('a libtorch_cuda that fails to load is reported with its file and a hint', async (t) => {
-  const root = folder(t)
+  const root = tempFolder(t)
   mkdirSync(join(root, 'lib'))
   for (const name of ['libtorch_cpu.so', 'libtorch_cuda.so']) {
     writeFileSync(join(root, 'lib', name), 'not a library')

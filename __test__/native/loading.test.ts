@@ -16,7 +16,7 @@ import { coreAddon, torchAddon } from '#dist/native/addon.js'
 import { unwrapResult } from '#dist/native/native-result.js'
 import { currentPlatform } from '#dist/native/platform.js'
 import { ROOT, script } from '../child.js'
-import { folder, tinyRun } from '../tiny.js'
+import { tempFolder, tinyConfig } from '../tiny.js'
 
 const PLATFORM = join(ROOT, 'bindings', 'npm', currentPlatform())
 const LIBTORCH = join(ROOT, 'bindings', 'npm', 'libtorch-linux-x64', 'lib')
@@ -73,7 +73,7 @@ test('the package can be loaded with require()', async (t) => {
 
 /** Calls `inspect()` of a copy of the package with the given addon files, and returns its error. */
 async function inspectWithAddons(t: ExecutionContext, addons: Record<string, string>) {
-  const root = folder(t)
+  const root = tempFolder(t)
   cpSync(join(ROOT, 'dist'), join(root, 'dist'), { recursive: true })
   symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'))
   writeFileSync(join(root, 'package.json'), '{ "type": "module" }')
@@ -138,23 +138,23 @@ async function trainError(config: object, env: NodeJS.ProcessEnv) {
 }
 
 test('a missing libtorch is reported with the environment variable', async (t) => {
-  const error = await trainError(tinyRun(t), { RESIDUAL_LIBTORCH: '/nowhere' })
+  const error = await trainError(tinyConfig(t), { RESIDUAL_LIBTORCH: '/nowhere' })
   t.is(error.code, 'E_LIBTORCH')
   t.regex(error.message, /RESIDUAL_LIBTORCH is set to \/nowhere/)
   t.truthy(error.hint)
 })
 
 test('rejects a libtorch of another version before loading it', async (t) => {
-  const root = folder(t)
+  const root = tempFolder(t)
   symlinkSync(realpathSync(LIBTORCH), join(root, 'lib'))
   writeFileSync(join(root, 'build-version'), '2.4.1+cpu\n')
-  const error = await trainError(tinyRun(t), { RESIDUAL_LIBTORCH: root })
+  const error = await trainError(tinyConfig(t), { RESIDUAL_LIBTORCH: root })
   t.is(error.code, 'E_LIBTORCH')
   t.regex(error.message, /2\.4\.1/)
 })
 
 test('rejects a truncated library instead of crashing', async (t) => {
-  const root = folder(t)
+  const root = tempFolder(t)
   const real = realpathSync(LIBTORCH)
   mkdirSync(join(root, 'lib'))
   for (const name of readdirSync(real)) {
@@ -163,11 +163,11 @@ test('rejects a truncated library instead of crashing', async (t) => {
   const truncated = join(root, 'lib', 'libtorch_cpu.so')
   copyFileSync(join(PLATFORM, 'residual-torch.node'), truncated)
   truncateSync(truncated, 500_000)
-  const error = await trainError(tinyRun(t), { RESIDUAL_LIBTORCH: root })
+  const error = await trainError(tinyConfig(t), { RESIDUAL_LIBTORCH: root })
   t.is(error.code, 'E_LIBTORCH')
   t.is(basename(error.at.file), 'libtorch_cpu.so')
   t.regex(error.message, /truncated: 500000 of \d+ bytes/)
 
   writeFileSync(truncated, 'not a library')
-  t.is((await trainError(tinyRun(t), { RESIDUAL_LIBTORCH: root })).code, 'E_LIBTORCH')
+  t.is((await trainError(tinyConfig(t), { RESIDUAL_LIBTORCH: root })).code, 'E_LIBTORCH')
 })

@@ -8,8 +8,8 @@ import type { ExecutionContext } from 'ava'
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { dashboard, report, train } from 'residual'
 import { startDashboard } from '../dashboard/client.js'
-import { makeEvaluation, makeRun } from '../report/sample-run.js'
-import { folder, tinyRun } from '../tiny.js'
+import { makeEvaluation, writeSampleRun } from '../report/sample-run.js'
+import { tempFolder, tinyConfig } from '../tiny.js'
 import { open, pageTest as test } from './browser.js'
 
 /** Waits until the page has received all events. */
@@ -40,8 +40,8 @@ const stepLine = (step: number, loss: number, lr = 0.1) =>
   })}\n`
 
 test('shows the curves of a run and updates them', async (t) => {
-  const parent = folder(t)
-  const dir = makeRun(parent, { name: 'photos' })
+  const parent = tempFolder(t)
+  const dir = writeSampleRun(parent, { name: 'photos' })
   const { page, errors } = await openDashboard(t, parent)
   t.false(page.url().includes('token'))
   t.is(await page.title(), 'photos · residual')
@@ -58,7 +58,7 @@ test('shows the curves of a run and updates them', async (t) => {
 })
 
 test('escapes names of runs and warnings', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const names = [
     '<script>alert(1)</script>',
     '<img src=x onerror=alert(1)>',
@@ -66,7 +66,7 @@ test('escapes names of runs and warnings', async (t) => {
     '鸟类与花',
   ]
   for (const name of names) {
-    const dir = makeRun(parent, { name, classes: ['<script>alert(2)</script>', '猫'] })
+    const dir = writeSampleRun(parent, { name, classes: ['<script>alert(2)</script>', '猫'] })
     const warning = { type: 'warning', code: 'E_IMAGE', message: '<b onclick=alert(3)>broken</b>' }
     appendFileSync(join(dir, 'metrics.jsonl'), `${JSON.stringify(warning)}\n`)
   }
@@ -84,9 +84,9 @@ test('escapes names of runs and warnings', async (t) => {
 })
 
 test('compares several runs and keeps the selection after a reload', async (t) => {
-  const parent = folder(t)
-  makeRun(parent, { name: 'first' })
-  makeRun(parent, { name: 'second', epochs: 8 })
+  const parent = tempFolder(t)
+  writeSampleRun(parent, { name: 'first' })
+  writeSampleRun(parent, { name: 'second', epochs: 8 })
   const { page, errors } = await openDashboard(t, parent)
   await page.getByRole('button', { name: /^first/ }).click()
   await page.getByLabel('Show the curves of second').check()
@@ -140,8 +140,8 @@ async function startProxy(t: ExecutionContext, port: number) {
 }
 
 test('reconnects after a lost connection without duplicating points', async (t) => {
-  const parent = folder(t)
-  const dir = makeRun(parent, { name: 'photos', finished: false })
+  const parent = tempFolder(t)
+  const dir = writeSampleRun(parent, { name: 'photos', finished: false })
   const log = join(dir, 'metrics.jsonl')
   const server = await startDashboard(t, parent)
   const { port, cut } = await startProxy(t, server.port)
@@ -165,8 +165,8 @@ test('reconnects after a lost connection without duplicating points', async (t) 
 })
 
 test('removes points that a resumed run truncated', async (t) => {
-  const parent = folder(t)
-  const dir = makeRun(parent, { name: 'photos' })
+  const parent = tempFolder(t)
+  const dir = writeSampleRun(parent, { name: 'photos' })
   const { page } = await openDashboard(t, parent)
   await page.getByText('Epochs as a table').click()
   const rows = page.locator('tbody tr')
@@ -180,7 +180,7 @@ test('removes points that a resumed run truncated', async (t) => {
 })
 
 test('shows progress and sample predictions of a running run, and stops it', async (t) => {
-  const config = tinyRun(t, { epochs: 5000 })
+  const config = tinyConfig(t, { epochs: 5000 })
   const run = train(config)
   for await (const event of run) if (event.type === 'epoch') break
   const server = await dashboard(dirname(config.out as string), { port: 0 })
@@ -214,8 +214,8 @@ test('shows progress and sample predictions of a running run, and stops it', asy
 })
 
 test('loads 100,000 points within seconds and redraws them quickly', async (t) => {
-  const parent = folder(t)
-  const dir = makeRun(parent, { name: 'long', epochs: 1, finished: false })
+  const parent = tempFolder(t)
+  const dir = writeSampleRun(parent, { name: 'long', epochs: 1, finished: false })
   const log = createWriteStream(join(dir, 'metrics.jsonl'))
   for (let index = 1; index <= 100_000; index++) {
     log.write(
@@ -247,8 +247,8 @@ test('loads 100,000 points within seconds and redraws them quickly', async (t) =
 })
 
 test('zooms with mouse and keyboard, and announces values', async (t) => {
-  const parent = folder(t)
-  makeRun(parent, { name: 'photos', epochs: 10 })
+  const parent = tempFolder(t)
+  writeSampleRun(parent, { name: 'photos', epochs: 10 })
   const { page, errors } = await openDashboard(t, parent)
   const plot = chartOf(page, 'Loss').getByRole('group')
   const box = await chartOf(page, 'Loss').locator('.u-over').boundingBox()
@@ -278,11 +278,11 @@ test('zooms with mouse and keyboard, and announces values', async (t) => {
 })
 
 test('fits a phone and supports dark mode', async (t) => {
-  const parent = folder(t)
-  makeRun(parent, {
+  const parent = tempFolder(t)
+  writeSampleRun(parent, {
     name: 'a-run-with-a-name-that-is-rather-longer-than-a-phone-is-wide-by-any-measure',
   })
-  makeRun(parent, { name: 'other' })
+  writeSampleRun(parent, { name: 'other' })
   const phone = { viewport: { width: 360, height: 740 }, colorScheme: 'dark' as const }
   const { page, errors } = await openDashboard(t, parent, phone)
   await page.getByText('Epochs as a table').click()
@@ -296,9 +296,9 @@ test('fits a phone and supports dark mode', async (t) => {
 })
 
 test('all controls have names and can be reached with the Tab key', async (t) => {
-  const parent = folder(t)
-  makeRun(parent, { name: 'photos' })
-  makeRun(parent, { name: 'other' })
+  const parent = tempFolder(t)
+  writeSampleRun(parent, { name: 'photos' })
+  writeSampleRun(parent, { name: 'other' })
   const { page } = await openDashboard(t, parent)
   const unnamed = await page.evaluate(() =>
     [...document.querySelectorAll('button, input, select, [tabindex="0"]')]
@@ -343,24 +343,24 @@ test('all controls have names and can be reached with the Tab key', async (t) =>
 })
 
 test('a URL without the token explains which URL to open', async (t) => {
-  const server = await startDashboard(t, folder(t))
+  const server = await startDashboard(t, tempFolder(t))
   const { page } = await open(t, `http://127.0.0.1:${server.port}/`)
   t.regex(await textOf(page.locator('body')), /Open the full URL that `residual` printed/)
 })
 
 test('an empty folder shows how to start a run, and a new run is shown when it exists', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const server = await startDashboard(t, parent)
   const { page, errors } = await open(t, server.url)
   await page.getByText(/No runs yet/).waitFor()
-  makeRun(parent, { name: 'photos' })
+  writeSampleRun(parent, { name: 'photos' })
   await page.getByRole('heading', { level: 2, name: 'photos' }).waitFor()
   t.deepEqual(errors, [])
 })
 
 test('keeps the curves after the server has closed', async (t) => {
-  const parent = folder(t)
-  makeRun(parent, { name: 'photos' })
+  const parent = tempFolder(t)
+  writeSampleRun(parent, { name: 'photos' })
   const { page, server } = await openDashboard(t, parent)
   await server.close()
   await page.getByText(/server closed/).waitFor()
@@ -369,9 +369,9 @@ test('keeps the curves after the server has closed', async (t) => {
 })
 
 test('links to the report of a run, which opens in a new tab without scripts', async (t) => {
-  const parent = folder(t)
-  const dir = makeRun(parent, { name: 'photos & friends' })
-  makeRun(parent, { name: 'without' })
+  const parent = tempFolder(t)
+  const dir = writeSampleRun(parent, { name: 'photos & friends' })
+  writeSampleRun(parent, { name: 'without' })
   const stored = { split: 'test', epoch: 4, evaluation: makeEvaluation(['ant', 'bee', 'wasp']) }
   writeFileSync(join(dir, 'evaluation.json'), JSON.stringify(stored))
   const { file } = await report(dir)
@@ -418,8 +418,8 @@ test('links to the report of a run, which opens in a new tab without scripts', a
 })
 
 test('shows the command to open the page again after the server has closed or is lost', async (t) => {
-  const parent = join(folder(t), "people's runs")
-  makeRun(parent, { name: 'photos' })
+  const parent = join(tempFolder(t), "people's runs")
+  writeSampleRun(parent, { name: 'photos' })
   const { page, server } = await openDashboard(t, parent)
   const command = page.locator('#connection code')
   await server.close()

@@ -6,8 +6,8 @@ import type { ExecutionContext } from 'ava'
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import { renderRunReport } from '#dist/report/run-report.js'
 import { readRunFolder } from '#dist/run-folder/run-folder.js'
-import { makeEvaluation, makeRun } from '../report/sample-run.js'
-import { folder } from '../tiny.js'
+import { makeEvaluation, writeSampleRun } from '../report/sample-run.js'
+import { tempFolder } from '../tiny.js'
 import { open, pageTest as test } from './browser.js'
 
 const HOSTILE = ['<img src=x onerror=alert(1)>', '</style><script>alert(2)</script>', 'قطة', '猫']
@@ -18,8 +18,8 @@ async function writeReport(
   classes: readonly string[],
   epochs = 5,
 ): Promise<string> {
-  const parent = folder(t)
-  const run = await readRunFolder(makeRun(parent, { classes, epochs, stepsPerEpoch: 20 }))
+  const parent = tempFolder(t)
+  const run = await readRunFolder(writeSampleRun(parent, { classes, epochs, stepsPerEpoch: 20 }))
   const evaluation = makeEvaluation(classes)
   const tiles = evaluation.samples.map(({ label, thumbnail }) => {
     const data = Buffer.from(thumbnail?.base64 ?? '', 'base64')

@@ -3,14 +3,14 @@ import { join } from 'node:path'
 import test from 'ava'
 import { renderRunReport } from '#dist/report/run-report.js'
 import { readRunFolder } from '#dist/run-folder/run-folder.js'
-import { folder } from '../tiny.js'
-import { makeEvaluation, makeRun } from './sample-run.js'
+import { tempFolder } from '../tiny.js'
+import { makeEvaluation, writeSampleRun } from './sample-run.js'
 
 const CLASSES = Array.from({ length: 1000 }, (_, index) => `class with a longer name ${index}`)
 const MEGABYTE = 2 ** 20
 
 test('a thousand classes and a thousand epochs give a small page with the worst classes', async (t) => {
-  const dir = makeRun(folder(t), { classes: CLASSES, epochs: 1000, stepsPerEpoch: 20 })
+  const dir = writeSampleRun(tempFolder(t), { classes: CLASSES, epochs: 1000, stepsPerEpoch: 20 })
   const run = await readRunFolder(dir)
   const evaluation = makeEvaluation(CLASSES)
   t.is(run.steps.length, 20_000)

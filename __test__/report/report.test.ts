@@ -5,8 +5,8 @@ import { ResidualError, report, train } from 'residual'
 import { renderComparisonReport } from '#dist/report/comparison-report.js'
 import { renderRunReport } from '#dist/report/run-report.js'
 import { readRunFolder } from '#dist/run-folder/run-folder.js'
-import { arraySplit, folder, imageFolder, tinyRun } from '../tiny.js'
-import { makeEvaluation, makeRun } from './sample-run.js'
+import { arraySplit, imageFolder, tempFolder, tinyConfig } from '../tiny.js'
+import { makeEvaluation, writeSampleRun } from './sample-run.js'
 
 /** Returns the titles of the sections of a page. */
 function sectionTitles(page: string): string[] {
@@ -20,7 +20,7 @@ const SECTIONS = [
 ]
 
 test('the report of a run has all sections, is self-contained, and writes its figures', async (t) => {
-  const { dir } = await train(tinyRun(t, { optimizer: { type: 'sgd', lr: 0.02 } }))
+  const { dir } = await train(tinyConfig(t, { optimizer: { type: 'sgd', lr: 0.02 } }))
   const { file, figures, skipped, runs } = await report(dir)
   t.is(file, join(dir, 'report.html'))
   t.deepEqual(skipped, [])
@@ -56,11 +56,11 @@ test('the report of a run has all sections, is self-contained, and writes its fi
 })
 
 test('names of classes and files are escaped', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const classes = ['<img src=x onerror=alert(1)>', `"'&amp;]]>`, 'قطة صغيرة', '猫\u202e\u2028']
   const data = imageFolder(parent, classes)
   const config = { data, epochs: 1, out: join(parent, '<b>run') }
-  const { dir } = await train(tinyRun(t, config))
+  const { dir } = await train(tinyConfig(t, config))
   const { file, skipped } = await report(dir)
   t.deepEqual(skipped, [])
   const page = readFileSync(file, 'utf8')
@@ -72,7 +72,7 @@ test('names of classes and files are escaped', async (t) => {
 })
 
 test('uses the evaluation stored in the run, also for images in memory', async (t) => {
-  const { data: _, ...config } = tinyRun(t, { epochs: 1 })
+  const { data: _, ...config } = tinyConfig(t, { epochs: 1 })
   const arrays = { train: arraySplit(60), test: arraySplit(21) }
   const { dir, test } = await train(config, { arrays })
   let hasEvaluated = false
@@ -94,7 +94,7 @@ test('uses the evaluation stored in the run, also for images in memory', async (
 })
 
 test('lists warnings as sentences with their hints', async (t) => {
-  const dir = makeRun(folder(t))
+  const dir = writeSampleRun(tempFolder(t))
   const warning = { code: 'E_IMAGE', message: 'a.gif is a GIF image', hint: 'Convert it.' }
   appendFileSync(join(dir, 'metrics.jsonl'), `${JSON.stringify({ type: 'warning', ...warning })}\n`)
   const { file } = await report(dir, { evaluate: false })
@@ -102,7 +102,7 @@ test('lists warnings as sentences with their hints', async (t) => {
 })
 
 test('ignores a stored evaluation of another epoch or with invalid values', async (t) => {
-  const dir = makeRun(folder(t))
+  const dir = writeSampleRun(tempFolder(t))
   const file = join(dir, 'evaluation.json')
   const valid = { split: 'test', epoch: 4, evaluation: makeEvaluation(['ant', 'bee', 'wasp']) }
   const isIgnored = async (stored: unknown) => {
@@ -131,9 +131,9 @@ test('ignores a stored evaluation of another epoch or with invalid values', asyn
 })
 
 test('skips sections that cannot be rendered, with the reason', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const data = imageFolder(parent, ['ant', 'bee'])
-  const { dir } = await train(tinyRun(t, { data, epochs: 1, out: join(parent, 'run') }))
+  const { dir } = await train(tinyConfig(t, { data, epochs: 1, out: join(parent, 'run') }))
   rmSync(data, { recursive: true })
   const stored = await report(dir)
   t.deepEqual(
@@ -152,15 +152,15 @@ test('skips sections that cannot be rendered, with the reason', async (t) => {
     t.true(sectionTitles(page).includes(title), title)
   }
 
-  const moved = imageFolder(folder(t), ['ant', 'bee'])
+  const moved = imageFolder(tempFolder(t), ['ant', 'bee'])
   const again = await report(dir, { data: moved })
   t.is(again.skipped[0]?.section, SECTIONS[2]) // the validation split does not match
   t.false(again.skipped.some(({ section }) => section === 'Augmented training images'))
 })
 
 test('reports on a run that is unfinished or not started', async (t) => {
-  const parent = folder(t)
-  const dir = makeRun(parent, { finished: false })
+  const parent = tempFolder(t)
+  const dir = writeSampleRun(parent, { finished: false })
   const file = join(dir, 'metrics.jsonl')
   writeFileSync(file, readFileSync(file, 'utf8').slice(0, -20))
   const unfinished = await report(dir, { evaluate: false })
@@ -178,14 +178,14 @@ test('reports on a run that is unfinished or not started', async (t) => {
   // Figures of the earlier report are removed.
   t.false(existsSync(join(dir, 'plots', 'loss.svg')))
 
-  const newer = await report(makeRun(parent, { name: 'newer', version: '9.0.0' }))
+  const newer = await report(writeSampleRun(parent, { name: 'newer', version: '9.0.0' }))
   t.regex(readFileSync(newer.file, 'utf8'), /residual 9\.0\.0, which is newer than this/)
 })
 
 test('tolerates invalid values in the files of a run folder', async (t) => {
-  const parent = folder(t)
-  const dir = makeRun(parent, { epochs: 1, stepsPerEpoch: 2 })
-  const other = await readRunFolder(makeRun(parent, { name: 'other' }))
+  const parent = tempFolder(t)
+  const dir = writeSampleRun(parent, { epochs: 1, stepsPerEpoch: 2 })
+  const other = await readRunFolder(writeSampleRun(parent, { name: 'other' }))
   const invalid: [file: string, key: string, value: unknown][] = [
     ['config.json', 'data', { source: 7 }],
     ['config.json', 'model', {}],
@@ -213,12 +213,12 @@ test('tolerates invalid values in the files of a run folder', async (t) => {
 })
 
 test('compares runs: results, curves, differences of configuration', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const config = { batchSize: 64, optimizer: { type: 'adamw', lr: 0.001 } }
   const runs = [
-    makeRun(parent, { name: 'one' }),
-    makeRun(parent, { name: 'two', epochs: 6, config }),
-    makeRun(join(parent, 'deeper'), { name: 'one', finished: false }),
+    writeSampleRun(parent, { name: 'one' }),
+    writeSampleRun(parent, { name: 'two', epochs: 6, config }),
+    writeSampleRun(join(parent, 'deeper'), { name: 'one', finished: false }),
   ]
   const out = join(parent, 'both.html')
   const { file, figures, runs: reported } = await report(runs, { out })
@@ -233,7 +233,7 @@ test('compares runs: results, curves, differences of configuration', async (t) =
 })
 
 test('rejects invalid arguments', async (t) => {
-  const run = makeRun(folder(t))
+  const run = writeSampleRun(tempFolder(t))
   const cases: [Parameters<typeof report>, string][] = [
     [[[]], 'E_USAGE'],
     [[''], 'E_USAGE'],

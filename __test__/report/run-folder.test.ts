@@ -10,12 +10,12 @@ import { join } from 'node:path'
 import test from 'ava'
 import { ResidualError } from 'residual'
 import { readRunFolder } from '#dist/run-folder/run-folder.js'
-import { folder } from '../tiny.js'
-import { makeRun } from './sample-run.js'
+import { tempFolder } from '../tiny.js'
+import { writeSampleRun } from './sample-run.js'
 
 test('reads a complete run folder, also through a symbolic link', async (t) => {
-  const parent = folder(t)
-  const dir = makeRun(parent, { name: 'photos', epochs: 3, stepsPerEpoch: 5 })
+  const parent = tempFolder(t)
+  const dir = writeSampleRun(parent, { name: 'photos', epochs: 3, stepsPerEpoch: 5 })
   symlinkSync(dir, join(parent, 'latest'))
   const run = await readRunFolder(join(parent, 'latest'))
   t.is(run.name, 'photos')
@@ -30,7 +30,7 @@ test('reads a complete run folder, also through a symbolic link', async (t) => {
 })
 
 test('rejects a path that is not a run folder, with a hint', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const createFolder = (name: string, config?: string) => {
     mkdirSync(join(parent, name))
     if (config !== undefined) writeFileSync(join(parent, name, 'config.json'), config)
@@ -50,7 +50,7 @@ test('rejects a path that is not a run folder, with a hint', async (t) => {
 })
 
 test('reads metrics up to a truncated last line, and reports it', async (t) => {
-  const dir = makeRun(folder(t), { epochs: 3 })
+  const dir = writeSampleRun(tempFolder(t), { epochs: 3 })
   const file = join(dir, 'metrics.jsonl')
   const text = readFileSync(file, 'utf8')
   writeFileSync(file, text.slice(0, -40))
@@ -61,7 +61,7 @@ test('reads metrics up to a truncated last line, and reports it', async (t) => {
 })
 
 test('a run with an unreadable log is read without its history', async (t) => {
-  const dir = makeRun(folder(t))
+  const dir = writeSampleRun(tempFolder(t))
   rmSync(join(dir, 'metrics.jsonl'))
   mkdirSync(join(dir, 'metrics.jsonl'))
   const { epochs, config, issues } = await readRunFolder(dir)
@@ -71,7 +71,7 @@ test('a run with an unreadable log is read without its history', async (t) => {
 })
 
 test('ignores invalid lines, and reads null as NaN', async (t) => {
-  const dir = makeRun(folder(t), { epochs: 2 })
+  const dir = writeSampleRun(tempFolder(t), { epochs: 2 })
   const invalid = [
     ...['not JSON', '[1]', '{"type":"newer"}', '{"type":"epoch","epoch":"one"}'],
     '{"type":"epoch","epoch":3,"step":30,"train":{"loss":null,"accuracy":0.5},"val":null}',
@@ -85,11 +85,11 @@ test('ignores invalid lines, and reads null as NaN', async (t) => {
 })
 
 test('reads runs of a newer version and runs without metrics as far as possible', async (t) => {
-  const parent = folder(t)
-  const newer = await readRunFolder(makeRun(parent, { name: 'newer', version: '0.10.0' }))
+  const parent = tempFolder(t)
+  const newer = await readRunFolder(writeSampleRun(parent, { name: 'newer', version: '0.10.0' }))
   t.is(newer.epochs.length, 4)
   t.regex(newer.issues[0] ?? '', /0\.10\.0, which is newer/)
-  const older = await readRunFolder(makeRun(parent, { name: 'older', version: '0.0.9' }))
+  const older = await readRunFolder(writeSampleRun(parent, { name: 'older', version: '0.0.9' }))
   t.deepEqual(older.issues, [])
 
   const withoutMetrics = join(parent, 'without-metrics')

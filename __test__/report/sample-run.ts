@@ -16,7 +16,7 @@ export interface SampleRun {
 }
 
 /** Writes a run folder like that of a training run, but without checkpoints. */
-export function makeRun(parent: string, sample: SampleRun = {}): string {
+export function writeSampleRun(parent: string, sample: SampleRun = {}): string {
   const { name = 'sample', classes = ['ant', 'bee', 'wasp'], epochs = 4, finished = true } = sample
   const dir = join(parent, name)
   mkdirSync(dir, { recursive: true })

@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from 'ava'
 import type { StartEvent, TrainConfig, WarningEvent } from 'residual'
 import { residual, script } from '../child.js'
 import { type RequestHandler, serve } from '../download/server.js'
-import { folder, idxData, imageFolder, photographs } from '../tiny.js'
+import { idxData, imageFolder, photographs, tempFolder } from '../tiny.js'
 
 const FILE = 'resnet18-f37072fd.pth'
 
@@ -14,7 +14,7 @@ const SHORT = ['budget.steps=1', 'batchSize=4', 'precision=fp32', 'threads=1', '
 
 /** Starts a download mirror and creates an empty cache. */
 async function mirror(t: ExecutionContext, handler: RequestHandler) {
-  const cache = folder(t)
+  const cache = tempFolder(t)
   const { url, requests } = await serve(t, handler)
   const env = { RESIDUAL_CACHE: cache, RESIDUAL_MIRROR: url }
   return { cache, env, requested: () => requests.map((request) => request.url) }
@@ -102,7 +102,7 @@ test('requests no default weights for small images, other layouts or other netwo
   const source = photographs(cache)
   const plans = await planWeights(
     env,
-    { data: imageFolder(folder(t), ['a', 'b']) },
+    { data: imageFolder(tempFolder(t), ['a', 'b']) },
     { data: idxData(cache) },
     { data: { source, imageSize: 64 } },
     { data: source, model: 'resnet20' },

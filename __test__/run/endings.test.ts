@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import { AbortError, loadModel, ResidualError, type RunEvent, train } from 'residual'
 import { script } from '../child.js'
-import { arraySplit, pixels, tinyRun } from '../tiny.js'
+import { arraySplit, pixels, tinyConfig } from '../tiny.js'
 
 /** More epochs than any test trains. */
 const LONG = { epochs: 100_000 }
@@ -17,19 +17,19 @@ test("stop() and a hook's 'stop' end the run with a result and a checkpoint", as
     { onCheckpoint: () => 'stop' as const },
   ]
   for (const hook of hooks) {
-    const result = await train(tinyRun(t, LONG), hook)
+    const result = await train(tinyConfig(t, LONG), hook)
     t.is(result.stopReason, 'stopped')
     t.true(existsSync(result.last))
   }
-  const run = train(tinyRun(t, LONG), { onStep: () => run.stop() })
+  const run = train(tinyConfig(t, LONG), { onStep: () => run.stop() })
   t.is((await run).stopReason, 'stopped')
   run.stop() // has no effect after the end
 })
 
 test('a stopped run does not wait for a pending evaluation', async (t) => {
-  const { dir } = await train(tinyRun(t, { epochs: 1 }))
+  const { dir } = await train(tinyConfig(t, { epochs: 1 }))
   await using model = await loadModel(dir)
-  const run = train(tinyRun(t, LONG))
+  const run = train(tinyConfig(t, LONG))
   for await (const event of run) if (event.type === 'step') break
   const ended: string[] = []
   const evaluating = model
@@ -44,10 +44,10 @@ test('a stopped run does not wait for a pending evaluation', async (t) => {
 })
 
 test('an evaluation awaited in a hook completes although the run is stopping', async (t) => {
-  const { dir } = await train(tinyRun(t, { epochs: 1 }))
+  const { dir } = await train(tinyConfig(t, { epochs: 1 }))
   await using model = await loadModel(dir)
   const counts: number[] = []
-  const run = train(tinyRun(t, LONG), {
+  const run = train(tinyConfig(t, LONG), {
     async onEpoch() {
       run.stop()
       const { count } = await model.evaluate(
@@ -64,7 +64,7 @@ test('an evaluation awaited in a hook completes although the run is stopping', a
 })
 
 test('stopping a paused run ends it', async (t) => {
-  const run = train(tinyRun(t, LONG), { onEpoch: () => run.pause() })
+  const run = train(tinyConfig(t, LONG), { onEpoch: () => run.pause() })
   for await (const event of run) if (event.type === 'epoch') break
   t.is(run.state, 'paused')
   run.stop()
@@ -75,7 +75,7 @@ test('an aborted run rejects with an AbortError that contains the checkpoint', a
   const controller = new AbortController()
   const reason = new Error('the user closed the window')
   const events: RunEvent[] = []
-  const run = train(tinyRun(t, LONG), {
+  const run = train(tinyConfig(t, LONG), {
     signal: controller.signal,
     onStep: ({ step }) => void (step >= 3 && controller.abort(reason)),
   })
@@ -94,7 +94,7 @@ test('an aborted run rejects with an AbortError that contains the checkpoint', a
 
 test('an abort ends a run whose onEpoch never settles', async (t) => {
   const controller = new AbortController()
-  const run = train(tinyRun(t, LONG), {
+  const run = train(tinyConfig(t, LONG), {
     signal: controller.signal,
     onEpoch() {
       setTimeout(50).then(() => controller.abort())
@@ -105,15 +105,15 @@ test('an abort ends a run whose onEpoch never settles', async (t) => {
 })
 
 test('an already aborted signal writes nothing', async (t) => {
-  const config = tinyRun(t)
+  const config = tinyConfig(t)
   const run = train(config, { signal: AbortSignal.abort() })
   await t.throwsAsync(async () => await run, { name: 'AbortError' })
   t.false(existsSync(config.out as string))
 })
 
 test('stopping a run before its start writes nothing', async (t) => {
-  const first = train(tinyRun(t, LONG))
-  const config = tinyRun(t)
+  const first = train(tinyConfig(t, LONG))
+  const config = tinyConfig(t)
   const second = train(config)
   second.stop()
   const error = await t.throwsAsync(async () => await second, { instanceOf: AbortError })
@@ -135,7 +135,7 @@ for (const [name, hook] of Object.entries({
   for (const event of ['onStart', 'onStep', 'onEpoch', 'onCheckpoint', 'onEnd'] as const) {
     test(`${name} in ${event} saves a checkpoint and rejects the run`, async (t) => {
       const thrown = new RangeError('mine')
-      const config = tinyRun(t, event === 'onEnd' ? {} : LONG)
+      const config = tinyConfig(t, event === 'onEnd' ? {} : LONG)
       const run = train(config, { [event]: hook(thrown) })
       const error = await t.throwsAsync(async () => await run)
       t.is(error, thrown)
@@ -145,7 +145,7 @@ for (const [name, hook] of Object.entries({
 }
 
 test('a hook may throw any value', async (t) => {
-  const run = train(tinyRun(t, LONG), {
+  const run = train(tinyConfig(t, LONG), {
     onStep() {
       throw undefined
     },
@@ -170,7 +170,7 @@ test('a failed run that is not awaited does not crash the process', async (t) =>
 })
 
 test('a run keeps the process alive until it ends', async (t) => {
-  const config = tinyRun(t)
+  const config = tinyConfig(t)
   const { status, stderr } = await script(`
     import { train } from 'residual'
     train(${JSON.stringify(config)})
@@ -181,7 +181,7 @@ test('a run keeps the process alive until it ends', async (t) => {
 })
 
 test('process.exit() during a step saves a checkpoint and does not change the exit status', async (t) => {
-  const config = tinyRun(t, LONG)
+  const config = tinyConfig(t, LONG)
   const { status, signal, stderr } = await script(`
     import { train } from 'residual'
     train(${JSON.stringify(config)}, { onStep({ step }) { if (step > 3) process.exit(7) } })
@@ -193,7 +193,7 @@ test('process.exit() during a step saves a checkpoint and does not change the ex
 })
 
 test('an uncaught error ends the process as usual', async (t) => {
-  const config = tinyRun(t, LONG)
+  const config = tinyConfig(t, LONG)
   const { status, signal, stderr } = await script(`
     import { train } from 'residual'
     train(${JSON.stringify(config)}, { onEpoch() { setTimeout(() => { throw new Error('mine') }) } })
@@ -204,7 +204,7 @@ test('an uncaught error ends the process as usual', async (t) => {
 })
 
 test('an unreferenced run saves a checkpoint when the process exits', async (t) => {
-  const config = tinyRun(t, LONG)
+  const config = tinyConfig(t, LONG)
   const { status, signal, stderr } = await script(`
     import { train } from 'residual'
     const run = train(${JSON.stringify(config)}, { onStep() { run.unref() } })
@@ -216,7 +216,7 @@ test('an unreferenced run saves a checkpoint when the process exits', async (t) 
 })
 
 test('queued runs train after a finished, a stopped and a failed run', async (t) => {
-  const configs = Array.from({ length: 4 }, () => tinyRun(t, { epochs: 1 }))
+  const configs = Array.from({ length: 4 }, () => tinyConfig(t, { epochs: 1 }))
   const runs = [
     train(configs[0] ?? {}),
     train(configs[1] ?? {}, { onStep: () => 'stop' }),
@@ -233,7 +233,7 @@ test('queued runs train after a finished, a stopped and a failed run', async (t)
 
 test('the requested report exists when the end event is emitted', async (t) => {
   const events: RunEvent[] = []
-  const config = tinyRun(t, { epochs: 1 })
+  const config = tinyConfig(t, { epochs: 1 })
   const run = train(config, {
     report: true,
     onEnd({ result }) {
@@ -249,10 +249,10 @@ test('the requested report exists when the end event is emitted', async (t) => {
 })
 
 test('writes no report by default or after a stop', async (t) => {
-  const completed = await train(tinyRun(t, { epochs: 1 }))
+  const completed = await train(tinyConfig(t, { epochs: 1 }))
   t.false('report' in completed)
   t.false(existsSync(join(completed.dir, 'report.html')))
-  const stopped = await train(tinyRun(t, LONG), { report: true, onEpoch: () => 'stop' })
+  const stopped = await train(tinyConfig(t, LONG), { report: true, onEpoch: () => 'stop' })
   t.is(stopped.stopReason, 'stopped')
   t.false('report' in stopped)
   const error = await t.throwsAsync(async () => await train({}, { report: 'yes' as never }), {
@@ -263,7 +263,7 @@ test('writes no report by default or after a stop', async (t) => {
 })
 
 test('a report that cannot be written gives a warning, not an error', async (t) => {
-  const config = tinyRun(t, { epochs: 1 })
+  const config = tinyConfig(t, { epochs: 1 })
   const warnings: string[] = []
   const types: string[] = []
   const run = train(config, {
@@ -284,7 +284,7 @@ test('a report that cannot be written gives a warning, not an error', async (t) 
 })
 
 test('an error in onEnd after the report rejects the run', async (t) => {
-  const config = tinyRun(t, { epochs: 1 })
+  const config = tinyConfig(t, { epochs: 1 })
   const onEnd = () => {
     throw new RangeError('mine')
   }

@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { evaluate, loadModel, type ResidualError, train, type WarningEvent } from 'residual'
 import { ROOT, residual } from '../child.js'
-import { folder, imageFolder, tinyRun } from '../tiny.js'
+import { imageFolder, tempFolder, tinyConfig } from '../tiny.js'
 
 const DATA = process.env.RESIDUAL_TEST_DATA ?? join(ROOT, '..', 'shared', 'data')
 const RESNET20 = join(DATA, 'resnet20-akamaster', 'resnet20-12fca82f.th')
@@ -49,7 +49,7 @@ testOn(
   [HYMENOPTERA, CIFAR],
   'fine-tunes a CIFAR checkpoint and PyTorch weights on photos with a new classification head',
   async (t) => {
-    const parent = folder(t)
+    const parent = tempFolder(t)
     const untar = spawnSync('tar', ['-xf', HYMENOPTERA, '-C', parent])
     t.is(untar.status, 0, String(untar.stderr))
     const found = spawnSync('find', [parent, '-type', 'd', '-name', 'train'], { encoding: 'utf8' })
@@ -86,7 +86,7 @@ testOn(
 )
 
 test('the command line prints assumed values and accepts settings instead', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const photos = imageFolder(parent, ['a', 'b', 'c', 'd'])
   const weights = join(FIXTURES, 'notebook.pth')
   const evaluation = await residual(['eval', weights, photos, 'imageSize=8', '--json'])
@@ -107,7 +107,7 @@ test('the command line prints assumed values and accepts settings instead', asyn
 })
 
 test('rejects a pickle that contains a function call without executing it', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const marker = join(parent, 'executed')
   const file = join(parent, 'weights.pth')
   writeFileSync(file, `cos\nsystem\n(Vtouch ${marker}\ntR.`)
@@ -121,7 +121,7 @@ test('rejects a pickle that contains a function call without executing it', asyn
 })
 
 test('initial weights must exist and match the network', async (t) => {
-  const config = tinyRun(t, { model: { arch: 'resnet14', weights: join(FIXTURES, 'zip.pth') } })
+  const config = tinyConfig(t, { model: { arch: 'resnet14', weights: join(FIXTURES, 'zip.pth') } })
   const mismatch = await t.throwsAsync<ResidualError>(async () => await train(config))
   t.is(mismatch.code, 'E_MISMATCH')
   t.regex(mismatch.message, /missing keys: layer1\.1\.conv1\.weight/)
@@ -132,7 +132,7 @@ test('initial weights must exist and match the network', async (t) => {
 })
 
 test('downloads and verifies published weights; the error names the path for a manual copy', async (t) => {
-  const cache = folder(t)
+  const cache = tempFolder(t)
   const requested: string[] = []
   const server = createServer((request, response) => {
     requested.push(String(request.url))
@@ -141,7 +141,7 @@ test('downloads and verifies published weights; the error names the path for a m
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => server.close())
   const { port } = server.address() as AddressInfo
-  const photos = imageFolder(folder(t), ['a', 'b'])
+  const photos = imageFolder(tempFolder(t), ['a', 'b'])
   const args = ['train', photos, 'model.weights=imagenet', `out=${join(cache, 'run')}`]
   const env = {
     ...{ RESIDUAL_CACHE: cache, RESIDUAL_OFFLINE: '' },

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { inspect, ResidualError, recipes, type TrainConfig, train } from 'residual'
 import { applyRecipe } from '#dist/api/run/recipes.js'
-import { folder, imageFolder, tinyRun } from '../tiny.js'
+import { imageFolder, tempFolder, tinyConfig } from '../tiny.js'
 
 function merge(config: TrainConfig): TrainConfig {
   return JSON.parse(applyRecipe(JSON.stringify(config)))
@@ -36,7 +36,7 @@ test('every recipe names its source and published result', async (t) => {
 test('a run uses the values of its recipe', async (t) => {
   for (const { name, config } of await recipes()) {
     // Reduces the size of the run and overrides nothing else.
-    const { out, data, threads, workers, precision } = tinyRun(t)
+    const { out, data, threads, workers, precision } = tinyConfig(t)
     const small = {
       ...{ out, threads, workers, precision, recipe: name, model: 'resnet8', batchSize: 12 },
       budget: { steps: 1, epochs: null },
@@ -44,7 +44,7 @@ test('a run uses the values of its recipe', async (t) => {
     }
     if (name === 'he2015-imagenet') {
       // The color augmentation of this recipe requires RGB images.
-      small.data.source = imageFolder(folder(t), ['left', 'right'])
+      small.data.source = imageFolder(tempFolder(t), ['left', 'right'])
       Object.assign(small.data, { imageSize: 64, channels: 3 })
     }
     if (config.transform?.pixelMean) small.data.imageSize = 8
@@ -77,7 +77,7 @@ test('epochs and budget.epochs override each other', (t) => {
 })
 
 test('a recipe may be a file, whose path config.json does not contain', (t) => {
-  const file = join(folder(t), 'mine.yaml')
+  const file = join(tempFolder(t), 'mine.yaml')
   writeFileSync(file, 'description: mine\nepochs: 3\noptimizer: { type: adamw, lr: 1e-3 }\n')
   t.deepEqual(merge({ recipe: file }), { epochs: 3, optimizer: { type: 'adamw', lr: 1e-3 } })
   writeFileSync(file, 'epochs: [')
@@ -85,7 +85,7 @@ test('a recipe may be a file, whose path config.json does not contain', (t) => {
 })
 
 test('rejects an unknown recipe and lists the known ones', async (t) => {
-  const error = await t.throwsAsync(async () => train({ ...tinyRun(t), recipe: 'notbook' }), {
+  const error = await t.throwsAsync(async () => train({ ...tinyConfig(t), recipe: 'notbook' }), {
     instanceOf: ResidualError,
   })
   t.is(error?.code, 'E_CONFIG')

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import { type RunEvent, train } from 'residual'
-import { tinyRun } from '../tiny.js'
+import { tinyConfig } from '../tiny.js'
 
 test('a run emits its events in order and resolves with its result', async (t) => {
-  const run = train(tinyRun(t))
+  const run = train(tinyConfig(t))
   t.is(run.state, 'starting')
   const events: RunEvent[] = []
   for await (const event of run) events.push(event)
@@ -34,7 +34,7 @@ test('a run emits its events in order and resolves with its result', async (t) =
 
 test('hooks and two iterators receive the same events', async (t) => {
   const hooks: string[] = []
-  const run = train(tinyRun(t), {
+  const run = train(tinyConfig(t), {
     onStart: () => void hooks.push('start'),
     onEpoch: ({ epoch }) => void hooks.push(`epoch ${epoch}`),
     onCheckpoint: ({ kind }) => void hooks.push(`checkpoint ${kind}`),
@@ -59,7 +59,7 @@ test('hooks and two iterators receive the same events', async (t) => {
 test('training waits for an async onEpoch', async (t) => {
   let waiting = false
   let waits = 0
-  await train(tinyRun(t), {
+  await train(tinyConfig(t), {
     onStep: () => void t.false(waiting),
     async onEpoch() {
       waiting = true
@@ -74,7 +74,7 @@ test('training waits for an async onEpoch', async (t) => {
 test('steps are skipped while onStep is pending, and the run waits for the last call', async (t) => {
   let pending = 0
   let calls = 0
-  await train(tinyRun(t), {
+  await train(tinyConfig(t), {
     async onStep() {
       calls++
       t.is(++pending, 1)
@@ -87,7 +87,7 @@ test('steps are skipped while onStep is pending, and the run waits for the last 
 })
 
 test('leaving the loop does not stop the run', async (t) => {
-  const run = train(tinyRun(t))
+  const run = train(tinyConfig(t))
   for await (const event of run) if (event.type === 'step') break
   t.is((await run).stopReason, 'completed')
 })
@@ -95,7 +95,7 @@ test('leaving the loop does not stop the run', async (t) => {
 test('the same seed gives the same results', async (t) => {
   const losses = async () => {
     const losses: number[] = []
-    await train(tinyRun(t), { onEpoch: ({ train }) => void losses.push(train.loss) })
+    await train(tinyConfig(t), { onEpoch: ({ train }) => void losses.push(train.loss) })
     return losses
   }
   t.deepEqual(await losses(), await losses())
@@ -107,13 +107,13 @@ test('two runs train one after the other', async (t) => {
     onStart: () => void order.push(`${name} starts`),
     onEnd: () => void order.push(`${name} ends`),
   })
-  await Promise.all([train(tinyRun(t), hooks('one')), train(tinyRun(t), hooks('other'))])
+  await Promise.all([train(tinyConfig(t), hooks('one')), train(tinyConfig(t), hooks('other'))])
   t.deepEqual(order, ['one starts', 'one ends', 'other starts', 'other ends'])
 })
 
 test('a paused run trains no step until it is resumed', async (t) => {
   let steps = 0
-  const run = train(tinyRun(t), { onStep: () => void steps++ })
+  const run = train(tinyConfig(t), { onStep: () => void steps++ })
   for await (const event of run) if (event.type === 'step') break
   run.pause()
   t.is(run.state, 'paused')

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type TrainConfig, train, type WarningEvent } from 'residual'
 import { node, ROOT } from '../child.js'
-import { folder } from '../tiny.js'
+import { tempFolder } from '../tiny.js'
 
 const DATA = process.env.RESIDUAL_TEST_DATA ?? join(ROOT, '..', 'shared', 'data')
 
@@ -28,14 +28,14 @@ function testOn(file: string, title: string, body: (t: ExecutionContext) => Prom
 
 testOn('cifar-10-batches-bin', 'trains on the binary files of CIFAR-10', async (t) => {
   const source = join(DATA, 'cifar-10-batches-bin')
-  const out = join(folder(t), 'run')
+  const out = join(tempFolder(t), 'run')
   const { stopReason, test } = await train({ ...SHORT, data: source, out })
   t.is(stopReason, 'budget')
   t.is(test?.count, 1017)
 })
 
 testOn('hymenoptera.tar', 'trains on a folder of photos that contains a GIF file', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const untar = spawnSync('tar', ['-xf', join(DATA, 'hymenoptera.tar'), '-C', parent])
   t.is(untar.status, 0, String(untar.stderr))
   const found = spawnSync('find', [parent, '-type', 'd', '-name', 'train'], { encoding: 'utf8' })
@@ -63,7 +63,7 @@ testOn(
   'the notebook example trains, evaluates each class, and resumes from its checkpoint',
   async (t) => {
     t.timeout(300_000)
-    const out = join(folder(t), 'notebook')
+    const out = join(tempFolder(t), 'notebook')
     const notebook = (...more: string[]) =>
       node([
         'target/ava/examples/notebook.js',

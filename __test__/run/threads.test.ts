@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import test from 'ava'
 import { train } from 'residual'
 import { script } from '../child.js'
-import { tinyRun } from '../tiny.js'
+import { tinyConfig } from '../tiny.js'
 
 test('training does not block the JavaScript thread', async (t) => {
-  const config = tinyRun(t, { model: 'resnet20', epochs: 20 })
+  const config = tinyConfig(t, { model: 'resnet20', epochs: 20 })
   const { stdout, stderr } = await script(`
     import { readFileSync } from 'node:fs'
     import { train } from 'residual'
@@ -26,7 +26,7 @@ test('a blocking hook does not cause a backlog of events', async (t) => {
   let calls = 0
   let last = 0
   // 36 steps per epoch; only the newest step event is queued.
-  await train(tinyRun(t, { batchSize: 2 }), {
+  await train(tinyConfig(t, { batchSize: 2 }), {
     onStep({ step }) {
       calls++
       last = step
@@ -39,7 +39,7 @@ test('a blocking hook does not cause a backlog of events', async (t) => {
 })
 
 test('memory stays constant over a thousand steps', async (t) => {
-  const config = tinyRun(t, { batchSize: 2, epochs: 40 })
+  const config = tinyConfig(t, { batchSize: 2, epochs: 40 })
   const { stdout, stderr } = await script(`
     import { train } from 'residual'
     const resident = []
@@ -54,7 +54,7 @@ test('memory stays constant over a thousand steps', async (t) => {
 
 for (const end of ['process.exit(5)', 'await worker.terminate()']) {
   test(`${end} while a worker trains saves a checkpoint`, async (t) => {
-    const config = tinyRun(t, { epochs: 100_000 })
+    const config = tinyConfig(t, { epochs: 100_000 })
     const { status, signal, stderr } = await script(`
       import { Worker } from 'node:worker_threads'
       const source = \`
@@ -85,9 +85,9 @@ test('the end of a worker thread does not affect runs of other threads', async (
       import { train } from 'residual'
       await train(workerData)
     \`
-    const worker = new Worker(source, { eval: true, workerData: ${JSON.stringify(tinyRun(t))} })
+    const worker = new Worker(source, { eval: true, workerData: ${JSON.stringify(tinyConfig(t))} })
     await once(worker, 'exit')
-    console.log((await train(${JSON.stringify(tinyRun(t))})).stopReason)
+    console.log((await train(${JSON.stringify(tinyConfig(t))})).stopReason)
   `)
   t.is(stderr, '')
   t.is(stdout, 'completed\n')

@@ -76,8 +76,11 @@ function writeContents(about, declarations, places) {
     NOTE,
     about,
     "```ts\nimport { train } from 'residual'\n```",
-    'Every command has a function of the same name ([how to run an example](../README.md#running-the-examples)). ' +
-      'Optional keys may be `undefined`, also under `exactOptionalPropertyTypes`. Losses are in nats, ' +
+    'Most commands have a function: `train()`, `predict()` and `doctor()` have the name of the command; ' +
+      '`find-lr` is `findLr()`, `eval` is `evaluate()`, `export` is `exportModel()`, and the `data` commands ' +
+      'are `datasets()`, `downloadDataset()`, `verifyDataset()` and `previewDataset()`. ' +
+      '[How to run an example](../README.md#running-the-examples).',
+    'Optional keys may be `undefined`, also under `exactOptionalPropertyTypes`. Losses are in nats, ' +
       'accuracies and probabilities are fractions from 0 to 1, times are in seconds, sizes in pixels or ' +
       'bytes, and paths in results are absolute.',
     ...sections,

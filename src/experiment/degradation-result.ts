@@ -1,7 +1,7 @@
 import type { FigureFiles } from '../charts/figure-files.js'
 import type { LayerResponse } from '../native/generated.js'
+import type { ExperimentRun } from './experiment-runs.js'
 import type { MeanStd } from './mean-std.js'
-import type { Member } from './member-runs.js'
 import type { PublishedResult } from './paper-results.js'
 
 /** Family of networks, without or with shortcuts. */
@@ -68,5 +68,5 @@ export interface DegradationResult {
 export interface TrainedNetwork {
   family: Family
   depth: number
-  members: Member[]
+  runs: ExperimentRun[]
 }

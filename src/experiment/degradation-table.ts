@@ -31,7 +31,7 @@ export function degradationTable(
 ): Table {
   const cell = (value: MeanStd | null) => (value === null ? '-' : formatMeanStd(value))
   return {
-    heading: [
+    header: [
       'network',
       'parameters',
       'training error (%)',
@@ -55,10 +55,10 @@ function tableNotes(
   networks: readonly DegradationNetwork[],
   trained: readonly TrainedNetwork[],
 ): string[] {
-  const [first] = trained.flatMap(({ members }) => members)
+  const [first] = trained.flatMap(({ runs }) => runs)
   if (first === undefined) return []
   const { config, data, trainImages, valImages, testImages } = first.start
-  const seeds = trained[0]?.members.map(({ start }) => start.config.seed) ?? []
+  const seeds = trained[0]?.runs.map(({ start }) => start.config.seed) ?? []
   const { steps, epochs } = first.result
   const sources = [...new Set(networks.flatMap(({ paper }) => paper?.source ?? []))]
   const seedNote =

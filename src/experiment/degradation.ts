@@ -13,14 +13,14 @@ import type {
 } from './degradation-result.js'
 import { degradationTable, describeComparisons } from './degradation-table.js'
 import { errorCurves, errorDomain } from './error-curves.js'
-import { measureResponses, plotResponses } from './layer-responses.js'
-import { type MeanStd, meanStd } from './mean-std.js'
 import {
   type ExperimentOptions,
-  type Member,
-  type MemberPlan,
-  trainMembers,
-} from './member-runs.js'
+  type ExperimentRun,
+  type PlannedRun,
+  trainRuns,
+} from './experiment-runs.js'
+import { measureResponses, plotResponses } from './layer-responses.js'
+import { type MeanStd, meanStd } from './mean-std.js'
 import { IMAGENET_DEPTHS, paperError } from './paper-results.js'
 import { toCsv, toMarkdown } from './result-table.js'
 import { checkSeeds, dataSetName, withFixedSplit } from './seeds.js'
@@ -55,24 +55,24 @@ export async function degradation(
     (['plain', 'residual'] as const).map((family) => ({ family, depth })),
   )
   const plans = Array.from({ length: seeds }, (_, index) => (shared.seed ?? 0) + index).flatMap(
-    (seed) => networks.map(({ family, depth }) => planMember(shared, family, depth, seed)),
+    (seed) => networks.map(({ family, depth }) => planRun(shared, family, depth, seed)),
   )
-  const members = await trainMembers('degradation', dir, plans, { overwrite, ...options })
+  const runs = await trainRuns('degradation', dir, plans, { overwrite, ...options })
   const trained = networks.map(({ family, depth }, position) => ({
     family,
     depth,
-    members: members.filter((_, index) => index % networks.length === position),
+    runs: runs.filter((_, index) => index % networks.length === position),
   }))
   return await writeResult(dir, trained)
 }
 
 /** Plans one run: the paper's recipe with the settings of the experiment. */
-function planMember(
+function planRun(
   { data, model, schedule, ...shared }: Omit<DegradationConfig, 'depths' | 'seeds'>,
   family: Family,
   depth: number,
   seed: number,
-): MemberPlan {
+): PlannedRun {
   const arch = `${ARCH_PREFIX[family]}${depth}`
   const unit = shared.epochs === undefined && shared.budget?.epochs == null ? 'step' : 'epoch'
   const config: TrainConfig = {
@@ -126,7 +126,7 @@ async function writeResult(
     responses: await plotResponses(dir, networks),
     table: files,
     seconds: trained
-      .flatMap(({ members }) => members)
+      .flatMap(({ runs }) => runs)
       .reduce((sum, { result }) => sum + result.seconds, 0),
   }
   replaceFile(files.markdown, toMarkdown(table))
@@ -136,10 +136,10 @@ async function writeResult(
 }
 
 async function plotErrors(dir: string, trained: readonly TrainedNetwork[]): Promise<FigureFiles> {
-  const series = trained.flatMap(({ family, depth, members }) =>
-    errorCurves(`${depth} layers`, members, family),
+  const series = trained.flatMap(({ family, depth, runs }) =>
+    errorCurves(`${depth} layers`, runs, family),
   )
-  const source = trained[0]?.members[0]?.start.data.source ?? ''
+  const source = trained[0]?.runs[0]?.start.data.source ?? ''
   const svg = await lineChart({
     title: `Plain and residual networks on ${basename(source)}`,
     x: { title: 'steps', format: '~s' },
@@ -149,12 +149,8 @@ async function plotErrors(dir: string, trained: readonly TrainedNetwork[]): Prom
   return await writeFigure(dir, 'degradation', svg)
 }
 
-async function networkResult({
-  family,
-  depth,
-  members,
-}: TrainedNetwork): Promise<DegradationNetwork> {
-  const lastEpochs = members.map(({ name, epochs }) => {
+async function networkResult({ family, depth, runs }: TrainedNetwork): Promise<DegradationNetwork> {
+  const lastEpochs = runs.map(({ name, epochs }) => {
     const epoch = epochs.at(-1)
     if (epoch !== undefined) return epoch
     const message = `${name} ended before its first epoch was complete`
@@ -165,7 +161,7 @@ async function networkResult({
     return known.length === 0 ? null : meanStd(known.map(({ accuracy }) => 1 - accuracy))
   }
   // An epoch that the budget cut short has too few images for a comparable mean.
-  const completeEpochs = members.map(({ epochs }, index) => {
+  const completeEpochs = runs.map(({ epochs }, index) => {
     const epochSize = Math.max(...epochs.map(({ train }) => train.count))
     return (
       epochs.findLast(({ train }) => train.count === epochSize) ?? (lastEpochs[index] as EpochEvent)
@@ -176,13 +172,13 @@ async function networkResult({
     arch,
     family,
     depth,
-    parameters: members[0]?.start.parameters ?? 0,
+    parameters: runs[0]?.start.parameters ?? 0,
     trainError: meanError(completeEpochs.map(({ train }) => train)) as MeanStd,
     valError: meanError(lastEpochs.map(({ val }) => val)),
-    testError: meanError(members.map(({ result }) => result.test)),
+    testError: meanError(runs.map(({ result }) => result.test)),
     paper: paperError(arch) ?? null,
-    responses: await measureResponses((members[0] as Member).dir),
-    runs: members.map((member) => member.dir),
+    responses: await measureResponses((runs[0] as ExperimentRun).dir),
+    runs: runs.map(({ dir }) => dir),
   }
 }
 

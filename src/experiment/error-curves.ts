@@ -1,7 +1,7 @@
 import type { Point, Series, Stroke } from '../charts/line-chart.js'
 import type { EpochEvent } from '../native/generated.js'
+import type { ExperimentRun } from './experiment-runs.js'
 import { meanStd } from './mean-std.js'
-import type { Member } from './member-runs.js'
 
 /** Curves of a network: name in the legend, stroke, and the error of an epoch or null. */
 const CURVES: readonly [
@@ -21,10 +21,10 @@ const CURVES: readonly [
  * Returns the error in percent by step, averaged over seeds. As in the paper, the training error
  * (the epoch's mean on augmented images) is dashed and the validation error bold.
  */
-export function errorCurves(name: string, members: readonly Member[], panel = ''): Series[] {
+export function errorCurves(name: string, runs: readonly ExperimentRun[], panel = ''): Series[] {
   return CURVES.map(([kind, stroke, error]) => {
     const errorsByStep = new Map<number, number[]>()
-    const epochs = members.flatMap((member) => member.epochs)
+    const epochs = runs.flatMap((run) => run.epochs)
     // An epoch that the budget cut short has too few images for a comparable mean.
     const epochSize = Math.max(...epochs.map(({ train }) => train.count))
     for (const epoch of epochs) {

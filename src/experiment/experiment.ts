@@ -1,7 +1,7 @@
 import type { DegradationConfig } from './degradation.js'
 import type { DegradationResult } from './degradation-result.js'
 import type { EnsembleConfig, EnsembleOptions, EnsembleResult } from './ensemble.js'
-import type { ExperimentOptions } from './member-runs.js'
+import type { ExperimentOptions } from './experiment-runs.js'
 import type { RepeatConfig, RepeatResult } from './repeat.js'
 
 /**

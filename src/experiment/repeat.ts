@@ -5,13 +5,13 @@ import { ResidualError } from '../errors/errors.js'
 import type { TrainConfig } from '../native/generated.js'
 import { replaceFile } from '../run-folder/json-files.js'
 import { errorCurves, errorDomain } from './error-curves.js'
-import { type MeanStd, meanStd } from './mean-std.js'
 import {
   type ExperimentOptions,
-  type Member,
-  type MemberPlan,
-  trainMembers,
-} from './member-runs.js'
+  type ExperimentRun,
+  type PlannedRun,
+  trainRuns,
+} from './experiment-runs.js'
+import { type MeanStd, meanStd } from './mean-std.js'
 import { formatMeanStd, formatPercent, type Table, toCsv, toMarkdown } from './result-table.js'
 import { checkSeeds, dataSetName, withFixedSplit } from './seeds.js'
 
@@ -28,7 +28,7 @@ export interface RepeatResult {
   seeds: number[]
   /** Absolute paths of the run folders, in the order of the seeds. */
   runs: string[]
-  /** Mean accuracy of the last epoch on augmented training images. */
+  /** Training accuracy of the last epoch on augmented images, averaged over its batches. */
   trainAccuracy: MeanStd
   /** Validation accuracy of the best epoch; null without a validation split. */
   valAccuracy: MeanStd | null
@@ -53,11 +53,11 @@ export async function repeat(
   checkSeeds(seeds)
   rejectResume(runConfig)
   const dir = resolve(!out || out === 'auto' ? `runs/repeat-${dataSetName(runConfig.data)}` : out)
-  const plans = Array.from({ length: seeds }, (_, index): MemberPlan => {
-    const member = { ...runConfig, data: withFixedSplit(runConfig.data), seed: seed + index }
-    return { name: `seed${member.seed}`, config: member }
+  const plans = Array.from({ length: seeds }, (_, index): PlannedRun => {
+    const config = { ...runConfig, data: withFixedSplit(runConfig.data), seed: seed + index }
+    return { name: `seed${config.seed}`, config }
   })
-  return await writeResult(dir, await trainMembers('repeat', dir, plans, { overwrite, ...options }))
+  return await writeResult(dir, await trainRuns('repeat', dir, plans, { overwrite, ...options }))
 }
 
 /** Metrics of one run. */
@@ -71,15 +71,15 @@ interface SeedResult {
   seconds: number
 }
 
-async function writeResult(dir: string, members: readonly Member[]): Promise<RepeatResult> {
-  const rows = members.map(seedResult)
+async function writeResult(dir: string, runs: readonly ExperimentRun[]): Promise<RepeatResult> {
+  const rows = runs.map(seedResult)
   const best = rows.reduce((a, b) => (b.best.accuracy > a.best.accuracy ? b : a))
   const accuracies = {
     trainAccuracy: statistics(rows.map((row) => row.train)) as MeanStd,
     valAccuracy: statistics(rows.map((row) => row.val)),
     testAccuracy: statistics(rows.map((row) => row.test)),
   }
-  const table = resultTable(rows, accuracies, members)
+  const table = resultTable(rows, accuracies, runs)
   const files = { markdown: join(dir, 'table.md'), csv: join(dir, 'table.csv') }
   const result: RepeatResult = {
     dir,
@@ -87,7 +87,7 @@ async function writeResult(dir: string, members: readonly Member[]): Promise<Rep
     runs: rows.map((row) => row.dir),
     ...accuracies,
     best: { seed: best.seed, checkpoint: best.best.checkpoint },
-    figure: await plotErrors(dir, members),
+    figure: await plotErrors(dir, runs),
     table: files,
     seconds: rows.reduce((sum, row) => sum + row.seconds, 0),
   }
@@ -97,7 +97,7 @@ async function writeResult(dir: string, members: readonly Member[]): Promise<Rep
   return result
 }
 
-function seedResult({ name, dir, start, epochs, result }: Member): SeedResult {
+function seedResult({ name, dir, start, epochs, result }: ExperimentRun): SeedResult {
   const last = epochs.at(-1)
   if (last === undefined || result.best === null) {
     const message = `${name} ended before its first epoch was complete`
@@ -116,14 +116,15 @@ function seedResult({ name, dir, start, epochs, result }: Member): SeedResult {
 
 function statistics(accuracies: readonly (number | null)[]): MeanStd | null {
   const values = accuracies.filter((accuracy) => accuracy !== null)
+  // Of accuracies, the highest is the best; the default is that of errors, the lowest.
   return values.length === 0 ? null : meanStd(values, Math.max)
 }
 
-async function plotErrors(dir: string, members: readonly Member[]): Promise<FigureFiles> {
-  const arch = members[0]?.start.config.model.arch ?? ''
-  const series = errorCurves(arch, members)
+async function plotErrors(dir: string, runs: readonly ExperimentRun[]): Promise<FigureFiles> {
+  const arch = runs[0]?.start.config.model.arch ?? ''
+  const series = errorCurves(arch, runs)
   const svg = await lineChart({
-    title: `${arch}, ${members.length} seeds`,
+    title: `${arch}, ${runs.length} seeds`,
     x: { title: 'steps', format: '~s' },
     y: { title: 'error (%)', domain: errorDomain(series) },
     series,
@@ -134,13 +135,13 @@ async function plotErrors(dir: string, members: readonly Member[]): Promise<Figu
 function resultTable(
   rows: readonly SeedResult[],
   accuracies: Pick<RepeatResult, 'trainAccuracy' | 'valAccuracy' | 'testAccuracy'>,
-  members: readonly Member[],
+  runs: readonly ExperimentRun[],
 ): Table {
   const cell = (value: number | null) => (value === null ? '-' : formatPercent(value))
   const { trainAccuracy, valAccuracy, testAccuracy } = accuracies
   const columns = [trainAccuracy, valAccuracy, testAccuracy]
   return {
-    heading: ['seed', 'training (%)', 'validation (%)', 'test (%)', 'time (s)'],
+    header: ['seed', 'training (%)', 'validation (%)', 'test (%)', 'time (s)'],
     rows: [
       ...rows.map(({ seed, train, val, test, seconds }) => [
         String(seed),
@@ -148,23 +149,24 @@ function resultTable(
         seconds.toFixed(0),
       ]),
       ['mean', ...columns.map((value) => (value === null ? '-' : formatMeanStd(value))), ''],
-      ['best', ...columns.map((value) => cell(value?.best ?? null)), ''],
+      ['max', ...columns.map((value) => cell(value?.best ?? null)), ''],
     ],
-    notes: tableNotes(members),
+    notes: tableNotes(runs),
   }
 }
 
-function tableNotes(members: readonly Member[]): string[] {
-  const [first] = members
+function tableNotes(runs: readonly ExperimentRun[]): string[] {
+  const [first] = runs
   if (first === undefined) return []
   const { config, data, trainImages, valImages, testImages } = first.start
+  // Without a validation split in the data set, validation images are held out by `splitSeed`.
   const split =
     valImages > 0 && data.val === 0
       ? ` All seeds have the same validation images (data.splitSeed ${config.data.splitSeed}).`
       : ''
   return [
     `Accuracy of ${config.model.arch} on ${data.source}: ${trainImages} training, ${valImages} validation and ${testImages} test images.${split}`,
-    'Training: mean of the last epoch, on augmented images. Validation: best epoch. Test: checkpoint of the best epoch. Mean ± sample standard deviation.',
+    'Training: mean of the last epoch, on augmented images. Validation: best epoch. Test: checkpoint of the best epoch. Mean ± sample standard deviation; max: maximum of each column.',
   ]
 }
 

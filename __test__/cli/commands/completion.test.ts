@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { residual } from '../../child.js'
-import { folder } from '../../tiny.js'
+import { tempFolder } from '../../tiny.js'
 
 const COMPLETE = `
 complete() { :; }
@@ -19,7 +19,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"
 async function completionScript(t: ExecutionContext, shell: string): Promise<string | undefined> {
   const { status, stdout, stderr } = await residual(['completion', shell])
   t.is(status, 0, stderr)
-  const file = join(folder(t), shell)
+  const file = join(tempFolder(t), shell)
   writeFileSync(file, stdout)
   if (spawnSync(shell, ['-c', 'exit 0']).status === 0) return file
   t.log(`skipped: ${shell} is not installed`)
@@ -29,7 +29,7 @@ async function completionScript(t: ExecutionContext, shell: string): Promise<str
 test('bash completes commands, options, names, keys and their values', async (t) => {
   const file = await completionScript(t, 'bash')
   if (file === undefined) return t.pass()
-  const cwd = folder(t)
+  const cwd = tempFolder(t)
   mkdirSync(join(cwd, 'photos'))
   const complete = (line: string) => {
     const { stdout, stderr } = spawnSync('bash', ['-c', COMPLETE, 'bash', file, line], { cwd })

@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { ROOT, residual } from '../../child.js'
 import { login, send, startDashboard } from '../../dashboard/client.js'
-import { makeRun } from '../../report/sample-run.js'
-import { folder, idxData } from '../../tiny.js'
+import { writeSampleRun } from '../../report/sample-run.js'
+import { idxData, tempFolder } from '../../tiny.js'
 
 test('dashboard prints its URL and serves until Ctrl-C', async (t) => {
-  const parent = folder(t)
-  makeRun(parent, { name: 'photos' })
+  const parent = tempFolder(t)
+  writeSampleRun(parent, { name: 'photos' })
   let runs = ''
   const { status, stdout, stderr } = await residual(['dashboard', parent, '--json', '--no-open'], {
     during: async (child) => {
@@ -24,7 +24,7 @@ test('dashboard prints its URL and serves until Ctrl-C', async (t) => {
 })
 
 test('a used port is an error with a hint', async (t) => {
-  const { port } = await startDashboard(t, folder(t))
+  const { port } = await startDashboard(t, tempFolder(t))
   const { status, stdout, stderr } = await residual(['dashboard', '--port', String(port)])
   t.is(status, 1)
   t.is(stdout, '')
@@ -40,7 +40,7 @@ test('a used port is an error with a hint', async (t) => {
 })
 
 test('train --open prints the URL of the dashboard', async (t) => {
-  const path = folder(t)
+  const path = tempFolder(t)
   const { status, stdout, stderr } = await residual(
     [
       ...['train', idxData(path), '--model', 'resnet8', '--out', join(path, 'runs', 'digits')],
@@ -69,7 +69,7 @@ async function trainInTerminal(
   env: NodeJS.ProcessEnv,
   during: (terminal: Terminal) => Promise<void>,
 ): Promise<{ status: number | null; text: string }> {
-  const path = folder(t)
+  const path = tempFolder(t)
   const out = join(path, 'runs', 'digits')
   const words = [
     // `exec` replaces the shell, which would otherwise receive Ctrl-C, too, and set the exit status.

@@ -4,12 +4,12 @@ import test from 'ava'
 import type { DatasetVerification, NamedDataset } from 'residual'
 import { residual, script } from '../../child.js'
 import { fileHandler, serve } from '../../download/server.js'
-import { folder, imageFolder } from '../../tiny.js'
+import { imageFolder, tempFolder } from '../../tiny.js'
 
 const DEBIAN = '/usr/share/datasets/fashion-mnist'
 
 test('data list shows the data sets without loading libtorch', async (t) => {
-  const env = { RESIDUAL_CACHE: folder(t), LD_DEBUG: 'files' }
+  const env = { RESIDUAL_CACHE: tempFolder(t), LD_DEBUG: 'files' }
   const { status, stdout, stderr } = await residual(['data', 'list'], { env })
   t.is(status, 0, stderr)
   t.regex(stdout, /^cifar10 +10 +50,000 +10,000 +32x32x3 +170\.1 MB +no$/m)
@@ -21,7 +21,7 @@ test('data list shows the data sets without loading libtorch', async (t) => {
 })
 
 test('data preview draws original and augmented images of a folder', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const photos = imageFolder(parent, ['left & <right>', 'middle', 'right'])
   const svg = join(parent, 'grid.svg')
   const plain = await residual([
@@ -76,7 +76,7 @@ test('data preview draws original and augmented images of a folder', async (t) =
 
 test('a failed download explains the manual download', async (t) => {
   const { url, requests } = await serve(t, (_, response) => response.writeHead(404).end())
-  const cache = folder(t)
+  const cache = tempFolder(t)
   const env = { RESIDUAL_CACHE: cache, RESIDUAL_MIRROR: `${url}mirror/` }
   const { status, stderr } = await residual(['data', 'download', 'mnist'], { env })
   t.is(status, 1)
@@ -87,7 +87,7 @@ test('a failed download explains the manual download', async (t) => {
 
   // Wrong bytes of the right length.
   const wrong = await serve(t, fileHandler(Buffer.alloc(9_912_422)))
-  const other = { RESIDUAL_CACHE: folder(t), RESIDUAL_MIRROR: wrong.url }
+  const other = { RESIDUAL_CACHE: tempFolder(t), RESIDUAL_MIRROR: wrong.url }
   const rejected = await residual(['data', 'download', 'mnist'], { env: other })
   t.is(rejected.status, 1)
   t.regex(
@@ -111,7 +111,7 @@ test('a download in train ends with its signal, stop() or an error in its hook',
     response.write(Buffer.alloc(100_000))
   })
   t.teardown(closeConnections)
-  const env = { RESIDUAL_CACHE: folder(t), RESIDUAL_MIRROR: url }
+  const env = { RESIDUAL_CACHE: tempFolder(t), RESIDUAL_MIRROR: url }
   const { status, stdout, stderr } = await script(
     `import { evaluate, previewDataset, train } from 'residual'
     const data = 'mnist'
@@ -137,7 +137,7 @@ test('an interrupted download sets the exit status and is continued next time', 
     response.write(Buffer.alloc(20_000_000))
   })
   t.teardown(closeConnections)
-  const cache = folder(t)
+  const cache = tempFolder(t)
   const env = { RESIDUAL_CACHE: cache, RESIDUAL_MIRROR: url }
   const { status } = await residual(['data', 'download', 'cifar10'], {
     env,
@@ -159,7 +159,7 @@ test('an interrupted download sets the exit status and is continued next time', 
 })
 
 test('rejects a folder with the name of a data set', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   mkdirSync(join(parent, 'mnist'))
   writeFileSync(join(parent, 'mnist', 'x'), '')
   const { stdout, stderr } = await script(
@@ -176,12 +176,12 @@ test('uses and verifies Debian’s copy of Fashion-MNIST', async (t) => {
     t.pass()
     return
   }
-  const env = { RESIDUAL_CACHE: folder(t), RESIDUAL_MIRROR: 'http://127.0.0.1:1' }
+  const env = { RESIDUAL_CACHE: tempFolder(t), RESIDUAL_MIRROR: 'http://127.0.0.1:1' }
   const found = await residual(['data', 'verify', 'fashion-mnist', '--json'], { env })
   const verification: DatasetVerification = JSON.parse(found.stdout)
   t.true(verification.ok)
   t.is(verification.folder, DEBIAN)
-  const out = join(folder(t), 'grid.svg')
+  const out = join(tempFolder(t), 'grid.svg')
   const shown = await residual(['data', 'preview', 'fashion-mnist', '--out', out], { env })
   t.is(shown.status, 0, shown.stderr)
   t.regex(readFileSync(out, 'utf8'), /Ankle boot/)

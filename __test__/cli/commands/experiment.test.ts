@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import type { DegradationResult, ExperimentEvent, RepeatResult } from 'residual'
 import { residual } from '../../child.js'
-import { folder, idxData } from '../../tiny.js'
+import { idxData, tempFolder } from '../../tiny.js'
 
 const QUICK = ['batchSize=12', 'precision=fp32', 'threads=1', 'workers=1']
 
 function createPaths(t: ExecutionContext) {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   return { data: idxData(parent), out: join(parent, 'experiment') }
 }
 

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import test from 'ava'
 import { AbortError, findLr, ResidualError } from 'residual'
 import { residual } from '../../child.js'
-import { folder, idxData, tinyRun } from '../../tiny.js'
+import { idxData, tempFolder, tinyConfig } from '../../tiny.js'
 
 test('find-lr suggests a learning rate and writes its curve', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const out = join(parent, 'plots')
   const { status, stdout, stderr } = await residual([
     ...['find-lr', idxData(parent), '--model', 'resnet8', '--steps', '80', '--start-lr', '1e-4'],
@@ -23,7 +23,7 @@ test('find-lr suggests a learning rate and writes its curve', async (t) => {
 })
 
 test('findLr is deterministic, writes no files by default, and rejects invalid options', async (t) => {
-  const config = tinyRun(t)
+  const config = tinyConfig(t)
   const options = { steps: 12, startLr: 1e-4, endLr: 1 }
   const [first, second] = [await findLr(config, options), await findLr(config, options)]
   t.deepEqual(first, second)
@@ -44,7 +44,7 @@ test('findLr is deterministic, writes no files by default, and rejects invalid o
 })
 
 test('a signal cancels findLr and frees the thread', async (t) => {
-  const config = tinyRun(t)
+  const config = tinyConfig(t)
   const controller = new AbortController()
   const reason = new Error('the window was closed')
   // Takes minutes unless it is cancelled.

@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import test from 'ava'
 import { type Evaluation, type Prediction, train } from 'residual'
 import { residual } from '../../child.js'
-import { folder, imageFolder, tinyRun } from '../../tiny.js'
+import { imageFolder, tempFolder, tinyConfig } from '../../tiny.js'
 
 test('eval and predict print text and JSON', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const photos = imageFolder(parent, ['left', 'middle', 'right'])
-  const { dir } = await train(tinyRun(t, { data: { source: photos, validation: 0.25 } }))
+  const { dir } = await train(tinyConfig(t, { data: { source: photos, validation: 0.25 } }))
 
   const text = await residual(['eval', dir])
   t.is(text.status, 0, text.stderr)
@@ -60,9 +60,11 @@ test('eval and predict print text and JSON', async (t) => {
 })
 
 test('eval draws samples and highest losses, and warns of unreadable images', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const photos = imageFolder(parent, ['left', 'middle', 'right'])
-  const { dir } = await train(tinyRun(t, { data: { source: photos, validation: 0.25 }, epochs: 1 }))
+  const { dir } = await train(
+    tinyConfig(t, { data: { source: photos, validation: 0.25 }, epochs: 1 }),
+  )
   writeFileSync(
     join(photos, 'left', '3.png'),
     readFileSync(join(photos, 'left', '3.png')).subarray(0, 60),
@@ -100,7 +102,7 @@ test('eval draws samples and highest losses, and warns of unreadable images', as
 })
 
 test('export writes ONNX and safetensors without loading libtorch', async (t) => {
-  const { dir } = await train(tinyRun(t, { epochs: 1 }))
+  const { dir } = await train(tinyConfig(t, { epochs: 1 }))
   for (const name of ['x.safetensors', 'x.onnx']) {
     const file = join(dir, name)
     const env = { LD_DEBUG: 'files' }

@@ -4,10 +4,10 @@ import test from 'ava'
 import { type Plan, plan, ResidualError, train } from 'residual'
 import { explainConfig, formatChosenValues } from '#dist/cli/output/explain-config.js'
 import { residual } from '../../child.js'
-import { folder, idxData, photographs, tinyRun } from '../../tiny.js'
+import { idxData, photographs, tempFolder, tinyConfig } from '../../tiny.js'
 
 test('--dry-run prints the plan with time and memory, and writes nothing', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const out = join(parent, 'run')
   const args = [
     ...['train', idxData(parent), '--model', 'resnet8', '--epochs', '3', '--out', out, '--dry-run'],
@@ -40,7 +40,7 @@ test('--dry-run prints the plan with time and memory, and writes nothing', async
 })
 
 test('a run follows its plan', async (t) => {
-  const config = tinyRun(t)
+  const config = tinyConfig(t)
   const { time, memory, dir, ...planned } = await plan(config)
   t.true((time?.steps ?? 0) > 0)
   t.true((time?.minStepSeconds ?? 1) <= (time?.stepSeconds ?? 0))
@@ -77,7 +77,7 @@ test('a run follows its plan', async (t) => {
 })
 
 test('plan rejects invalid configurations and options', async (t) => {
-  const config = tinyRun(t)
+  const config = tinyConfig(t)
   const cases: [object, object, string][] = [
     [{ optimizer: { lr: -1 } }, {}, 'optimizer.lr'],
     [{ optimiser: {} }, {}, 'optimiser'],
@@ -95,7 +95,7 @@ test('plan rejects invalid configurations and options', async (t) => {
 })
 
 test('long values leave room for their reason', async (t) => {
-  const { config } = await plan({ data: photographs(folder(t)) }, { measure: false })
+  const { config } = await plan({ data: photographs(tempFolder(t)) }, { measure: false })
   const crop = formatChosenValues(config).find((line) => line.startsWith('crop')) ?? ''
   const [, value = '', reason = ''] = crop.split(/ {2,}/)
   t.regex(value, /^random-resized, .*…$/)
@@ -103,7 +103,7 @@ test('long values leave room for their reason', async (t) => {
 })
 
 test('the origin of a value is: set by you, the recipe, a reason, or the default', async (t) => {
-  const { config } = await plan(tinyRun(t), { measure: false })
+  const { config } = await plan(tinyConfig(t), { measure: false })
   const originsOf = (userConfig: object, recipe: object) =>
     new Map(
       explainConfig(

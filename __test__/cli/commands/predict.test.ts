@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { loadModel, type Prediction, train } from 'residual'
 import { ROOT, residual } from '../../child.js'
-import { folder, pixels, png, tinyRun } from '../../tiny.js'
+import { pixels, png, tempFolder, tinyConfig } from '../../tiny.js'
 
 const CLASSES = ['<script>alert(1)</script>', 'قطة', '猫']
 
 /** Trains a network with unusual class names. */
 async function trainNetwork(t: ExecutionContext) {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const photos = join(parent, 'photos')
   for (const [label, name] of ['a', 'b', 'c'].entries()) {
     for (let index = 0; index < 8; index++) {
@@ -26,7 +26,9 @@ async function trainNetwork(t: ExecutionContext) {
   )
   const data = join(parent, 'list.jsonl')
   writeFileSync(data, list.map((line) => JSON.stringify(line)).join('\n'))
-  const { dir } = await train(tinyRun(t, { data: { source: data, validation: 0.25 }, epochs: 1 }))
+  const { dir } = await train(
+    tinyConfig(t, { data: { source: data, validation: 0.25 }, epochs: 1 }),
+  )
   return { dir, photos, parent }
 }
 
@@ -73,7 +75,7 @@ test('predict reads folders and stdin, and continues after an unreadable image',
   t.is(fromStdin?.image, '-')
   t.is(fromStdin?.probability, fromFile?.probability)
 
-  const empty = folder(t)
+  const empty = tempFolder(t)
   const none = await residual(['predict', dir, empty])
   t.is(none.status, 4)
   t.regex(none.stderr, /no JPEG or PNG file/)

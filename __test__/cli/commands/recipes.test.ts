@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import test from 'ava'
 import { residual } from '../../child.js'
-import { folder, idxData } from '../../tiny.js'
+import { idxData, tempFolder } from '../../tiny.js'
 
 test('lists recipes with their published results', async (t) => {
   const { status, stdout } = await residual(['recipes'])
@@ -12,7 +12,7 @@ test('lists recipes with their published results', async (t) => {
 })
 
 test('flags and overrides take precedence over a recipe', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const { status, stdout, stderr } = await residual([
     ...['train', idxData(parent), '--recipe', 'notebook', '--model', 'resnet8', '--json'],
     ...['--out', join(parent, 'run'), 'budget.steps=1', 'batchSize=12', 'threads=1', 'workers=1'],

@@ -2,12 +2,12 @@ import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { residual } from '../../child.js'
-import { makeRun } from '../../report/sample-run.js'
-import { folder, idxData } from '../../tiny.js'
+import { writeSampleRun } from '../../report/sample-run.js'
+import { idxData, tempFolder } from '../../tiny.js'
 
 /** Returns the arguments of a short run, and its folder. */
 function trainArguments(t: ExecutionContext, ...more: string[]) {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const out = join(parent, 'run')
   const args = [
     ...['train', idxData(parent), '--model', 'resnet8', '--epochs', '1', '--out', out],
@@ -69,8 +69,11 @@ test('a report that cannot be written causes a warning, and --no-report writes n
 })
 
 test('reports on one run and compares several', async (t) => {
-  const parent = folder(t)
-  const runs = [makeRun(parent, { name: 'one' }), makeRun(parent, { name: 'two', epochs: 7 })]
+  const parent = tempFolder(t)
+  const runs = [
+    writeSampleRun(parent, { name: 'one' }),
+    writeSampleRun(parent, { name: 'two', epochs: 7 }),
+  ]
   const env = { DISPLAY: '', WAYLAND_DISPLAY: '' }
   const one = await residual(['report', runs[0] as string, '--no-evaluate', '--open'], { env })
   t.is(one.status, 0, one.stderr)
@@ -97,7 +100,7 @@ test('reports on one run and compares several', async (t) => {
 })
 
 test('rejects a path that is not a run folder', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const { status, stderr } = await residual(['report', join(parent, 'none')])
   t.is(status, 4)
   t.regex(stderr, /none does not exist \(E_CHECKPOINT\)/)

@@ -5,11 +5,11 @@ import { stripVTControlCharacters } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import type { RunEvent } from 'residual'
 import { ROOT, residual } from '../../child.js'
-import { folder, idxData } from '../../tiny.js'
+import { idxData, tempFolder } from '../../tiny.js'
 
 /** Returns the arguments of a run that takes about a second, and its folder. */
 function shortRun(t: ExecutionContext, ...more: string[]) {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const out = join(parent, 'run')
   const args = [
     ...['train', idxData(parent), '--model', 'resnet8', '--epochs', '2', '--out', out],

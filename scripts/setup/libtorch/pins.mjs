@@ -3,7 +3,7 @@ import { PLATFORM_NAME } from '../platform.mjs'
 /** The version of libtorch that tch 0.24.0 binds; upgrade both together. */
 export const LIBTORCH_VERSION = '2.11.0'
 
-/** Name of the installation in the cache: version and device. */
+/** Name of the installation in the cache: version, device, platform and architecture. */
 export const INSTALL_NAME = `${LIBTORCH_VERSION}-cpu-${process.platform}-${process.arch}`
 
 /**
@@ -17,14 +17,15 @@ export const INSTALL_NAME = `${LIBTORCH_VERSION}-cpu-${process.platform}-${proce
  *
  * @typedef {object} LibtorchPins
  * @property {readonly Wheel[]} wheels PyTorch's wheel and the wheels that it needs to load and compile
- * @property {readonly string[]} wheelTags pip's options that select these wheels
+ * @property {readonly string[]} pipDownloadArgs options of `pip download` that select these wheels
  * @property {string} zipUrl PyTorch's CPU build of libtorch
  */
 
 /**
- * Wheels per platform. On Linux, PyTorch's wheel is the CUDA build, which even on a machine without
- * a GPU loads only with cudart and cupti and compiles only with crt. The contents of a wheel are the
- * same for every Python version; the tags are fixed, so that every machine gets the same bytes.
+ * Wheels per platform. On Linux, PyTorch's wheel is the CUDA build. Even without a GPU, its
+ * libraries need libcudart and libcupti to load, and its headers need nvidia-cuda-crt to compile.
+ * The Python version is fixed, so that every machine downloads the same file; libtorch and its
+ * headers do not depend on the Python version.
  *
  * @type {Readonly<Record<string, LibtorchPins>>}
  */
@@ -56,7 +57,7 @@ const PINS = {
         sha256: '2c8043c7c9e02492716426e9919fc78d2c5b3b2a7a768a88e952676b08aa55a4',
       },
     ],
-    wheelTags: [
+    pipDownloadArgs: [
       ...['--implementation', 'cp', '--python-version', '3.11', '--abi', 'cp311', '--abi', 'none'],
       ...['manylinux_2_28_x86_64', 'manylinux_2_25_x86_64', 'manylinux2014_x86_64'].flatMap(
         (platform) => ['--platform', platform],

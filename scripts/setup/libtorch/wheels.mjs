@@ -11,9 +11,8 @@ import { LIBTORCH_PINS } from './pins.mjs'
 /** @typedef {import('./pins.mjs').Wheel} Wheel */
 
 // Pinned files exist: set-up refuses an unsupported platform first.
-const { wheels: WHEELS, wheelTags: WHEEL_TAGS } = /** @type {import('./pins.mjs').LibtorchPins} */ (
-  LIBTORCH_PINS
-)
+const { wheels: WHEELS, pipDownloadArgs: PIP_DOWNLOAD_ARGS } =
+  /** @type {import('./pins.mjs').LibtorchPins} */ (LIBTORCH_PINS)
 
 // Files needed to build and run on a CPU. They keep the paths that they have in the wheels, because
 // the libraries find each other by relative paths.
@@ -126,7 +125,7 @@ async function pipDownload([command, ...args], missing, received, scratch) {
     [
       ...args,
       ...['download', '--quiet', '--progress-bar', 'off', '--disable-pip-version-check'],
-      ...['--no-deps', '--require-hashes', '--only-binary', ':all:', ...WHEEL_TAGS],
+      ...['--no-deps', '--require-hashes', '--only-binary', ':all:', ...PIP_DOWNLOAD_ARGS],
       // pip's own cache would store the same half gigabyte a second time.
       ...['--no-cache-dir', '--dest', received, '--requirement', requirements],
     ],

@@ -78,9 +78,9 @@ async function list({ json }: { json?: true }): Promise<void> {
     dataset.downloadBytes > 0 ? `${formatMegabytes(dataset.downloadBytes)} MB` : 'included',
     dataset.folder === null ? 'no' : 'yes',
   ])
-  const heading = ['name', 'classes', 'train', 'test', 'image size', 'download', 'available']
+  const header = ['name', 'classes', 'train', 'test', 'image size', 'download', 'available']
   const layout = { priorities: [9, 5, 6, 3, 4, 7, 8], width: outputWidth(process.stdout) }
-  await print(formatTable(heading, rows, layout))
+  await print(formatTable(header, rows, layout))
 }
 
 async function download(names: string[], flags: { json?: true; quiet?: true }): Promise<void> {

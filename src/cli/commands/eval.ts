@@ -38,9 +38,9 @@ export function addEval(program: Command): void {
       '[overrides...]',
       'settings that a weights file lacks: imageSize=32 model.arch=resnet20',
     )
-    .option('--split <split>', 'train, val or test (default: test, if there is one)')
+    .option('--split <split>', 'train, val or test (default: test, otherwise val, otherwise train)')
     .option('--batch-size <count>', 'images per batch')
-    .option('--crops <crops>', 'test-time augmentation: center, flip, ten or multi-scale')
+    .option('--crops <crops>', 'test-time augmentation: center (default), flip, ten or multi-scale')
     .option('--scales <pixels>', 'short sides for multi-scale (default: 224,256,384,480,640)')
     .option('--samples <file>', 'write a grid of sample predictions (.png or .svg)')
     .option('--top-losses <file>', 'write a grid of the images with the highest losses')

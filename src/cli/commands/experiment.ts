@@ -94,9 +94,9 @@ function addEnsemble(command: Command): void {
     .description('average the probabilities of several networks (table 5 of the paper)')
     .argument('<models...>', 'run folders or checkpoints')
     .option('--data <data>', 'image folder or named data set (default: as for the first model)')
-    .option('--split <split>', 'train, val or test (default: test, if there is one)')
+    .option('--split <split>', 'train, val or test (default: test, otherwise val, otherwise train)')
     .option('--batch-size <count>', 'images per batch')
-    .option('--crops <crops>', 'test-time augmentation: center, flip, ten or multi-scale')
+    .option('--crops <crops>', 'test-time augmentation: center (default), flip, ten or multi-scale')
     .option('--json', 'print all metrics as JSON')
     .action(async (paths: string[], flags: EnsembleFlags) => {
       const models = uniquePaths(paths)
@@ -118,10 +118,10 @@ function formatEnsemble({ ensemble, members }: EnsembleResult, models: readonly 
     formatLoss(loss),
   ]
   const rows = members.map(({ evaluation }, index) => row(models[index] ?? '', evaluation))
-  const heading = ['model', 'top-1 error', 'top-5 error', 'loss']
+  const header = ['model', 'top-1 error', 'top-5 error', 'loss']
   const ensembleRow = row(`ensemble of ${members.length}`, ensemble)
   const layout = { priorities: [9, 8, 6, 7], width: outputWidth(process.stdout) }
-  return `${formatTable(heading, [...rows, ensembleRow], layout)}\n\n${formatCount(ensemble.count)} images`
+  return `${formatTable(header, [...rows, ensembleRow], layout)}\n\n${formatCount(ensemble.count)} images`
 }
 
 /** Joins the positional arguments: the data set, if there is one, and the overrides. */
@@ -141,7 +141,7 @@ function addTrainingOptions(command: Command): Command {
     .option('--out <folder>', 'output folder of the experiment')
     .option('--overwrite', 'replace earlier runs in the output folder')
     .option('--json', 'print events as JSON, one per line, then the result')
-    .option('--quiet', 'print warnings and errors only')
+    .option('--quiet', 'print only warnings, errors and the result')
 }
 
 /** Runs an experiment that trains, with progress on stderr and the results on stdout. */

@@ -36,10 +36,15 @@ export function addPredict(program: Command): void {
   const command = program
     .command('predict')
     .description('classify images')
+    // Commander allows one variadic argument, so `<images...>` also receives the overrides.
+    .usage('[options] <model> <images...> [overrides...]')
     .argument('<model>', 'run folder, checkpoint or weights (.pth, .safetensors)')
-    .argument('<images...>', 'JPEG or PNG files, folders, or - for stdin')
+    .argument(
+      '<images...>',
+      'JPEG or PNG files, folders, or - for stdin; overrides set what a weights file lacks: imageSize=32',
+    )
     .option('--top <count>', 'number of classes per image, most probable first (default: 1)')
-    .option('--crops <crops>', 'test-time augmentation: center, flip, ten or multi-scale')
+    .option('--crops <crops>', 'test-time augmentation: center (default), flip, ten or multi-scale')
     .option('--scales <pixels>', 'short sides for multi-scale (default: 224,256,384,480,640)')
     .option('--html <file>', 'also write an HTML page with thumbnails')
     .option('--json', 'print predictions as JSON, one per line')

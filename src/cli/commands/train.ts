@@ -57,7 +57,7 @@ export function addTrain(program: Command): void {
     .option('--open', 'open the dashboard of the run in the browser')
     .option('--no-report', 'do not write report.html after training')
     .option('--json', 'print events as JSON, one per line')
-    .option('--quiet', 'print warnings and errors only')
+    .option('--quiet', 'print only warnings, errors and the result')
     .action(async (data: string | undefined, overrides: string[], flags: Flags) => {
       const words = data === undefined ? overrides : [data, ...overrides]
       if (flags.offline) setOffline()

@@ -10,14 +10,14 @@ interface TableLayout {
   width?: number
 }
 
-/** Formats rows below a heading as aligned columns. */
+/** Formats rows below a header row as aligned columns. */
 export function formatTable(
-  heading: readonly string[],
+  header: readonly string[],
   rows: readonly (readonly string[])[],
   { left = [0], priorities = [], width: maxWidth = Number.POSITIVE_INFINITY }: TableLayout = {},
 ): string {
-  const lines = [heading, ...rows]
-  const columns = heading.map((_, index) => ({
+  const lines = [header, ...rows]
+  const columns = header.map((_, index) => ({
     index,
     pad: left.includes(index) ? padEnd : padStart,
     width: Math.max(...lines.map((line) => displayWidth(line[index] ?? ''))),

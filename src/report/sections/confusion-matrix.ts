@@ -29,7 +29,12 @@ export async function confusionMatrixFigure(evaluation: Evaluation): Promise<Fig
   if (shown.length < 2) return undefined
   const labels = shown.map((index) => classes[index]?.label ?? String(index))
   const counts = shown.map((row) => shown.map((column) => confusion[row]?.[column] ?? 0))
-  const svg = await matrixChart({ rows: 'true class', columns: 'predicted class', labels, counts })
+  const svg = await matrixChart({
+    rowTitle: 'true class',
+    columnTitle: 'predicted class',
+    labels,
+    counts,
+  })
   const isPartial = shown.length < classes.length
   const size = isPartial ? `${shown.length} of ${classes.length}` : shown.length
   return {

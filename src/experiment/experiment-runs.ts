@@ -14,7 +14,7 @@ import type {
 import { readJson, readJsonLines, replaceFile } from '../run-folder/json-files.js'
 
 /** A run of an experiment before it is trained. */
-export interface MemberPlan {
+export interface PlannedRun {
   /** Name of the run folder, unique in the experiment. */
   name: string
   /** Configuration without `out`. */
@@ -22,7 +22,7 @@ export interface MemberPlan {
 }
 
 /** A finished run of an experiment. */
-export interface Member {
+export interface ExperimentRun {
   name: string
   /** Absolute path of the run folder. */
   dir: string
@@ -76,12 +76,12 @@ const CHANGEABLE_KEYS = ['threads', 'workers', 'checkpoint', 'log', 'out', 'over
  * @throws {ResidualError} `E_MISMATCH` if a run exists with another configuration or data set;
  *   `AbortError`; and the errors of `train()`
  */
-export async function trainMembers(
+export async function trainRuns(
   experiment: string,
   out: string,
-  plans: readonly MemberPlan[],
+  plans: readonly PlannedRun[],
   { overwrite, ...options }: ExperimentOptions & { overwrite: boolean },
-): Promise<Member[]> {
+): Promise<ExperimentRun[]> {
   const record = readRecord(out, experiment, overwrite)
   const configs = plans.map(({ name, config }) => comparableConfig(name, config))
   if (!overwrite) {
@@ -89,36 +89,36 @@ export async function trainMembers(
       checkSameConfig(out, name, record.members[name], configs[index])
     }
   }
-  const members: Member[] = []
+  const runs: ExperimentRun[] = []
   for (const [index, plan] of plans.entries()) {
     record.members[plan.name] = configs[index] as Record<string, unknown>
     replaceFile(join(out, RECORD_FILE), `${JSON.stringify(record, null, 2)}\n`)
     const position = { index, count: plans.length, overwrite }
-    const member = await trainMember(out, plan, { ...position, ...options })
-    checkSameData(members[0], member)
-    members.push(member)
+    const run = await trainRun(out, plan, { ...position, ...options })
+    checkSameData(runs[0], run)
+    runs.push(run)
   }
-  return members
+  return runs
 }
 
-interface MemberOptions extends ExperimentOptions {
+interface RunOptions extends ExperimentOptions {
   index: number
   count: number
   overwrite: boolean
 }
 
-async function trainMember(
+async function trainRun(
   out: string,
-  { name, config }: MemberPlan,
-  options: MemberOptions,
-): Promise<Member> {
+  { name, config }: PlannedRun,
+  options: RunOptions,
+): Promise<ExperimentRun> {
   const dir = resolve(out, 'runs', name)
   const { index, count, overwrite, signal, onDownload, onEvent = () => {} } = options
   const emitState = (state: MemberEvent['state']) =>
     onEvent({ type: 'member', member: name, index: index + 1, count, state })
   if (signal?.aborted) throw interruptedError(name, undefined, signal)
 
-  const finished = overwrite ? undefined : readMember(name, dir)
+  const finished = overwrite ? undefined : readRun(name, dir)
   if (finished !== undefined) {
     emitState('reused')
     return finished
@@ -143,8 +143,8 @@ async function trainMember(
     const named = { code, message: `${name}: ${message}`, at, ...(hint && { hint }) }
     throw new ResidualError(named, { cause: error })
   }
-  const member = readMember(name, dir)
-  if (member !== undefined) return member
+  const trained = readRun(name, dir)
+  if (trained !== undefined) return trained
   // The run was stopped without an error, for example by the dashboard or at exit of the process.
   throw interruptedError(name, run.checkpoint, signal)
 }
@@ -159,7 +159,7 @@ function interruptedError(
 }
 
 /** Reads a run from its folder; undefined if it is not finished. */
-function readMember(name: string, dir: string): Member | undefined {
+function readRun(name: string, dir: string): ExperimentRun | undefined {
   const result = readJson<TrainResult>(join(dir, 'result.json'))
   if (result === undefined || result.stopReason === 'stopped') return undefined
   const events = readJsonLines<RunEvent>(join(dir, 'metrics.jsonl'))
@@ -226,12 +226,12 @@ function canonicalJson(value: unknown): string {
   )
 }
 
-function checkSameData(first: Member | undefined, member: Member): void {
+function checkSameData(first: ExperimentRun | undefined, run: ExperimentRun): void {
   if (first === undefined) return
-  if (first.start.data.fingerprint === member.start.data.fingerprint) return
+  if (first.start.data.fingerprint === run.start.data.fingerprint) return
   throw new ResidualError({
     code: 'E_MISMATCH',
-    message: `${first.start.data.source} has changed between ${first.name} and ${member.name}`,
+    message: `${first.start.data.source} has changed between ${first.name} and ${run.name}`,
     at: { key: 'data' },
     hint: 'Set `overwrite` to train all runs again on the current data.',
   })
