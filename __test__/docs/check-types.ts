@@ -70,7 +70,7 @@ export async function checkTypes(blocks: readonly Block[], name: string): Promis
       mkdirSync(project, { recursive: true })
       const files = new Map<string, Block>()
       for (const block of blocks.filter((block) => language.test(block.language))) {
-        const file = `${block.page.replace(/\W/g, '-')}-${block.line}`
+        const file = `${block.path.replace(/\W/g, '-')}-${block.line}`
         files.set(`${file}.${extension}`, block)
         writeFileSync(join(project, `${file}.${extension}`), block.text)
         modules.set(block, join(project, extension === 'ts' ? 'out' : '.', `${file}.js`))
@@ -85,7 +85,7 @@ export async function checkTypes(blocks: readonly Block[], name: string): Promis
       for (const [, file = '', line, message] of errors) {
         const block = files.get(basename(file))
         if (block === undefined) failures.push(`${file}: ${message}`)
-        else failures.push(`${block.page}:${block.line + Number(line) - 1}: ${message}`)
+        else failures.push(`${block.path}:${block.line + Number(line) - 1}: ${message}`)
       }
       if (status !== 0 && errors.length === 0) failures.push(output)
     }),

@@ -6,8 +6,8 @@ import { ROOT } from '../child.js'
 
 /** A code block of a page, with the annotations in the comment directly above the block. */
 export interface Block {
-  /** Path in the repository: `docs/cli.md`. */
-  page: string
+  /** Path of the page in the repository: `docs/cli.md`. */
+  path: string
   /** First line of its code, from 1. */
   line: number
   /** Language of the fence; empty for an indented block and a fence without a language. */
@@ -15,8 +15,14 @@ export interface Block {
   text: string
   /** Reason in `<!-- not run: reason -->`. */
   notRun: string | undefined
-  /** File name in `<!-- file: train.mjs -->`, with which readers save the block. */
+  /** File name in `<!-- file: train.mjs -->`, under which readers save the code. */
   file: string | undefined
+}
+
+/** Token of markdown-it, with the fields that are read here. */
+interface Token {
+  type: string
+  content: string
 }
 
 /** A link of a page. */
@@ -39,7 +45,7 @@ export interface Page {
   links: Link[]
   /** Commands in sentences, such as `residual doctor`. */
   commands: Command[]
-  /** Anchors of headings: link targets after `#`. */
+  /** Link targets after `#`: the slugs of headings, and the ids of `<a id="...">`. */
   anchors: Set<string>
 }
 
@@ -71,7 +77,7 @@ export function readPage(path: string): Page {
         }
       }
       page.blocks.push({
-        page: path,
+        path,
         line: type === 'fence' ? line + 1 : line,
         language: info.trim().split(/\s/)[0] ?? '',
         text: content,
@@ -86,17 +92,19 @@ export function readPage(path: string): Page {
         if (isCommand) page.commands.push({ line, text: inner.content })
       }
       if (tokens[index - 1]?.type === 'heading_open') {
-        const words = (token.children ?? []).filter(({ type }) => /^(text|code_inline)$/.test(type))
-        page.anchors.add(slugger.slug(words.map((word) => word.content).join('')))
+        const isText = ({ type }: Token) => /^(text|code_inline)$/.test(type)
+        const textTokens = (token.children ?? []).filter(isText)
+        page.anchors.add(slugger.slug(textTokens.map(({ content }) => content).join('')))
       }
     }
-    const html = type === 'html_block' ? content : htmlOf(token.children ?? [])
+    const html = type === 'html_block' ? content : inlineHtml(token.children ?? [])
     for (const [, id = ''] of html.matchAll(/<a id="([^"]+)"/g)) page.anchors.add(id)
   }
   return page
 }
 
-function htmlOf(children: readonly { type: string; content: string }[]): string {
+/** Concatenates the HTML tags in the children of an inline token. */
+function inlineHtml(children: readonly Token[]): string {
   return children
     .filter(({ type }) => type === 'html_inline')
     .map(({ content }) => content)

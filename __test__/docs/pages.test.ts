@@ -142,13 +142,13 @@ async function check(blocks: readonly Block[]): Promise<string[]> {
   const failures: string[] = []
   for (const block of blocks) {
     const errors = [...skipReasonErrors(block.notRun), ...(await blockErrors(block))]
-    failures.push(...errors.map((message) => `${block.page}:${block.line}: ${message}`))
+    failures.push(...errors.map((message) => `${block.path}:${block.line}: ${message}`))
   }
   return failures
 }
 
 async function blockErrors(block: Block): Promise<string[]> {
-  const { language, text, notRun, page } = block
+  const { language, text, notRun, path } = block
   switch (language) {
     case '':
     case 'text':
@@ -159,7 +159,7 @@ async function blockErrors(block: Block): Promise<string[]> {
     case 'js':
       return [] // checked together by checkTypes
     case 'typescript': // a signature
-      return page.startsWith('docs/api/') ? [] : ['use the language `ts`']
+      return path.startsWith('docs/api/') ? [] : ['use the language `ts`']
     case 'json':
     case 'yaml':
       return await dataErrors(block)

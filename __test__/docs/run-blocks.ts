@@ -25,7 +25,7 @@ export async function runBlocks(
         writeFileSync(join(project.folder, file), block.text)
         const later = blocks.slice(index + 1).filter(({ notRun }) => notRun === undefined)
         if (later.some(({ text }) => text.includes(file))) continue
-        failures.push(`${block.page}:${block.line}: no block below uses ${file}`)
+        failures.push(`${block.path}:${block.line}: no block below uses ${file}`)
         continue
       }
       if (block.notRun !== undefined) continue
@@ -47,7 +47,7 @@ async function runBlock(
   const { language, text } = block
   if (isProgram(block)) {
     const module = modules.get(block)
-    if (module === undefined) throw new Error(`${block.page}:${block.line} was not compiled`)
+    if (module === undefined) throw new Error(`${block.path}:${block.line} was not compiled`)
     const name = basename(module)
     copyFileSync(module, join(folder, name))
     const { status, output } = await run('node', ['--enable-source-maps', name], folder, env)
@@ -76,11 +76,11 @@ const TRACED = "PS4='+ line $LINENO: '; set -x; . ./block.sh"
 const TRACE = /^\++ line (\d+): /gm
 
 function failureMessage(
-  { page, line }: Block,
+  { path, line }: Block,
   lineInBlock: string | undefined,
   status: number | null,
   output: string,
 ): string {
   const position = line + Number(lineInBlock ?? 1) - 1
-  return `${page}:${position}: exit status ${status}\n${output.trim()}`
+  return `${path}:${position}: exit status ${status}\n${output.trim()}`
 }

@@ -13,10 +13,18 @@ function sectionTitles(page: string): string[] {
   return [...page.matchAll(/<h2[^>]*>([^<]*)</g)].map(([, title]) => title as string)
 }
 
+const CONFUSION_MATRIX = 'Confusion matrix'
+const AUGMENTED_IMAGES = 'Augmented training images'
+
+/** Sections that need an evaluation. */
+const EVALUATION_SECTIONS = [
+  ...[CONFUSION_MATRIX, 'Per-class accuracy', 'Sample predictions', 'Highest losses'],
+  'Calibration',
+]
+
 const SECTIONS = [
-  ...['Summary', 'Training curves', 'Confusion matrix', 'Per-class accuracy', 'Sample predictions'],
-  ...['Highest losses', 'Calibration', 'Images per class'],
-  ...['Augmented training images', 'Configuration', 'Environment', 'Reproduce this run'],
+  ...['Summary', 'Training curves', ...EVALUATION_SECTIONS, 'Images per class'],
+  ...[AUGMENTED_IMAGES, 'Configuration', 'Environment', 'Reproduce this run'],
 ]
 
 test('the report of a run has all sections, is self-contained, and writes its figures', async (t) => {
@@ -29,7 +37,7 @@ test('the report of a run has all sections, is self-contained, and writes its fi
   t.regex(page, /Test accuracy is <strong>\d+\.\d\u00a0%<\/strong> \(\d+ of\s+\d+ images\)/)
   t.regex(page, /residual train --config [^<]*config\.json --out/)
 
-  // The page fetches nothing and runs no script, even if a file was tampered with.
+  // The page loads no external resource and contains no script. Its policy also blocks both.
   t.regex(page, /Content-Security-Policy" content="default-src 'none'; img-src data:/)
   t.notRegex(page, /<script|<link|<iframe|@import|url\((?!#)/i)
   for (const [, url] of page.matchAll(/(?:src|href)="([^"]*)"/g)) {
@@ -74,7 +82,7 @@ test('names of classes and files are escaped', async (t) => {
 test('uses the evaluation stored in the run, also for images in memory', async (t) => {
   const { data: _, ...config } = tinyConfig(t, { epochs: 1 })
   const arrays = { train: arraySplit(60), test: arraySplit(21) }
-  const { dir, test } = await train(config, { arrays })
+  const { dir, test: testMetrics } = await train(config, { arrays })
   let hasEvaluated = false
   const { file, skipped } = await report(dir, {
     onEvaluate() {
@@ -84,11 +92,11 @@ test('uses the evaluation stored in the run, also for images in memory', async (
   t.false(hasEvaluated)
   t.deepEqual(
     skipped.map(({ section }) => section),
-    ['Augmented training images'],
+    [AUGMENTED_IMAGES],
   )
   const page = readFileSync(file, 'utf8')
   t.regex(page, /Predictions on 21 test images/)
-  t.true(page.includes(`${((test?.accuracy ?? 0) * 100).toFixed(1)}`))
+  t.true(page.includes(`${((testMetrics?.accuracy ?? 0) * 100).toFixed(1)}`))
   const images = [...page.matchAll(/<img /g)].length
   t.true(images > 21, `${images}`)
 })
@@ -109,7 +117,7 @@ test('ignores a stored evaluation of another epoch or with invalid values', asyn
     writeFileSync(file, JSON.stringify(stored))
     const { skipped, file: page } = await report(dir, { evaluate: false })
     t.notRegex(readFileSync(page, 'utf8'), /<b>/)
-    return skipped.some(({ section }) => section === SECTIONS[2])
+    return skipped.some(({ section }) => section === CONFUSION_MATRIX)
   }
   t.false(await isIgnored(valid))
   t.true(await isIgnored({ ...valid, epoch: 3 }))
@@ -138,13 +146,13 @@ test('skips sections that cannot be rendered, with the reason', async (t) => {
   const stored = await report(dir)
   t.deepEqual(
     stored.skipped.map(({ section }) => section),
-    ['Augmented training images'],
+    [AUGMENTED_IMAGES],
   )
   rmSync(join(dir, 'evaluation.json'))
   const { file, skipped } = await report(dir)
   t.deepEqual(
     skipped.map(({ section }) => section),
-    [...SECTIONS.slice(2, 7), 'Augmented training images'],
+    [...EVALUATION_SECTIONS, AUGMENTED_IMAGES],
   )
   t.true(skipped.every(({ reason }) => reason.includes(data)))
   const page = readFileSync(file, 'utf8')
@@ -154,8 +162,8 @@ test('skips sections that cannot be rendered, with the reason', async (t) => {
 
   const moved = imageFolder(tempFolder(t), ['ant', 'bee'])
   const again = await report(dir, { data: moved })
-  t.is(again.skipped[0]?.section, SECTIONS[2]) // the validation split does not match
-  t.false(again.skipped.some(({ section }) => section === 'Augmented training images'))
+  t.is(again.skipped[0]?.section, CONFUSION_MATRIX) // the validation split does not match
+  t.false(again.skipped.some(({ section }) => section === AUGMENTED_IMAGES))
 })
 
 test('reports on a run that is unfinished or not started', async (t) => {

@@ -1,4 +1,5 @@
-//! Initial weights. They depend on the seed only, not on libtorch or the number of threads.
+//! Initial weights. They depend on the seed and on the index of the tensor in the network, not on
+//! libtorch or the number of threads.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -21,11 +22,11 @@ pub enum Init {
     },
 }
 
-/// Returns the initial values of the tensor at `index` of a network, in row-major order. Each
-/// tensor has its own random stream, so that a head of another size does not change the values of
-/// the other layers.
+/// Returns the initial values of `tensor`, the tensor at `index` of a network, in row-major order.
+/// Each index has its own random stream, so that the size of one tensor, such as the head, does
+/// not change the values of the others.
 pub fn initial_values(tensor: &TensorSpec, seed: u64, index: u64) -> Vec<f32> {
-    let count = tensor.elements() as usize;
+    let count = tensor.numel() as usize;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(index);
     match tensor.init {
@@ -37,6 +38,7 @@ pub fn initial_values(tensor: &TensorSpec, seed: u64, index: u64) -> Vec<f32> {
         }
         Init::Uniform { bound } => match Uniform::new(-bound, bound) {
             Ok(uniform) => (0..count).map(|_| uniform.sample(&mut rng) as f32).collect(),
+            // The range is empty if `bound` is 0.
             Err(_) => vec![0.0; count],
         },
     }

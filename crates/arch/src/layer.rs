@@ -157,7 +157,7 @@ pub struct TensorSpec {
 
 impl TensorSpec {
     /// Returns the number of elements.
-    pub fn elements(&self) -> u64 {
+    pub fn numel(&self) -> u64 {
         self.shape.iter().product()
     }
 

@@ -150,7 +150,7 @@ impl Network {
     pub fn parameters(&self) -> u64 {
         let tensors = self.tensors();
         let parameters = tensors.iter().filter(|tensor| tensor.kind == TensorKind::Parameter);
-        parameters.map(TensorSpec::elements).sum()
+        parameters.map(TensorSpec::numel).sum()
     }
 
     /// Returns the multiply-accumulate operations of the convolutions and linear layers in the

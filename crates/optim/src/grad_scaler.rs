@@ -145,7 +145,7 @@ impl GradScaler {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Optimizer, SkipFlags};
+    use crate::{Optimizer, SkipTensors};
     use residual_spec::{Adam, Sgd};
     use serde_json::Value;
 
@@ -184,7 +184,7 @@ mod tests {
             let found_inf = scaler.unscale(&gradients).unwrap();
             let skipped = scaler.skipped_steps().copy();
             scaler.update(&found_inf).unwrap();
-            let skip = SkipFlags { found_inf: &found_inf, skipped_steps: Some(&skipped) };
+            let skip = SkipTensors { found_inf: &found_inf, skipped_steps: Some(&skipped) };
             optimizer.step(&gradients, 0.05, Some(skip)).unwrap();
             assert_eq!(to_vec(scaler.scale()), [step["scale"].as_f64().unwrap()], "step {index}");
             for (found, expected) in to_vec(&p).iter().zip(numbers(&step["weights"])) {

@@ -20,6 +20,6 @@ pub use clip::{clip_gradients, clip_gradients_on_device, global_norm, global_nor
 pub use ema::Ema;
 pub use grad_scaler::{GradScaler, MIN_SCALE};
 pub use metric::lower_is_better;
-pub use optimizer::{Optimizer, SkipFlags};
+pub use optimizer::{Optimizer, SkipTensors};
 pub use schedules::{LrSchedule, Progress, ScheduleState};
 pub use update_rule::{ParamGroup, Update, UpdateRule, update_rule};

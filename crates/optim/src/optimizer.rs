@@ -1,4 +1,4 @@
-//! An optimizer: an update rule with its parameters and their state.
+//! The optimizer of a training run, the counterpart of `torch.optim.Optimizer`.
 
 use residual_spec::Result;
 use residual_torch::{OptimizerScalars, torch_error};
@@ -6,7 +6,8 @@ use tch::Tensor;
 
 use crate::update_rule::{ParamGroup, Update, UpdateRule, update_rule};
 
-/// An update rule for the parameters of a network. The learning rate is an argument of each step.
+/// An [`UpdateRule`] with its parameter groups and state, as in `torch.optim`, except that the
+/// learning rate is an argument of [`Optimizer::step`].
 pub struct Optimizer {
     rule: Box<dyn UpdateRule>,
     /// Parameters with weight decay, then parameters without weight decay.
@@ -15,14 +16,13 @@ pub struct Optimizer {
     steps: u64,
 }
 
-/// Values by which the device decides whether to skip an update, without synchronization with the
-/// host. Each value is a scalar fp32 tensor on the device of the parameters.
+/// Tensors from which the device decides whether to skip a step, without synchronization with the
+/// host. Each is a scalar fp32 tensor on the device of the parameters.
 #[derive(Clone, Copy)]
-pub struct SkipFlags<'a> {
-    /// 1 to skip the update, 0 to make it.
+pub struct SkipTensors<'a> {
+    /// 1 to skip the step, otherwise 0.
     pub found_inf: &'a Tensor,
-    /// Number of updates that were skipped before, which bias corrections do not count; `None`
-    /// for 0.
+    /// Number of steps skipped before, which bias corrections do not count; `None` for 0.
     pub skipped_steps: Option<&'a Tensor>,
 }
 
@@ -62,19 +62,21 @@ impl Optimizer {
         Tensor::f_run_backward(&[loss], &self.parameters, false, false).map_err(torch_error)
     }
 
-    /// Makes one update in place and counts it. The device may skip the update, see [`SkipFlags`].
-    pub fn step(&mut self, gradients: &[Tensor], lr: f64, skip: Option<SkipFlags>) -> Result<()> {
+    /// Updates the parameters in place and increments the step count. The device may skip the step,
+    /// see [`SkipTensors`].
+    pub fn step(&mut self, gradients: &[Tensor], lr: f64, skip: Option<SkipTensors>) -> Result<()> {
         self.apply(gradients, OptimizerScalars::Host { lr, step: self.steps + 1 }, skip)?;
         self.count_step();
         Ok(())
     }
 
-    /// Makes one update without counting it, for steps that are captured now and replayed later.
+    /// Updates the parameters as [`Optimizer::step`] does, without incrementing the step count. For
+    /// deferred steps and steps that are captured in a CUDA graph.
     pub fn apply(
         &self,
         gradients: &[Tensor],
         scalars: OptimizerScalars,
-        skip: Option<SkipFlags>,
+        skip: Option<SkipTensors>,
     ) -> Result<()> {
         let update = Update { scalars, is_first: self.steps == 0, skip };
         for group in self.groups.iter().filter(|group| !group.parameters.is_empty()) {
@@ -94,23 +96,23 @@ impl Optimizer {
         })
     }
 
-    /// Counts an update that a CUDA graph made, or that was skipped.
+    /// Increments the step count: after a CUDA graph replay, a deferred step, or a step skipped by
+    /// the loss scaler.
     pub fn count_step(&mut self) {
         self.steps += 1;
     }
 
-    /// Subtracts updates that were counted but not made.
-    pub fn uncount_steps(&mut self, steps: u64) {
+    /// Decrements the step count after deferred steps were discarded because training diverged.
+    pub fn discard_steps(&mut self, steps: u64) {
         self.steps -= steps;
     }
 
-    /// Returns the number of updates that were made or skipped, including those before a resume.
+    /// Returns the step count, which includes skipped steps and the steps before a resume.
     pub fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// Restores the state after `steps` updates. `load_tensor` returns a saved state tensor by
-    /// name.
+    /// Restores the state after `steps` steps. `load_tensor` returns a saved state tensor by name.
     pub fn load_state(
         &mut self,
         steps: u64,
@@ -147,7 +149,7 @@ mod tests {
     }
 
     /// Returns the means of a convolution weight and a batch norm weight, both initially 1, after
-    /// one update with zero gradients.
+    /// one step with zero gradients.
     fn means_after_decay(decay_norms: bool) -> [f64; 2] {
         let ones = |shape: &[i64]| Tensor::ones(shape, (Kind::Double, Device::Cpu));
         let (weight, norm) = (ones(&[2, 2]), ones(&[2]));

@@ -4,7 +4,7 @@ use residual_spec::Result;
 use residual_torch::OptimizerScalars;
 use tch::Tensor;
 
-use crate::SkipFlags;
+use crate::SkipTensors;
 use crate::adam::AdamRule;
 
 /// The update of one parameter group by an optimizer.
@@ -75,5 +75,5 @@ pub struct Update<'a> {
     /// Whether no update has been made before, so that the state is still zero.
     pub is_first: bool,
     /// Present if the device decides whether the update is made.
-    pub skip: Option<SkipFlags<'a>>,
+    pub skip: Option<SkipTensors<'a>>,
 }

@@ -10,7 +10,7 @@ pub struct Array<'p> {
     /// Whether elements of several bytes are stored in big-endian order.
     pub big_endian: bool,
     pub shape: Vec<usize>,
-    /// Whether the first dimension is contiguous.
+    /// Whether elements are in column-major (Fortran) order.
     pub fortran_order: bool,
     /// The elements; the length matches `dtype` and `shape`.
     pub bytes: &'p [u8],
@@ -28,7 +28,7 @@ impl<'p> Value<'p> {
                     is_fortran.as_bool().or(is_fortran.as_int().map(|flag| flag != 0))?;
                 (shape, dtype, is_fortran, bytes)
             }
-            // Protocol 5.
+            // Pickle protocol 5: _frombuffer(buffer, dtype, shape, order).
             "numpy.core.numeric._frombuffer" | "numpy._core.numeric._frombuffer" => {
                 let [bytes, dtype, shape, order] = arguments[..] else { return None };
                 (shape, dtype, order.as_str()? == "F", bytes)

@@ -79,12 +79,12 @@ impl Case {
             .into_iter()
             .map(|tensor| {
                 let k = self.numbers[&tensor.name];
-                let elements = tensor.elements();
-                let fan_in = (elements / tensor.shape[0]) as f64;
+                let numel = tensor.numel();
+                let fan_in = (numel / tensor.shape[0]) as f64;
                 let is_matrix = tensor.shape.len() > 1;
                 let is_centered_at_one = !is_matrix
                     && (tensor.name.ends_with(".weight") || tensor.name.ends_with("running_var"));
-                let bytes = (0..elements)
+                let bytes = (0..numel)
                     .flat_map(|i| {
                         let value = match () {
                             () if is_matrix => c(k, i) * (6.0 / fan_in).sqrt(),

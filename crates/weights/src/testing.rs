@@ -43,7 +43,7 @@ pub(crate) fn checkpoint_of(arch: &str, size: u32) -> Checkpoint {
     let network = residual_arch::build(&checkpoint.config.model, 3, size, 2).unwrap();
     checkpoint.tensors.clear();
     for spec in network.tensors() {
-        let bytes = vec![spec.name.len() as u8; 4 * spec.elements() as usize];
+        let bytes = vec![spec.name.len() as u8; 4 * spec.numel() as usize];
         let shape = spec.shape.iter().map(|&n| n as usize).collect();
         checkpoint.tensors.insert(spec.name, Tensor { dtype: DType::F32, shape, bytes });
     }

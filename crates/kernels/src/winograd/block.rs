@@ -9,8 +9,9 @@ use super::{ConvShape, INPUT_TILE, OUTPUT_TILE, POINTS};
 use crate::Scalar;
 use crate::vector::Vector;
 
-/// Tiles per block, a multiple of the tiles per step of a multiplication. Few enough that a block
-/// stays in the private cache of a core, and enough to amortize loading the filters.
+/// Tiles per block, a multiple of the tiles per call of the micro-kernel of a matrix product. Few
+/// enough that a block stays in the private cache of a core, and enough to amortize loading the
+/// filters.
 pub const TILES: usize = 42;
 
 /// Distance from the values of a point to the values of the next point.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::block::{Images, Scratch, block_len, blocks, point_stride, register_stride, transform};
 use super::filter::PANEL;
-use super::multiply::multiply;
+use super::gemm::gemm;
 use super::transform::{InputTransform, OutputTransform, Transform};
 use super::{ConvShape, INPUT_TILE, OUTPUT_TILE, POINTS};
 use crate::simd_level::dispatch;
@@ -194,10 +194,10 @@ unsafe fn multiply_block<V: Vector>(
                     let (a, b) = (input_block.add(point_offset), (b.add(column), width));
                     let c = products.add(point_offset + register * register_stride::<V>());
                     if width - column >= 2 * V::LANES {
-                        multiply::<V, 2>(a, b, c, tiles, inputs, next);
+                        gemm::<V, 2>(a, b, c, tiles, inputs, next);
                         column += 2 * V::LANES;
                     } else {
-                        multiply::<V, 1>(a, b, c, tiles, inputs, next);
+                        gemm::<V, 1>(a, b, c, tiles, inputs, next);
                         column += V::LANES;
                     }
                 }

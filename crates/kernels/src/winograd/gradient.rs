@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::block::{Images, Scratch, block_len, blocks, point_stride, register_stride, transform};
-use super::multiply::{accumulate, accumulated_rows};
+use super::gemm::{gemm_tn, gemm_tn_rows};
 use super::transform::{
     FilterGradientTransform, InputTransform, OutputGradientTransform, transform_2d,
 };
@@ -75,14 +75,14 @@ unsafe fn accumulate_kernel<V: Vector, T: Scalar>(
                     let b =
                         input_block.add(point_offset + channel / V::LANES * register_stride::<V>());
                     let registers = if inputs - channel >= 2 * V::LANES { 2 } else { 1 };
-                    for out in (0..outputs).step_by(accumulated_rows::<V>()) {
+                    for out in (0..outputs).step_by(gemm_tn_rows::<V>()) {
                         let register = out / V::LANES * register_stride::<V>();
                         let a = gradient_block.add(point_offset + register + out % V::LANES);
                         let c = sums.as_mut_ptr().add((point * outputs + out) * inputs + channel);
                         if registers == 2 {
-                            accumulate::<V, 2>(a, b, (c, inputs), block.len());
+                            gemm_tn::<V, 2>(a, b, (c, inputs), block.len());
                         } else {
-                            accumulate::<V, 1>(a, b, (c, inputs), block.len());
+                            gemm_tn::<V, 1>(a, b, (c, inputs), block.len());
                         }
                     }
                     channel += registers * V::LANES;

@@ -18,8 +18,8 @@
 mod block;
 mod convolve;
 mod filter;
+mod gemm;
 mod gradient;
-mod multiply;
 mod transform;
 
 pub use convolve::{Epilogue, OutputStats, Shortcut, convolve};

@@ -7,7 +7,7 @@
 use residual_data::Batch;
 use residual_model::num_correct;
 use residual_optim::{
-    GradScaler, MIN_SCALE, SkipFlags, clip_gradients_on_device, global_norm_on_device,
+    GradScaler, MIN_SCALE, SkipTensors, clip_gradients_on_device, global_norm_on_device,
 };
 use residual_spec::{Error, ErrorCode, Gradient, Result};
 use residual_torch::cuda::AsyncHostCopy;
@@ -256,7 +256,7 @@ impl DeferredMetrics {
         config: &Gradient,
         stats: &Tensor,
         scaler: Option<&GradScaler>,
-        apply: impl FnOnce(SkipFlags) -> Result<()>,
+        apply: impl FnOnce(SkipTensors) -> Result<()>,
     ) -> Result<Tensor> {
         let _no_grad = tch::no_grad_guard();
         let found_inf = scaler.map(|scaler| scaler.unscale(gradients)).transpose()?;
@@ -266,7 +266,7 @@ impl DeferredMetrics {
         let stats_and_norm = Tensor::f_cat(&[stats, &norm], 0).map_err(torch_error)?;
         let (Some(scaler), Some(found_inf)) = (scaler, found_inf) else {
             self.diverge_if(is_not_finite(&stats_and_norm))?;
-            apply(SkipFlags { found_inf: &self.has_diverged, skipped_steps: None })?;
+            apply(SkipTensors { found_inf: &self.has_diverged, skipped_steps: None })?;
             return Ok(stats_and_norm);
         };
         let found_inf = is_not_finite(&norm)
@@ -278,7 +278,7 @@ impl DeferredMetrics {
         let is_too_low = scaler.scale().f_lt(MIN_SCALE);
         self.diverge_if(is_too_low.and_then(|is_low| is_low.f_to_kind(Kind::Float)))?;
         let skip = self.has_diverged.f_maximum(&found_inf).map_err(torch_error)?;
-        apply(SkipFlags { found_inf: &skip, skipped_steps: Some(&skipped_steps) })?;
+        apply(SkipTensors { found_inf: &skip, skipped_steps: Some(&skipped_steps) })?;
         let scale = scaler.scale().f_to_kind(Kind::Double).and_then(|scale| scale.f_view([1]));
         Tensor::f_cat(&[stats_and_norm, scale.map_err(torch_error)?, snapshot], 0)
             .map_err(torch_error)

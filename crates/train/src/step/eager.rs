@@ -2,7 +2,7 @@
 
 use residual_data::Batch;
 use residual_model::num_correct;
-use residual_optim::{MIN_SCALE, SkipFlags, clip_gradients};
+use residual_optim::{MIN_SCALE, SkipTensors, clip_gradients};
 use residual_spec::Result;
 use residual_torch::torch_error;
 use tch::Tensor;
@@ -144,7 +144,7 @@ fn update(
                 state.optimizer.count_step();
                 return Ok(StepOutcome::Done(CompletedStep { metrics, loss_scale }));
             }
-            let skip = SkipFlags { found_inf: &found_inf, skipped_steps: Some(&skipped_steps) };
+            let skip = SkipTensors { found_inf: &found_inf, skipped_steps: Some(&skipped_steps) };
             state.optimizer.step(gradients, lr, Some(skip))?;
         }
     }

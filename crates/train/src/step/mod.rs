@@ -241,7 +241,7 @@ impl TrainStep {
                         self.context.batch_norm.set_slot(batch_norm_slot);
                         // The device skipped this update and all that were started after it.
                         let skipped = 1 + self.in_flight.len() as u64;
-                        self.context.state.optimizer.uncount_steps(skipped);
+                        self.context.state.optimizer.discard_steps(skipped);
                         StepOutcome::Diverged(divergence)
                     }
                 }

@@ -32,7 +32,7 @@ pub(crate) fn write(export: &Export, path: &Path) -> Result<()> {
 }
 
 fn model(export: &Export) -> Result<proto::Model> {
-    let elements: u64 = export.network.tensors().iter().map(|tensor| tensor.elements()).sum();
+    let elements: u64 = export.network.tensors().iter().map(|tensor| tensor.numel()).sum();
     check_size(4 * elements)?;
     let metadata_props = export
         .metadata()?

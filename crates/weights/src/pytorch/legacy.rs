@@ -11,8 +11,7 @@ use residual_pickle::{Limits, Pickle, read};
 use residual_spec::{Error, Result};
 
 use super::storage::{ByteRange, StorageRef, Storages};
-use super::{SavedFile, pickle_error, unsupported};
-use crate::safetensors_file::broken;
+use super::{SavedFile, malformed, pickle_error, unsupported};
 
 const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
 const PROTOCOL: i128 = 1001;
@@ -57,27 +56,27 @@ fn storage_ranges(
         }
     }
     let keys = keys.root().as_items();
-    let keys = keys.ok_or_else(|| broken(path, "has no list of storage keys"))?;
+    let keys = keys.ok_or_else(|| malformed(path, "has no list of storage keys"))?;
     let unreadable = |cause| Error::read(path, &cause);
     let mut ranges = HashMap::new();
     let mut position = file.stream_position().map_err(unreadable)?;
     for key in keys {
         let key = key.as_str().unwrap_or_default();
         let Some(&element_size) = element_sizes.get(key) else {
-            return Err(broken(path, "has a storage without a tensor"));
+            return Err(malformed(path, "has a storage without a tensor"));
         };
         let mut count = [0; 8];
-        file.read_exact(&mut count).map_err(|_| broken(path, "is truncated"))?;
+        file.read_exact(&mut count).map_err(|_| malformed(path, "is truncated"))?;
         let count = u64::from_le_bytes(count);
         let offset = position + 8;
         let end = count.checked_mul(element_size).and_then(|bytes| offset.checked_add(bytes));
         let Some(end) = end.filter(|&end| end <= size) else {
             let problem = format!("is truncated: a storage of {count} elements is missing");
-            return Err(broken(path, problem));
+            return Err(malformed(path, problem));
         };
         let range = ByteRange { offset, len: end - offset };
         if ranges.insert(key.to_string(), range).is_some() {
-            return Err(broken(path, "has a duplicate storage key"));
+            return Err(malformed(path, "has a duplicate storage key"));
         }
         position = end;
         file.seek(SeekFrom::Start(position)).map_err(unreadable)?;

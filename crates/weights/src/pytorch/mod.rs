@@ -31,19 +31,20 @@ pub(crate) fn is_pytorch_file(start: &[u8]) -> bool {
     start.starts_with(b"PK") || start.starts_with(&[0x80])
 }
 
-/// Reads the `state_dict` of a file, which may be a value in a dictionary (`{net, epoch}`).
+/// Reads the `state_dict` of a file. The state_dict may be nested in a checkpoint dictionary, such
+/// as `{'net': ..., 'epoch': ...}`.
 ///
 /// # Errors
-/// `E_CHECKPOINT` if the file is malformed, contains objects other than tensors, or contains no
-/// state_dict; `E_IO`.
+/// `E_CHECKPOINT` if the file is malformed, refers to a Python class or function that is not
+/// allowed, or contains no state_dict; `E_IO`.
 pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let unreadable = |cause| Error::read(path, &cause);
     let file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
     let mut file = BufReader::new(file);
     let mut start = Vec::new();
-    let read = file.by_ref().take(2).read_to_end(&mut start).and_then(|_| file.rewind());
-    read.map_err(unreadable)?;
+    let header = file.by_ref().take(2).read_to_end(&mut start).and_then(|_| file.rewind());
+    header.map_err(unreadable)?;
     let SavedFile { pickle, storages } = match &start[..] {
         b"PK" => zip::open(path, file, size)?,
         _ => legacy::open(path, file)?,
@@ -63,7 +64,7 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     Ok(tensors)
 }
 
-/// An open file: its pickle and its tensor data.
+/// Contents of a file: the pickle that describes its tensors, and the storages with their data.
 struct SavedFile {
     pickle: Pickle,
     storages: Storages,
@@ -77,13 +78,19 @@ fn unsupported(path: &Path, problem: impl std::fmt::Display) -> Error {
         .hint(SAVE_STATE_DICT)
 }
 
+/// Returns the `E_CHECKPOINT` error for a malformed file. The message is the path followed by
+/// `problem`.
+fn malformed(path: &Path, problem: impl std::fmt::Display) -> Error {
+    Error::new(ErrorCode::Checkpoint, format!("{} {problem}", path.display()))
+        .file(path)
+        .hint("Download or copy the file again.")
+}
+
 /// Converts an error of the pickle parser.
 fn pickle_error(path: &Path, cause: residual_pickle::Error) -> Error {
     match cause {
         residual_pickle::Error::Io(cause) => Error::read(path, &cause),
-        cause @ residual_pickle::Error::Malformed(_) => {
-            crate::safetensors_file::broken(path, cause)
-        }
+        cause @ residual_pickle::Error::Malformed(_) => malformed(path, cause),
         cause => unsupported(path, cause),
     }
 }

@@ -14,8 +14,7 @@ use residual_pickle::{Limits, read};
 use residual_spec::{Error, Result};
 
 use super::storage::{ByteRange, Storages};
-use super::{SavedFile, pickle_error, unsupported};
-use crate::safetensors_file::broken;
+use super::{SavedFile, malformed, pickle_error, unsupported};
 
 /// Maximum size of the central directory in bytes. A network of 1,000 layers has about 7,000
 /// entries of 100 bytes.
@@ -89,8 +88,8 @@ struct Entry {
 }
 
 impl Archive<'_> {
-    fn broken(&self, problem: &str) -> Error {
-        broken(self.path, problem)
+    fn malformed(&self, problem: &str) -> Error {
+        malformed(self.path, problem)
     }
 
     fn seek(&mut self, offset: u64) -> Result<()> {
@@ -101,7 +100,7 @@ impl Archive<'_> {
     /// Reads `length` bytes at `offset`, which must be within the file.
     fn read(&mut self, offset: u64, length: u64) -> Result<Vec<u8>> {
         if offset.checked_add(length).is_none_or(|end| end > self.size) {
-            return Err(self.broken("is truncated"));
+            return Err(self.malformed("is truncated"));
         }
         self.seek(offset)?;
         let mut bytes = Vec::new();
@@ -109,7 +108,7 @@ impl Archive<'_> {
         if read.map_err(|cause| Error::read(self.path, &cause))? as u64 == length {
             Ok(bytes)
         } else {
-            Err(self.broken("is truncated"))
+            Err(self.malformed("is truncated"))
         }
     }
 
@@ -124,7 +123,7 @@ impl Archive<'_> {
                 && at + 22 + usize::from(u16_at(&tail, at + 20)) == tail.len()
         });
         let Some(eocd) = records.next() else {
-            return Err(self.broken("is truncated: the end of the zip archive is missing"));
+            return Err(self.malformed("is truncated: the end of the zip archive is missing"));
         };
         let mut length = u64::from(u32_at(&tail, eocd + 12));
         let mut offset = u64::from(u32_at(&tail, eocd + 16));
@@ -135,16 +134,16 @@ impl Archive<'_> {
             let locator_offset = (tail_offset + eocd as u64).checked_sub(20);
             let locator = self.read(locator_offset.unwrap_or(self.size), 20)?;
             if !locator.starts_with(EOCD_64_LOCATOR) {
-                return Err(self.broken("is a zip archive with a malformed zip64 end record"));
+                return Err(self.malformed("is a zip archive with a malformed zip64 end record"));
             }
             let eocd_64 = self.read(u64_at(&locator, 8), 56)?;
             if !eocd_64.starts_with(EOCD_64) {
-                return Err(self.broken("is a zip archive with a malformed zip64 end record"));
+                return Err(self.malformed("is a zip archive with a malformed zip64 end record"));
             }
             (length, offset) = (u64_at(&eocd_64, 40), u64_at(&eocd_64, 48));
         }
         if length > MAX_DIRECTORY_LEN {
-            Err(self.broken("is a zip archive whose central directory is too large"))
+            Err(self.malformed("is a zip archive whose central directory is too large"))
         } else {
             Ok((offset, length))
         }
@@ -158,29 +157,29 @@ impl Archive<'_> {
         let mut rest = &directory[..];
         while !rest.is_empty() {
             if rest.len() < 46 || !rest.starts_with(DIRECTORY_ENTRY) {
-                return Err(self.broken("is a zip archive with a malformed central directory"));
+                return Err(self.malformed("is a zip archive with a malformed central directory"));
             }
             let [name_len, extra_len, comment_len] =
                 [28, 30, 32].map(|at| usize::from(u16_at(rest, at)));
             let end = 46 + name_len + extra_len + comment_len;
             if rest.len() < end {
-                return Err(self.broken("is a zip archive with a truncated central directory"));
+                return Err(self.malformed("is a zip archive with a truncated central directory"));
             }
             let (flags, method) = (u16_at(rest, 8), u16_at(rest, 10));
             let sizes = [20, 24, 42].map(|at| u64::from(u32_at(rest, at)));
             let extra_field = &rest[46 + name_len..46 + name_len + extra_len];
             let name = String::from_utf8_lossy(&rest[46..46 + name_len]).into_owned();
             let Some([uncompressed, compressed, header]) = resolve_zip64(sizes, extra_field) else {
-                return Err(self.broken("is a zip archive with a truncated central directory"));
+                return Err(self.malformed("is a zip archive with a truncated central directory"));
             };
             let is_stored = flags & 1 == 0 && method == 0;
             if is_stored && uncompressed != compressed {
                 return Err(
-                    self.broken("is a zip archive with a stored entry of contradictory size")
+                    self.malformed("is a zip archive with a stored entry of contradictory size")
                 );
             }
             if entries.insert(name, Entry { header, length: compressed, is_stored }).is_some() {
-                return Err(self.broken("is a zip archive with two entries of the same name"));
+                return Err(self.malformed("is a zip archive with two entries of the same name"));
             }
             rest = &rest[end..];
         }
@@ -203,18 +202,20 @@ impl Archive<'_> {
             || name_len != name.len() as u64
         {
             return Err(
-                self.broken("is a zip archive whose headers contradict its central directory")
+                self.malformed("is a zip archive whose headers contradict its central directory")
             );
         }
         if self.read(entry.header + 30, name_len)? != name.as_bytes() {
             return Err(
-                self.broken("is a zip archive whose headers contradict its central directory")
+                self.malformed("is a zip archive whose headers contradict its central directory")
             );
         }
         let offset = entry.header + 30 + name_len + extra_len;
         match offset.checked_add(entry.length) {
             Some(end) if end <= self.size => Ok(ByteRange { offset, len: entry.length }),
-            _ => Err(self.broken("is truncated, or a zip archive with an entry of invalid size")),
+            _ => {
+                Err(self.malformed("is truncated, or a zip archive with an entry of invalid size"))
+            }
         }
     }
 }
