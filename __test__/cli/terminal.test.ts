@@ -34,10 +34,10 @@ test('aligns columns of any script', (t) => {
 })
 
 test('drops columns of the lowest priority in a narrow terminal', (t) => {
-  const heading = ['class', 'accuracy', 'F1', 'images']
+  const header = ['class', 'accuracy', 'F1', 'images']
   const rows = [['ant', '87.5 %', '0.871', '24']]
   const lines = (width: number) =>
-    formatTable(heading, rows, { priorities: [9, 8, 1, 7], width }).split('\n')
+    formatTable(header, rows, { priorities: [9, 8, 1, 7], width }).split('\n')
   t.deepEqual(lines(30), ['class  accuracy     F1  images', 'ant      87.5 %  0.871      24'])
   t.deepEqual(lines(23), ['class  accuracy  images', 'ant      87.5 %      24'])
   t.deepEqual(lines(22), ['class  accuracy', 'ant      87.5 %'])

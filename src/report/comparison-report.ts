@@ -133,7 +133,7 @@ above ${runnerUp}.`
 }
 
 function resultsTable(ranked: readonly LabeledRun[]): Content {
-  const headings = [
+  const headers = [
     ...['accuracy', 'test accuracy', 'test loss', 'best epoch', 'epochs'],
     ...['parameters', 'training images', 'images/s', 'training time'],
   ]
@@ -154,8 +154,8 @@ function resultsTable(ranked: readonly LabeledRun[]): Content {
       formatDuration(result?.seconds ?? epochs.at(-1)?.seconds),
     ]
   })
-  const numericColumns = headings.map((heading) => ({ heading, numeric: true }))
-  return table('Results', [{ heading: 'run' }, { heading: 'network' }, ...numericColumns], rows)
+  const numericColumns = headers.map((header) => ({ header, numeric: true }))
+  return table('Results', [{ header: 'run' }, { header: 'network' }, ...numericColumns], rows)
 }
 
 type Metric = (epoch: EpochEvent) => number | undefined
@@ -226,10 +226,10 @@ function differencesTable(
       ...values.map((map) => html`<code>${isolate(map.get(key) ?? '–')}</code>`),
     ])
   if (rows.length === 0) return html`<p>No differences.</p>`
-  const headings = ['key', ...runs.map(({ label }) => label)]
+  const headers = ['key', ...runs.map(({ label }) => label)]
   return table(
     'Differences',
-    headings.map((heading) => ({ heading })),
+    headers.map((header) => ({ header })),
     rows,
   )
 }

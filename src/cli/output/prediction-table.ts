@@ -45,7 +45,7 @@ export class PredictionTable {
 
   /**
    * Formats one row for each predicted class; the first row contains the name of the image. The
-   * first call also returns the heading.
+   * first call also returns the header.
    */
   rows(image: string, { top }: Pick<Prediction, 'top'>): string[] {
     const rows = top.map(({ label, probability }, index) => {
@@ -61,10 +61,10 @@ export class PredictionTable {
     })
     if (this.#hasHeading) return rows
     this.#hasHeading = true
-    return [this.#heading(), ...rows]
+    return [this.#header(), ...rows]
   }
 
-  #heading(): string {
+  #header(): string {
     const names = [
       padEnd(HEADING.image, this.#imageWidth),
       padEnd(HEADING.label, this.#labelWidth),

@@ -14,7 +14,7 @@ const [MAX_BAR, MIN_BAR] = [24, 6]
 
 /** A column of the table of epochs. */
 interface Column extends Cell {
-  /** Width in columns that fits the heading and every value. */
+  /** Width in columns that fits the header and every value. */
   width: number
   value(event: EpochEvent): string
 }
@@ -94,7 +94,7 @@ export class Progress {
     this.#live(formatStep(step, this.#epochOf(step.epoch), terminalWidth(stderr)))
   }
 
-  /** Formats an epoch as a row of the table, below the heading if it is the first. */
+  /** Formats an epoch as a row of the table, below the header if it is the first. */
   #epochRow(event: EpochEvent): string {
     const epoch = this.#epochOf(event.epoch)
     const epochWidth = Math.max(displayWidth(epoch), 'epoch'.length)

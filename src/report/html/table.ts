@@ -3,7 +3,7 @@ import { type Content, Html, html } from './html.js'
 
 /** A column of a table. */
 export interface Column {
-  heading: string
+  header: string
   /** Aligns the column to the right. */
   numeric?: boolean | undefined
 }
@@ -16,7 +16,7 @@ export function table(
 ): Html {
   const cellClass = (index: number) => (columns[index]?.numeric ? 'number' : 'word')
   const head = columns.map(
-    ({ heading }, index) => html`<th scope="col" class="${cellClass(index)}">${heading}</th>`,
+    ({ header }, index) => html`<th scope="col" class="${cellClass(index)}">${header}</th>`,
   )
   const body = rows.map((row) => {
     const cells = row.map((cell, index) =>
@@ -32,8 +32,8 @@ export function table(
 }
 
 /** Creates the columns of a table: one of text, then columns of numbers. */
-export function numericColumns(first: string, headings: readonly string[]): Column[] {
-  return [{ heading: first }, ...headings.map((heading) => ({ heading, numeric: true }))]
+export function numericColumns(first: string, headers: readonly string[]): Column[] {
+  return [{ header: first }, ...headers.map((header) => ({ header, numeric: true }))]
 }
 
 /** Renders a percentage with a bar behind it. */

@@ -26,7 +26,7 @@ export async function calibrationFigure({ calibration }: Evaluation): Promise<Fi
       },
     ],
   })
-  const headings = ['confidence', 'accuracy', 'images']
+  const headers = ['confidence', 'accuracy', 'images']
   return {
     name: 'calibration',
     svg,
@@ -35,7 +35,7 @@ export async function calibrationFigure({ calibration }: Evaluation): Promise<Fi
 Expected calibration error: ${formatPercent(calibration.error)}.`,
     dataTable: table(
       'Calibration',
-      headings.map((heading) => ({ heading, numeric: true })),
+      headers.map((header) => ({ header, numeric: true })),
       bins.map((bin) => [
         formatPercent(bin.confidence),
         formatPercent(bin.accuracy),

@@ -15,7 +15,7 @@ export function configurationTables({ config }: RunFolder): Html {
     html`<code>${isolate(shorten(value))}</code>`,
     reasons[key] ?? '',
   ])
-  const columns = ['key', 'value', 'reason'].map((heading) => ({ heading }))
+  const columns = ['key', 'value', 'reason'].map((header) => ({ header }))
   const json = html`<pre tabindex="0"><code>${JSON.stringify(config, null, 2)}</code></pre>`
   return html`${table('Configuration', columns, rows)}
 ${collapsible('Show config.json', json)}`
@@ -65,7 +65,7 @@ export function environmentRows(environment: Partial<RunEnvironment>): [string, 
 
 /** Renders the environment of a run. */
 export function environmentTable(environment: Partial<RunEnvironment>): Html {
-  const columns = [{ heading: 'property' }, { heading: 'value' }]
+  const columns = [{ header: 'property' }, { header: 'value' }]
   const rows = environmentRows(environment).map(([label, value]): Content[] => [
     label,
     isolate(value),

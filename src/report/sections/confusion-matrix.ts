@@ -69,10 +69,10 @@ export function confusedPairsTable(evaluation: Evaluation): Html | undefined {
     ])
   if (rows.length === 0) return undefined
   const columns = [
-    { heading: 'true class' },
-    { heading: 'predicted class' },
-    { heading: 'images', numeric: true },
-    { heading: '% of true class', numeric: true },
+    { header: 'true class' },
+    { header: 'predicted class' },
+    { header: 'images', numeric: true },
+    { header: '% of true class', numeric: true },
   ]
   const renderRows = (part: typeof rows) => table('Most confused pairs of classes', columns, part)
   const first = renderRows(rows.slice(0, FIRST_PAIRS))

@@ -36,10 +36,10 @@ interface Row {
 
 function classRows(label: string, rows: readonly Row[]): Html {
   const hasTrainCounts = rows.some(({ trainCount }) => trainCount !== undefined)
-  const headings = ['accuracy', 'precision', 'F1', 'images']
+  const headers = ['accuracy', 'precision', 'F1', 'images']
   return table(
     label,
-    numericColumns('class', hasTrainCounts ? [...headings, 'training images'] : headings),
+    numericColumns('class', hasTrainCounts ? [...headers, 'training images'] : headers),
     rows.map(({ metrics, trainCount }) => [
       isolate(metrics.label),
       metrics.count === 0 ? '–' : percentBar(metrics.accuracy),

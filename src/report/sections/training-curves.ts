@@ -94,7 +94,7 @@ async function curveFigure(
 export function epochTable({ epochs, result }: RunFolder): Html {
   const best = result?.best?.epoch ?? epochs.findLast(({ best }) => best)?.epoch
   const shown = sampleEvenly(epochs, MAX_ROWS, (epoch) => epoch.epoch === best)
-  const headings = [
+  const headers = [
     ...['epoch', 'training loss', 'training accuracy', 'validation loss', 'validation accuracy'],
     ...['learning rate', 'images/s', 'time'],
   ]
@@ -114,7 +114,7 @@ export function epochTable({ epochs, result }: RunFolder): Html {
       : undefined
   return html`${note}${table(
     'Epochs',
-    headings.map((heading) => ({ heading, numeric: true })),
+    headers.map((header) => ({ header, numeric: true })),
     rows,
   )}`
 }
