@@ -103,12 +103,12 @@ unsafe fn gemm_micro_kernel<
     }
 }
 
-/// Computes `c += transpose(a) b` at one point: `c[i][j] += sum over t of a[t][i] b[t][j]`, over the
-/// first `tiles` tiles `t` of two blocks, for [`gemm_tn_rows`] output channels `i` and `REGISTERS * V::LANES` input
-/// channels `j`.
+/// Computes `c += transpose(a) b` at one point: `c[i][j] += sum over t of a[t][i] b[t][j]`, for the
+/// first `tiles` tiles `t` of two blocks, [`gemm_tn_rows`] output channels `i` and
+/// `REGISTERS * V::LANES` input channels `j`.
 ///
-/// `c` has `c_stride` values per row. If `c_stride` exceeds [`CACHED_CHANNELS`], prefetches the rows
-/// of `c` that the next call updates.
+/// `c` has `c_stride` values per row. If `c_stride` exceeds [`CACHED_CHANNELS`], prefetches the
+/// rows of `c` that the next call updates.
 ///
 /// # Safety
 /// The pointers must refer to blocks and a matrix of these sizes, and the CPU must have `V`'s
