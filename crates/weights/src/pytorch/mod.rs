@@ -57,6 +57,7 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
         if name.len() > MAX_NAME_LEN {
             return Err(unsupported(path, format!("has a tensor name of {} bytes", name.len())));
         }
+        // A state_dict may also contain values that are not tensors; these are skipped.
         if let Some(tensor) = rebuilder.tensor(name, value)? {
             tensors.insert(name.to_string(), tensor);
         }
