@@ -144,12 +144,12 @@ function comparisonText({ measured, result }) {
   ])
   const hasMemory = implementations.some(({ peakMegabytes }) => peakMegabytes !== undefined)
   const width = hasMemory ? 5 : 4
-  const heading = ['', `${unit}, median`, 'best', 'spread', 'peak MB']
+  const header = ['', `${unit}, median`, 'best', 'spread', 'peak MB']
   return [
     `## ${measured.title}`,
     ...(measured.about ? [measured.about] : []),
     table(
-      heading.slice(0, width),
+      header.slice(0, width),
       rows.map((row) => row.slice(0, width)),
     ),
     ...(result.note ? [result.note] : []),
@@ -266,11 +266,11 @@ function failures(record) {
 }
 
 /**
- * @param {readonly string[]} heading
+ * @param {readonly string[]} header
  * @param {readonly (readonly string[])[]} rows
  */
-function table(heading, rows) {
-  return toMarkdown({ heading, rows }).trimEnd()
+function table(header, rows) {
+  return toMarkdown({ header, rows }).trimEnd()
 }
 
 /**

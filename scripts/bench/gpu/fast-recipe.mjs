@@ -72,14 +72,14 @@ async function trainResidual(config, settings) {
  * @param {FastRecipeResult | undefined} result
  */
 export function recipeTable(result) {
-  const heading = ['recipe `fast`', 'test accuracy', 'seconds (PyTorch: without decoding)']
+  const header = ['recipe `fast`', 'test accuracy', 'seconds (PyTorch: without decoding)']
   if (result === undefined) {
-    return { heading, rows: [['residual and PyTorch', NOT_MEASURED, NOT_MEASURED]] }
+    return { header, rows: [['residual and PyTorch', NOT_MEASURED, NOT_MEASURED]] }
   }
   const { net, epochs, residual, pytorch } = result
   const percent = (/** @type {number} */ fraction) => `${(100 * fraction).toFixed(2)} %`
   return {
-    heading,
+    header,
     rows: [
       [
         `residual, ${net}, ${epochs} epochs`,

@@ -110,7 +110,7 @@ export async function compareStep({ tiny: tinySizes, ...full }, options) {
  * @param {readonly StepResult[]} results
  */
 export function stepTable(results) {
-  const heading = ['training step', 'images/s', '`cudaGraphs` / row', 'worst', 'best to best']
+  const header = ['training step', 'images/s', '`cudaGraphs` / row', 'worst', 'best to best']
   const rows = NETWORKS.flatMap(({ net }) => {
     const found = results.find(({ network }) => network.net === net)
     if (found?.result === undefined) {
@@ -129,5 +129,5 @@ export function stepTable(results) {
       ]
     })
   })
-  return { heading, rows }
+  return { header, rows }
 }
