@@ -16,13 +16,13 @@
 // Sets up the addon and a Python environment with PyTorch. See CONTRIBUTING.md.
 
 import { rmSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { CASES } from './bench/cases/all.mjs'
 import { toDocument } from './bench/document.mjs'
-import { renderFigure } from './bench/figure.mjs'
+import { FIGURE, writeDocument } from './bench/document-files.mjs'
 import { describeMachine, otherCpuLoad } from './bench/machine.mjs'
 import { ChoiceCache } from './bench/pytorch-configs.mjs'
 import { addCase, continueRecord, readRecord, writeRecord } from './bench/record.mjs'
@@ -39,8 +39,6 @@ import { ROOT, runScript, setup } from './setup.mjs'
 /** @typedef {import('./bench/record.mjs').CaseRecord} CaseRecord */
 
 const RUNS = join(ROOT, 'runs', 'bench')
-const DOCS = join(ROOT, 'docs')
-const FIGURE = 'performance.svg'
 
 const SLICE_SECONDS = 1.5
 const QUICK = { rounds: 2, sliceSeconds: 0.3 }
@@ -48,18 +46,6 @@ const QUICK = { rounds: 2, sliceSeconds: 0.3 }
 /** @param {string} line */
 function log(line) {
   process.stderr.write(`bench: ${line}\n`)
-}
-
-/**
- * Writes docs/performance.md with its figure and its record.
- *
- * @param {BenchRecord} record
- */
-async function writeDocument(record) {
-  await writeFile(join(DOCS, FIGURE), await renderFigure(record))
-  await writeFile(join(DOCS, 'performance.md'), toDocument(record, FIGURE))
-  await writeRecord(join(DOCS, 'performance.json'), record)
-  log('docs/performance.md')
 }
 
 /** Builds the program that loads batches without libtorch. Returns its path. */

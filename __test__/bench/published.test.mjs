@@ -12,13 +12,14 @@ const docs = (/** @type {string} */ name) =>
 const exists = existsSync(docs('performance.md')) || existsSync(docs('performance.json'))
 
 ;(exists ? test : test.skip)(
-  'docs/performance.md is generated from docs/performance.json',
+  'docs/performance.md is generated from docs/performance.json and docs/ablation.json',
   async (t) => {
     const page = await readFile(docs('performance.md'), 'utf8')
     const record = await readRecord(docs('performance.json'))
-    t.is(page, toDocument(record, 'performance.svg'))
+    const ablation = await readRecord(docs('ablation.json'))
+    t.is(page, toDocument(record, 'performance.svg', ablation))
     t.notRegex(
-      JSON.stringify(record),
+      JSON.stringify([record, ablation]),
       /"\/|\/home\/|\/root\/|\/tmp\//,
       'contains a path of the machine',
     )

@@ -18,8 +18,9 @@ const CONSTANT = 1.15
  *
  * @param {BenchRecord} record
  * @param {string} figure file name of the SVG beside the page
+ * @param {BenchRecord} [ablation] the record of ablation.mjs
  */
-export function toDocument(record, figure) {
+export function toDocument(record, figure, ablation) {
   const comparisons = resultsOf(record, 'comparison')
   const parts = [
     '# Performance',
@@ -36,6 +37,7 @@ export function toDocument(record, figure) {
     ...scalingText(record),
     repeatedText(record),
     ...failures(record),
+    ...(ablation === undefined ? [] : ablationText(ablation)),
     UNMEASURED,
   ]
   return `${parts.map((part) => part.trimEnd()).join('\n\n')}\n`
@@ -263,6 +265,36 @@ function failures(record) {
   const failed = record.cases.filter(({ error }) => error !== undefined)
   if (failed.length === 0) return []
   return ['## Failures', ...failed.map(({ title, error }) => `${title}: ${error}`)]
+}
+
+/** @param {BenchRecord} ablation */
+function ablationText(ablation) {
+  return [
+    '## Ablation of own components',
+    `    ${ablation.command}`,
+    machineText(ablation),
+    'Each row is the same build without one of the components that residual implements itself; the ' +
+      'component in parentheses takes its place. The ratio is the speed with all components divided ' +
+      'by the speed of the row, in interleaved rounds: more than 1 is what the component gains. A ' +
+      'ratio with a spread above 25 % is only an indication.',
+    ...resultsOf(ablation, 'comparison').flatMap(({ measured, result }) => [
+      `### ${measured.title}`,
+      table(
+        ['', 'images/s, median', 'ratio', 'worst', 'spread', 'peak MB'],
+        result.implementations.map(({ key, label, median, peakMegabytes }) => {
+          const pair = result.pairs.find(({ baseline }) => baseline === key)
+          return [
+            label,
+            number(median),
+            ...(pair
+              ? [ratio(pair.median), ratio(pair.worst), percent(pair.spread)]
+              : ['', '', '']),
+            peakMegabytes === undefined ? '' : number(peakMegabytes),
+          ]
+        }),
+      ),
+    ]),
+  ]
 }
 
 /**

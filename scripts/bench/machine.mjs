@@ -24,7 +24,7 @@ const FEATURES = ['avx2', 'avx512f', 'avx512_bf16', 'amx_bf16']
  */
 
 /**
- * @param {string} python
+ * @param {string} [python] interpreter with PyTorch, whose versions are recorded
  * @returns {Promise<Machine>}
  */
 export async function describeMachine(python) {
@@ -33,11 +33,6 @@ export async function describeMachine(python) {
   const versionOf = (/** @type {string} */ path) =>
     JSON.parse(readFileSync(path, 'utf8')).version ?? 'unknown'
   const require = createRequire(import.meta.url)
-  const output = await run(python, [
-    '-c',
-    'import torch, torchvision, platform as p; print(torch.__version__, torchvision.__version__, p.python_version())',
-  ])
-  const [torch = '?', torchvision = '?', pythonVersion = '?'] = output.stdout.trim().split(' ')
   const { stdout: commit } = await run('git', ['rev-parse', '--short', 'HEAD'], { cwd: ROOT })
   return {
     cpu: modelOf(info) ?? cpus()[0]?.model ?? 'unknown',
@@ -48,13 +43,21 @@ export async function describeMachine(python) {
     versions: {
       residual: versionOf(`${ROOT}/package.json`),
       node: process.versions.node,
-      python: pythonVersion,
-      torch,
-      torchvision,
+      ...(python === undefined ? {} : await pythonVersions(python)),
       'onnxruntime-node': versionOf(require.resolve('onnxruntime-node/package.json')),
     },
     commit: commit.trim(),
   }
+}
+
+/** @param {string} python */
+async function pythonVersions(python) {
+  const { stdout } = await run(python, [
+    '-c',
+    'import torch, torchvision, platform as p; print(p.python_version(), torch.__version__, torchvision.__version__)',
+  ])
+  const [version = '?', torch = '?', torchvision = '?'] = stdout.trim().split(' ')
+  return { python: version, torch, torchvision }
 }
 
 /**

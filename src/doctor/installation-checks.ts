@@ -4,11 +4,9 @@ import { ResidualError, type RunError } from '../errors/errors.js'
 import { coreAddon } from '../native/addon.js'
 import { libtorchLibrary, listLibraries } from '../native/libtorch.js'
 import { currentPlatform, glibcVersion, platformFolder } from '../native/platform.js'
+import { PREBUILT_PLATFORMS } from '../native/prebuilt-platforms.js'
 import type { TorchEnvironment } from './cpu-checks.js'
 import type { Check } from './diagnosis.js'
-
-/** The oldest glibc that libtorch's published libraries support (manylinux_2_28). */
-const MIN_GLIBC = [2, 28] as const
 
 /** Time limit for loading libtorch, in ms: reading it from a cold disk is slow. */
 const PROBE_TIMEOUT = 120_000
@@ -44,11 +42,12 @@ function checkPlatform(): Check {
 
 function checkGlibc(): Check | undefined {
   const version = glibcVersion()
-  if (version === undefined) return undefined
+  const oldest = PREBUILT_PLATFORMS[currentPlatform()]?.minGlibc
+  if (version === undefined || oldest === undefined) return undefined
   const [major = 0, minor = 0] = version.split('.').map(Number)
-  const isSupported = major > MIN_GLIBC[0] || (major === MIN_GLIBC[0] && minor >= MIN_GLIBC[1])
+  const isSupported = major > oldest[0] || (major === oldest[0] && minor >= oldest[1])
   if (isSupported) return { name: 'glibc', status: 'pass', detail: version }
-  const min = MIN_GLIBC.join('.')
+  const min = oldest.join('.')
   const hint = `Use a system with glibc ${min} or later: Debian 10, Ubuntu 20.04, RHEL 8, ...`
   return { name: 'glibc', status: 'fail', detail: `${version}, older than ${min}`, hint }
 }

@@ -8,6 +8,7 @@
 //! Kernels are single-threaded and process a range of rows, so that the caller divides work between
 //! threads.
 
+pub mod ablation;
 pub mod batch_norm;
 mod color;
 mod dct;

@@ -3,6 +3,7 @@
 
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
+use residual_kernels::ablation::{self, Part};
 use residual_kernels::batch_norm::{self as kernels, ReluMask};
 use residual_kernels::{Bf16, ChannelSums, Scalar, SimdLevel};
 use residual_spec::Result;
@@ -44,6 +45,7 @@ impl BatchNorm<'_> {
     /// parameters.
     pub fn supports(&self, input: &Tensor) -> bool {
         SimdLevel::best() > SimdLevel::Scalar
+            && ablation::is_enabled(Part::BatchNorm)
             && input.device() == Device::Cpu
             && matches!(input.kind(), Kind::BFloat16 | Kind::Float)
             && self.gamma.kind() == Kind::Float

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
+use residual_kernels::ablation::{self, Part};
 use residual_kernels::winograd::{
     self, CHANNEL_MULTIPLE, ConvShape, Epilogue, OutputStats, Pass, Shortcut,
 };
@@ -54,7 +55,8 @@ pub fn supports_conv2d_3x3(input: &Tensor, weight: &Tensor) -> bool {
     let kind = input.kind();
     let has_kernel =
         kind == Kind::Float || (kind == Kind::BFloat16 && !residual_kernels::has_amx_bf16());
-    if !has_kernel || SimdLevel::best() == SimdLevel::Scalar || input.device() != Device::Cpu {
+    let can_run = has_kernel && ablation::is_enabled(Part::Winograd);
+    if !can_run || SimdLevel::best() == SimdLevel::Scalar || input.device() != Device::Cpu {
         return false;
     }
     let (size, filters) = (input.size(), weight.size());

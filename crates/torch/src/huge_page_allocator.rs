@@ -7,6 +7,8 @@
 use std::ffi::c_void;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use residual_kernels::ablation::{self, Part};
+
 use crate::address_ranges::AddressRanges;
 
 /// Minimum size of a block in bytes. Smaller blocks come from malloc.
@@ -44,7 +46,7 @@ unsafe extern "C" {
 /// Makes libtorch allocate large CPU tensors in huge pages, which the process keeps until
 /// [`empty_cache`]. Has an effect only on Linux.
 pub fn use_huge_pages() {
-    if cfg!(target_os = "linux") {
+    if cfg!(target_os = "linux") && ablation::is_enabled(Part::HugePages) {
         // SAFETY: the table is static.
         unsafe { residual_set_cpu_allocator(&BLOCK_ALLOCATOR) }
     }

@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageBuffer};
+use residual_kernels::ablation::{self, Part};
 use residual_spec::{Error, ErrorCode, Result};
 
 use self::header::{Header, HeaderError, ImageKind};
@@ -62,12 +63,15 @@ impl<'a> EncodedImage<'a> {
             ImageKind::Jpeg => {
                 let [width, height] = header.encoded_size();
                 let mut request = request;
-                if header.orientation != Orientation::NoTransforms {
+                let is_upright = header.orientation == Orientation::NoTransforms;
+                if !is_upright || !ablation::is_enabled(Part::CropDecoding) {
                     // The region refers to the rotated image: decode the whole image, then rotate.
                     let encoded_size = ImageSize { width, height, max_scale: 8 };
                     request = DecodeRequest::whole_at_scale(request.scale, encoded_size);
                 }
-                if jpeg::decode(bytes, [width, height], request, image) {
+                if ablation::is_enabled(Part::JpegDecoder)
+                    && jpeg::decode(bytes, [width, height], request, image)
+                {
                     Ok(())
                 } else {
                     jpeg_fallback::decode(bytes, &bytes[header_end..], header, image)
