@@ -2913,7 +2913,7 @@ export declare interface RepeatResult {
     seeds: number[];
     /** Absolute paths of the run folders, in the order of the seeds. */
     runs: string[];
-    /** Mean accuracy of the last epoch on augmented training images. */
+    /** Training accuracy of the last epoch on augmented images, averaged over its batches. */
     trainAccuracy: MeanStd;
     /** Validation accuracy of the best epoch; null without a validation split. */
     valAccuracy: MeanStd | null;
