@@ -1,5 +1,6 @@
 import type { Logger } from 'vega'
 import type { LiteSpec } from 'vega-lite'
+import { ResidualError } from '../errors/errors.js'
 import { THEME } from './theme.js'
 
 /**
@@ -7,13 +8,29 @@ import { THEME } from './theme.js'
  * its data, since nothing is fetched. Vega is imported on first use.
  */
 export async function renderChart(spec: LiteSpec): Promise<string> {
-  const [{ compile }, { parse, View }] = await Promise.all([import('vega-lite'), import('vega')])
+  const [{ compile }, { parse, View }] = await importVega()
   const { spec: compiled } = compile({ ...spec, config: THEME }, { logger: STRICT_LOGGER })
   const view = new View(parse(compiled), { renderer: 'none', logger: STRICT_LOGGER })
   try {
     return await view.toSVG()
   } finally {
     view.finalize()
+  }
+}
+
+/** Imports Vega, which opens more than a hundred files at the same time. */
+async function importVega() {
+  try {
+    return await Promise.all([import('vega-lite'), import('vega')])
+  } catch (cause) {
+    throw new ResidualError(
+      {
+        code: 'E_IO',
+        message: `the chart library could not be loaded: ${(cause as Error).message}`,
+        hint: 'Raise the limit of open files, for example `ulimit -n 1024`, or reinstall the package.',
+      },
+      { cause },
+    )
   }
 }
 

@@ -53,6 +53,13 @@ export const cliError = {
       at: { file: path },
       hint: 'Choose an existing folder that you may write to.',
     }),
+  unwritableOutput: (cause: unknown) =>
+    withCause(cause, {
+      code: 'E_WRITE',
+      message: `the results could not be written to stdout: ${messageOf(cause)}`,
+      at: {},
+      hint: 'Redirect stdout to a file on a disk with free space.',
+    }),
   unsupportedShell: (name: string | undefined, shells: readonly string[]) =>
     usageError(
       name === undefined ? 'no shell was specified' : `shell '${name}' is not supported`,

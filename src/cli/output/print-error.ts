@@ -1,6 +1,8 @@
 import { CommanderError } from 'commander'
+import { fromSystemError } from '../../errors/system-error.js'
 import { type ErrorLocation, exitStatus, ResidualError } from '../../index.js'
 import { styled } from './colors.js'
+import { clearLiveLine } from './live-line.js'
 import { sanitize } from './terminal.js'
 
 const USAGE_STATUS = 2
@@ -10,9 +12,11 @@ const USAGE_STATUS = 2
  *
  * @returns the exit status
  */
-export function printError(error: unknown): number {
+export function printError(cause: unknown): number {
+  const error = fromSystemError(cause) ?? cause
   // Commander has already printed its message.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_STATUS
+  clearLiveLine()
   const { stderr } = process
   const label = styled(stderr, ['red', 'bold'], 'error')
   if (!(error instanceof ResidualError)) {

@@ -1,15 +1,14 @@
-import { createLogUpdate } from 'log-update'
 import type { EpochEvent, RunEvent, StartEvent, StepEvent } from '../../index.js'
 import { styled } from './colors.js'
 import { type Cell, fitColumns, GAP } from './fit-columns.js'
 import { formatCount, formatDuration, formatLoss, formatPercent } from './format.js'
+import { LiveLine } from './live-line.js'
+import { log } from './streams.js'
 import { canRedraw, displayWidth, padEnd, padStart, sanitize, terminalWidth } from './terminal.js'
 import { formatWarning } from './warning.js'
 
 const { stderr } = process
 
-/** Minimum time between two redraws of the progress line, in milliseconds. */
-const REDRAW_INTERVAL = 100
 const [MAX_BAR, MIN_BAR] = [24, 6]
 
 /** A column of the table of epochs. */
@@ -51,11 +50,10 @@ const BEST = 'best'
  * the table a progress line that is redrawn. A pipe, file or CI log contains one line per epoch.
  */
 export class Progress {
-  readonly #live = canRedraw(stderr) ? createLogUpdate(stderr, { showCursor: true }) : undefined
+  readonly #live = canRedraw(stderr) ? new LiveLine() : undefined
   #epochs: number | undefined
   #hasValidation = true
   #hasHeading = false
-  #drawnAt = 0
 
   show(event: RunEvent): void {
     switch (event.type) {
@@ -66,7 +64,7 @@ export class Progress {
         this.note(formatStart(event))
         break
       case 'step':
-        this.#draw(event)
+        this.#live?.draw(() => formatStep(event, this.#epochOf(event.epoch), terminalWidth(stderr)))
         break
       case 'epoch':
         this.note(this.#live === undefined ? this.#epochLine(event) : this.#epochRow(event))
@@ -79,19 +77,12 @@ export class Progress {
 
   /** Prints a text above the progress line. */
   note(text: string): void {
-    this.end()
-    stderr.write(`${text}\n`)
+    log(text)
   }
 
   /** Removes the progress line. */
   end(): void {
     this.#live?.clear()
-  }
-
-  #draw(step: StepEvent): void {
-    if (this.#live === undefined || Date.now() - this.#drawnAt < REDRAW_INTERVAL) return
-    this.#drawnAt = Date.now()
-    this.#live(formatStep(step, this.#epochOf(step.epoch), terminalWidth(stderr)))
   }
 
   /** Formats an epoch as a row of the table, below the header if it is the first. */
