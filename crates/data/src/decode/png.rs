@@ -1,5 +1,6 @@
 //! Decodes PNG images with the `image` crate.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::codecs::png::PngDecoder;
@@ -15,7 +16,8 @@ const MAX_ALLOCATION: u64 = 512 << 20;
 pub(super) fn decode(bytes: &[u8], out: &mut Image) -> image::ImageResult<()> {
     let mut limits = image::Limits::no_limits();
     limits.max_alloc = Some(MAX_ALLOCATION);
-    let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits.clone())?;
+    let bytes = complete(bytes);
+    let decoder = PngDecoder::with_limits(Cursor::new(&bytes), limits.clone())?;
     limits.reserve(decoder.total_bytes())?;
     (out.width, out.height) = decoder.dimensions();
     let color = decoder.color_type();
@@ -24,6 +26,32 @@ pub(super) fn decode(bytes: &[u8], out: &mut Image) -> image::ImageResult<()> {
     out.channels = if color.has_color() { 3 } else { 1 };
     drop_alpha_and_low_bytes(&mut out.pixels, color);
     Ok(())
+}
+
+/// Appends the last chunk (IEND) if it is missing or truncated: Pillow does not require it, and
+/// it has no content. Other truncated chunks remain.
+fn complete(bytes: &[u8]) -> Cow<'_, [u8]> {
+    const END_CHUNK: &[u8] = b"\0\0\0\0IEND\xae\x42\x60\x82";
+    let (mut end, mut has_pixels) = (8, false);
+    while let Some(header) = bytes.get(end..end + 8) {
+        let length = u32::from_be_bytes([header[0], header[1], header[2], header[3]]);
+        let chunk_end = end + 12 + length as usize;
+        has_pixels |= header[4..] == *b"IDAT";
+        if chunk_end > bytes.len() {
+            break;
+        }
+        if header[4..] == *b"IEND" {
+            return bytes.into();
+        }
+        end = chunk_end;
+    }
+    // The header of an incomplete chunk tells whether it can only be the last.
+    let is_end_chunk = END_CHUNK.starts_with(&bytes[end.min(bytes.len())..]);
+    if has_pixels && is_end_chunk {
+        [&bytes[..end], END_CHUNK].concat().into()
+    } else {
+        bytes.into()
+    }
 }
 
 /// Drops alpha and the low byte of 16-bit values, which are in native byte order.

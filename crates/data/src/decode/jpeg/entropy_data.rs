@@ -15,8 +15,8 @@ pub(super) struct EntropyData {
 
 impl EntropyData {
     /// Copies the data of a scan, with which `file` starts. Returns the rest of the file, which
-    /// starts with the next marker. Returns `None` if no marker follows, if restart markers are out
-    /// of order, or if there is too much data.
+    /// starts with the next marker other than the expected restart marker. Returns `None` if no
+    /// marker follows, or if there is too much data.
     pub fn read<'a>(&mut self, mut file: &'a [u8]) -> Option<&'a [u8]> {
         self.bytes.clear();
         self.bytes.reserve(file.len().min(MAX_DATA_BYTES));
@@ -38,7 +38,6 @@ impl EntropyData {
                 &code @ 0xd0..=0xd7 if usize::from(code - 0xd0) == self.ends.len() % 8 => {
                     self.ends.push(self.bytes.len());
                 }
-                0xd0..=0xd7 => return None,
                 _ => {
                     self.ends.push(self.bytes.len());
                     return Some(marker);

@@ -52,7 +52,7 @@ impl HuffmanTable {
 
     /// Reads the next symbol. Consumes up to 16 bits.
     #[inline(always)]
-    fn read_symbol(&self, bits: &mut BitReader) -> Option<u8> {
+    pub fn read_symbol(&self, bits: &mut BitReader) -> Option<u8> {
         let entry = self.short_codes[bits.peek(LOOKUP_BITS) as usize];
         if entry != 0 {
             bits.skip(u32::from(entry >> 8));
@@ -77,7 +77,7 @@ impl HuffmanTable {
 
     /// Reads the difference of a DC coefficient from its predecessor. Consumes up to 27 bits.
     #[inline(always)]
-    fn read_dc(&self, bits: &mut BitReader) -> Option<i32> {
+    pub fn read_dc(&self, bits: &mut BitReader) -> Option<i32> {
         match self.read_symbol(bits)? {
             size @ 0..=11 => Some(bits.read_signed(size.into())),
             _ => None,
@@ -86,7 +86,7 @@ impl HuffmanTable {
 
     /// Reads the advance to the next AC coefficient, and its value. Consumes up to 26 bits. Returns
     /// `None` for symbols that no encoder writes.
-    fn read_ac(&self, bits: &mut BitReader) -> Option<(usize, i16)> {
+    pub fn read_ac(&self, bits: &mut BitReader) -> Option<(usize, i16)> {
         let symbol = self.read_symbol(bits)?;
         match (usize::from(symbol >> 4), u32::from(symbol & 15)) {
             (0, 0) => Some((END_OF_BLOCK, 0)),
@@ -168,7 +168,8 @@ impl LookupEntry {
         let second = i8::try_from(next.value).ok()?;
         let is_complete = |entry: LookupEntry| entry != LookupEntry::NONE && entry.extra_bits == 0;
         let fits = u32::from(bits) <= LOOKUP_BITS && self.advance != END_OF_BLOCK as u8;
-        (is_complete(self) && is_complete(next) && fits).then_some(LookupEntry {
+        // Without `fits`, the sum of the advances may exceed 255.
+        (is_complete(self) && is_complete(next) && fits).then(|| LookupEntry {
             bits,
             last: self.advance + next.last,
             second,
@@ -304,13 +305,13 @@ impl<'a> BitReader<'a> {
 
     /// Reads a signed value of `size` bits, which must be valid.
     #[inline(always)]
-    fn read_signed(&mut self, size: u32) -> i32 {
+    pub fn read_signed(&mut self, size: u32) -> i32 {
         extend(self.read_unsigned(size), size)
     }
 
     /// Reads an unsigned value of `size` bits, which must be valid.
     #[inline(always)]
-    fn read_unsigned(&mut self, size: u32) -> u32 {
+    pub fn read_unsigned(&mut self, size: u32) -> u32 {
         // Two shifts, because `size` may be 0.
         let raw = self.buffer >> 1 >> (63 - size);
         self.skip(size);
