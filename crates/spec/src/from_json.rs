@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::{Error, ErrorCode, Result};
 
-/// Bound up to which JavaScript represents all integers exactly.
-const MAX_INTEGER: u64 = 1 << 53;
+/// `Number.MAX_SAFE_INTEGER`. JavaScript rounds larger integers silently: 2^53 may be any of two.
+const MAX_INTEGER: u64 = (1 << 53) - 1;
 /// Number of characters after which error messages truncate a quoted string.
 const MAX_QUOTED: usize = 40;
 
@@ -60,6 +60,11 @@ fn describe(value: &Value) -> String {
         Value::String(text) if text.chars().count() > MAX_QUOTED => {
             format!("\"{}…\"", text.chars().take(MAX_QUOTED).collect::<String>())
         }
+        // Without the decimal point of a whole number, as JavaScript prints it.
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() && float.abs() < 1e21 => float.to_string(),
+            Some(_) | None => number.to_string(),
+        },
         other => other.to_string(),
     }
 }
@@ -259,10 +264,17 @@ mod tests {
     }
 
     #[test]
-    fn integers_reject_fractions_signs_and_values_beyond_2_to_the_53() {
+    fn integers_reject_fractions_signs_and_values_that_javascript_rounds() {
         assert_eq!(u32::from_json_at(&json!(3.0), &KeyPath::Root).unwrap(), 3);
+        let max = (1u64 << 53) - 1;
+        assert_eq!(u64::from_json_at(&json!(max), &KeyPath::Root).unwrap(), max);
         for bad in [json!(-1), json!(1.5), json!("3"), json!(1e17), json!([1]), json!(null)] {
             assert!(u64::from_json_at(&bad, &KeyPath::Root).is_err(), "{bad}");
+        }
+        // JavaScript rounds 2^53 + 1 to 2^53.
+        for rounded in [json!(1u64 << 53), json!((1u64 << 53) + 1), json!((1u64 << 53) as f64)] {
+            let error = u64::from_json_at(&rounded, &KeyPath::Root).unwrap_err();
+            assert!(error.message.contains("at most 9007199254740991"), "{error}");
         }
     }
 

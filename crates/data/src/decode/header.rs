@@ -11,6 +11,8 @@ use super::png_text::add_text_chunk;
 const MAX_PIXELS: u64 = 178_956_970;
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 const JPEG: &[u8] = &[0xff, 0xd8, 0xff];
+/// Number of bytes at the start of a file that identify its format.
+pub(crate) const HEADER_START: usize = 12;
 
 /// A supported image format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +62,7 @@ impl From<std::io::Error> for HeaderError {
 impl Header {
     /// Parses a file up to its size and orientation.
     pub fn read(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
-        let mut start = [0; 12];
+        let mut start = [0; HEADER_START];
         let length = read_up_to(file, &mut start)?;
         let start = &start[..length];
         let header = if start.starts_with(JPEG) {
@@ -104,6 +106,11 @@ fn read_up_to(file: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize>
     Ok(filled)
 }
 
+/// Returns whether the first bytes of a file are those of an image, supported or not.
+pub(crate) fn has_image_start(start: &[u8]) -> bool {
+    start.starts_with(JPEG) || start.starts_with(PNG) || unsupported_format(start).is_some()
+}
+
 /// Returns the name of an unsupported format that is common in image folders.
 fn unsupported_format(start: &[u8]) -> Option<&'static str> {
     let has_magic = |offset: usize, magic: &[u8]| {
@@ -119,8 +126,17 @@ fn unsupported_format(start: &[u8]) -> Option<&'static str> {
         "TIFF"
     } else if has_magic(4, b"ftypavif") {
         "AVIF"
-    } else if has_magic(4, b"ftyphei") || has_magic(4, b"ftypmif1") {
+    } else if ["ftyphei", "ftyphev", "ftypmif1", "ftypmsf1"]
+        .iter()
+        .any(|brand| has_magic(4, brand.as_bytes()))
+    {
         "HEIC"
+    } else if has_magic(4, b"JXL \r\n\x87\n") || has_magic(0, b"\xff\x0a") {
+        "JPEG XL"
+    } else if has_magic(4, b"jP  \r\n\x87\n") || has_magic(0, b"\xff\x4f\xff\x51") {
+        "JPEG 2000"
+    } else if has_magic(0, b"8BPS") {
+        "Photoshop"
     } else {
         return None;
     })
