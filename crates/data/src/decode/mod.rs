@@ -55,7 +55,8 @@ impl<'a> EncodedImage<'a> {
     /// Pixels outside the region have unspecified values. The buffer of `image` is reused.
     ///
     /// # Errors
-    /// `E_IMAGE` for a truncated or damaged file, whatever the request.
+    /// `E_IMAGE` for a truncated file and for a damaged structure, whatever the request. Like in
+    /// Pillow, damage in the coded data of a JPEG is not an error.
     pub fn decode(&self, request: DecodeRequest, channels: u32, image: &mut Image) -> Result<()> {
         let EncodedImage { bytes, ref header, header_end } = *self;
         // A panic of a decoder is an error of this file and must not end the run.
@@ -74,7 +75,7 @@ impl<'a> EncodedImage<'a> {
                 {
                     Ok(())
                 } else if has_end_of_image(&bytes[header_end..]) {
-                    Err("its coded data are invalid or incomplete".into())
+                    Err("its segments are invalid or incomplete".into())
                 } else {
                     Err("it is truncated".into())
                 }
@@ -209,6 +210,11 @@ mod tests {
             "cmyk",
             "ycck",
             "rgb",
+            "damaged-end",
+            "damaged-code",
+            "damaged-restarts",
+            "damaged-scans",
+            "damaged-progressive",
         ] {
             assert_matches_pillow(&format!("{stem}.jpg"));
         }

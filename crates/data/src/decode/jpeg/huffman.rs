@@ -50,9 +50,14 @@ impl HuffmanTable {
         (index == symbols.len()).then_some(table)
     }
 
+    /// Returns whether all symbols are sizes of DC differences.
+    pub fn is_dc_table(&self) -> bool {
+        self.symbols.iter().all(|&size| size < 16)
+    }
+
     /// Reads the next symbol. Consumes up to 16 bits.
     #[inline(always)]
-    pub fn read_symbol(&self, bits: &mut BitReader) -> Option<u8> {
+    fn read_symbol(&self, bits: &mut BitReader) -> Option<u8> {
         let entry = self.short_codes[bits.peek(LOOKUP_BITS) as usize];
         if entry != 0 {
             bits.skip(u32::from(entry >> 8));
@@ -61,6 +66,15 @@ impl HuffmanTable {
         let (symbol, length) = self.find_long_code(bits.peek(16))?;
         bits.skip(length);
         Some(symbol)
+    }
+
+    /// Reads the next symbol of possibly damaged data. Like libjpeg, returns 0 for an invalid code,
+    /// of which it consumes 17 bits.
+    pub fn read_symbol_or_zero(&self, bits: &mut BitReader) -> u8 {
+        self.read_symbol(bits).unwrap_or_else(|| {
+            bits.skip(17);
+            0
+        })
     }
 
     /// Returns the symbol and the length of the code with which `next_bits` (16 bits) starts. The
@@ -77,7 +91,7 @@ impl HuffmanTable {
 
     /// Reads the difference of a DC coefficient from its predecessor. Consumes up to 27 bits.
     #[inline(always)]
-    pub fn read_dc(&self, bits: &mut BitReader) -> Option<i32> {
+    fn read_dc(&self, bits: &mut BitReader) -> Option<i32> {
         match self.read_symbol(bits)? {
             size @ 0..=11 => Some(bits.read_signed(size.into())),
             _ => None,
@@ -86,7 +100,7 @@ impl HuffmanTable {
 
     /// Reads the advance to the next AC coefficient, and its value. Consumes up to 26 bits. Returns
     /// `None` for symbols that no encoder writes.
-    pub fn read_ac(&self, bits: &mut BitReader) -> Option<(usize, i16)> {
+    fn read_ac(&self, bits: &mut BitReader) -> Option<(usize, i16)> {
         let symbol = self.read_symbol(bits)?;
         match (usize::from(symbol >> 4), u32::from(symbol & 15)) {
             (0, 0) => Some((END_OF_BLOCK, 0)),

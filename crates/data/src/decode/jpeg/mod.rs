@@ -1,9 +1,10 @@
 //! JPEG decoder for sequential and progressive files with Huffman coding and 8-bit samples,
-//! bit-exact with libjpeg-turbo's defaults, and so with Pillow and torchvision. Damaged and
-//! incomplete files are rejected.
+//! bit-exact with libjpeg-turbo's defaults, and so with Pillow and torchvision, also for damaged
+//! coded data. Truncated files and files with damaged segments are rejected.
 //!
 //! Files with a single scan of one or three components, which are nearly all files, are transformed
-//! while they are read. For all others, the coefficients of the image are collected first.
+//! while they are read. For all others, and for damaged coded data, the coefficients of the image
+//! are collected first.
 
 mod coefficients;
 mod color_space;
@@ -33,7 +34,7 @@ const MAX_BUFFER_BYTES: usize = 32 << 20;
 
 /// Decodes an image of `size` (width and height) into gray or RGB, at the scale of `request`. Only
 /// the pixels of the requested region are written. The whole file is parsed for every request, so
-/// that whether a file is accepted does not depend on the request. Returns false for a damaged
+/// that whether a file is accepted does not depend on the request. Returns false for a rejected
 /// file; the content of `image` is then unspecified.
 pub(crate) fn decode(
     bytes: &[u8],
@@ -84,8 +85,14 @@ fn decode_at(
         && matches!(frame.components.len(), 1 | 3)
         && (0..frame.components.len()).eq(scan.components.iter().map(|&(index, _)| index));
     BUFFERS.with_borrow_mut(|buffers| {
-        let decode = if is_single_scan { decode_single_scan } else { decode_all_scans };
-        let decoded = decode(level, &mut segments, &frame, scan, request, buffers, image);
+        let mut decoded = None;
+        if is_single_scan {
+            decoded =
+                decode_single_scan(level, &mut segments, &frame, scan, request, buffers, image);
+        }
+        if decoded.is_none() {
+            decoded = decode_all_scans(level, bytes, request, buffers, image);
+        }
         if buffers.bytes() > MAX_BUFFER_BYTES {
             *buffers = Buffers::default();
         }
@@ -93,7 +100,7 @@ fn decode_at(
     })
 }
 
-/// Decodes an image whose only scan has all coefficients.
+/// Decodes an image whose only scan has all coefficients. Returns `None` for damaged data, too.
 fn decode_single_scan<'a>(
     level: SimdLevel,
     segments: &mut Segments<'a>,
@@ -114,26 +121,27 @@ fn decode_single_scan<'a>(
     segments.next_scan()?.is_none().then_some(())
 }
 
-/// Decodes an image with any kinds of scans.
-fn decode_all_scans<'a>(
+/// Decodes a file with any kinds of scans.
+fn decode_all_scans(
     level: SimdLevel,
-    segments: &mut Segments<'a>,
-    frame: &Frame,
-    scan: Scan<'a>,
+    bytes: &[u8],
     request: DecodeRequest,
     buffers: &mut Buffers,
     image: &mut Image,
 ) -> Option<()> {
     let Buffers { entropy_data, coefficients, planes, .. } = buffers;
-    let colors = segments.color_space()?;
-    let all = multi_scan::decode_scans(segments, frame, scan, entropy_data)?;
+    let mut segments = Segments::new(bytes)?;
+    let scan = segments.next_scan()??;
+    let (frame, colors) = (segments.frame()?, segments.color_space()?);
+    let all = multi_scan::decode_scans(&mut segments, &frame, scan, entropy_data)?;
     let quantization = all.finish()?;
-    let mut planes = PlaneDecoder::new(level, frame, colors, &quantization, request, planes, image);
+    let mut planes =
+        PlaneDecoder::new(level, &frame, colors, &quantization, request, planes, image);
     let [mcus_per_row, mcu_rows] = frame.mcus();
     for row in 0..mcu_rows {
         for group in 0..mcus_per_row.div_ceil(4) {
             if planes.needs([row, group]) {
-                all.copy_mcus(frame, [row, group], coefficients);
+                all.copy_mcus(&frame, [row, group], coefficients);
                 planes.add_mcus([row, group], coefficients);
             }
         }
@@ -346,6 +354,7 @@ mod tests {
             (insert(end, b"\xff\xd0"), "a restart marker before EOI"),
             (insert(end, b"\xff\xdc\0\x04\0\x07"), "a DNL segment"),
             (insert(find(0xd1), b"\0"), "a byte before a restart marker"),
+            (insert(end, b"\xff\xd6\xff\xd0"), "other restart markers before EOI"),
             (insert(2, b"\xff\xee\0\x09Adobe\0\x64"), "a short Adobe segment"),
         ] {
             assert!(

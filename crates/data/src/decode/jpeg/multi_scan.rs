@@ -1,13 +1,16 @@
-//! Decodes files whose coefficients are in several scans, one block at a time: progressive files
-//! (ITU-T T.81, annex G.2), and sequential files with a scan for each component.
+//! Decodes the scans of any file, one block at a time: progressive files (ITU-T T.81, annex G.2),
+//! sequential files with several scans, and files with damaged coded data.
+//!
+//! Damaged data are decoded as by libjpeg, so that the pixels are those of Pillow: an invalid code
+//! is the symbol 0, zeros follow the end of an interval, and the MCUs after it are not decoded.
 
 use super::entropy_data::EntropyData;
 use super::frame_coefficients::{Block, FrameCoefficients};
-use super::huffman::{BitReader, END_OF_BLOCK, HuffmanTable};
+use super::huffman::{BitReader, HuffmanTable};
 use super::segments::{Frame, MAX_MCU_BLOCKS, Scan, Segments};
 
-/// Decodes all scans up to the end of the image, from `scan` on. Returns `None` for a damaged or
-/// incomplete file.
+/// Decodes all scans up to the end of the image, from `scan` on. Returns `None` for a file with
+/// invalid segments.
 pub(super) fn decode_scans<'a>(
     segments: &mut Segments<'a>,
     frame: &Frame,
@@ -94,17 +97,25 @@ fn decode_scan(
     let codings: Vec<_> = decoders.collect::<Option<_>>()?;
     let mut state = ScanState::default();
     let mut intervals = data.intervals();
-    let mut bits = intervals.next()?;
-    let mut mcus_to_restart = segments.restart_interval;
+    let mut bits = intervals.reader();
+    // Whether the data of the interval ended too early.
+    let mut is_exhausted = false;
+    let (mut mcus_to_restart, mut restart_number) = (segments.restart_interval, 0);
     for mcu_row in 0..geometry.mcu_rows {
         for mcu_column in 0..geometry.mcus_per_row {
             if segments.restart_interval > 0 {
                 if mcus_to_restart == 0 {
-                    bits = intervals.next()?;
+                    let next = intervals.resync(restart_number);
+                    is_exhausted &= next.is_none();
+                    bits = next.unwrap_or(BitReader::new(&[]));
                     state = ScanState::default();
                     mcus_to_restart = segments.restart_interval;
+                    restart_number = (restart_number + 1) % 8;
                 }
                 mcus_to_restart -= 1;
+            }
+            if is_exhausted {
+                continue;
             }
             for (component, coding) in geometry.components.iter().zip(&codings) {
                 let [width, height] = component.blocks;
@@ -113,12 +124,10 @@ fn decode_scan(
                     let column = mcu_column * width + i % width;
                     let block = coefficients.block(component.index, row, column);
                     let previous_dc = &mut state.previous_dc[component.index];
-                    coding.decode(&mut bits, block, previous_dc, &mut state.end_of_band_run)?;
+                    coding.decode(&mut bits, block, previous_dc, &mut state.end_of_band_run);
                 }
             }
-            if bits.bits_left() < 0 {
-                return None;
-            }
+            is_exhausted = bits.bits_left() < 0;
         }
     }
     Some(())
@@ -143,12 +152,13 @@ enum BlockCoding<'a> {
 }
 
 impl<'a> BlockCoding<'a> {
-    /// Returns `None` if a required Huffman table is missing.
+    /// Returns `None` if a required Huffman table is missing or invalid.
     fn new(
         scan: &Scan,
         dc: Option<&'a HuffmanTable>,
         ac: Option<&'a HuffmanTable>,
     ) -> Option<BlockCoding<'a>> {
+        let dc = dc.filter(|table| table.is_dc_table());
         let band = scan.spectral_selection;
         let [high, low] = scan.successive_approximation;
         Some(match (band, high) {
@@ -161,30 +171,23 @@ impl<'a> BlockCoding<'a> {
     }
 
     /// Decodes the coefficients of the scan in the next block.
-    fn decode(
-        &self,
-        bits: &mut BitReader,
-        mut block: Block,
-        previous_dc: &mut i32,
-        run: &mut u32,
-    ) -> Option<()> {
+    fn decode(&self, bits: &mut BitReader, mut block: Block, previous_dc: &mut i32, run: &mut u32) {
         match *self {
             BlockCoding::Sequential { dc, ac } => {
-                decode_dc(bits, dc, 0, &mut block, previous_dc)?;
-                decode_sequential_ac(bits, ac, &mut block)
+                decode_dc(bits, dc, 0, &mut block, previous_dc);
+                decode_sequential_ac(bits, ac, &mut block);
             }
             BlockCoding::DcFirst { dc, low } => decode_dc(bits, dc, low, &mut block, previous_dc),
             BlockCoding::DcRefinement { low } => {
                 if read_bit(bits) {
                     block.set(0, block.get(0) | 1 << low);
                 }
-                Some(())
             }
             BlockCoding::AcFirst { ac, band, low } => {
-                decode_ac_first(bits, ac, band, low, &mut block, run)
+                decode_ac_first(bits, ac, band, low, &mut block, run);
             }
             BlockCoding::AcRefinement { ac, band, low } => {
-                decode_ac_refinement(bits, ac, band, low, &mut block, run)
+                decode_ac_refinement(bits, ac, band, low, &mut block, run);
             }
         }
     }
@@ -201,32 +204,34 @@ fn decode_dc(
     low: u32,
     block: &mut Block,
     previous_dc: &mut i32,
-) -> Option<()> {
+) {
     bits.fill();
-    *previous_dc = previous_dc.wrapping_add(table.read_dc(bits)?);
+    let size = table.read_symbol_or_zero(bits).into();
+    *previous_dc = previous_dc.wrapping_add(bits.read_signed(size));
     block.set(0, (*previous_dc << low) as i16);
-    Some(())
 }
 
-fn decode_sequential_ac(
-    bits: &mut BitReader,
-    table: &HuffmanTable,
-    block: &mut Block,
-) -> Option<()> {
-    let mut zigzag = 0;
-    while zigzag < 63 {
+/// Sets an AC coefficient. In damaged data, `zigzag` may exceed 63; libjpeg then sets the last
+/// coefficient.
+fn set_ac(block: &mut Block, zigzag: usize, value: i32) {
+    block.set(zigzag.min(63), value as i16);
+}
+
+fn decode_sequential_ac(bits: &mut BitReader, table: &HuffmanTable, block: &mut Block) {
+    let mut zigzag = 1;
+    while zigzag < 64 {
         bits.fill();
-        let (advance, value) = table.read_ac(bits)?;
-        if advance == END_OF_BLOCK {
-            break;
+        let symbol = table.read_symbol_or_zero(bits);
+        match (symbol >> 4, symbol & 15) {
+            (15, 0) => zigzag += 16,
+            (_, 0) => break,
+            (zeros, size) => {
+                zigzag += usize::from(zeros);
+                set_ac(block, zigzag, bits.read_signed(size.into()));
+                zigzag += 1;
+            }
         }
-        zigzag += advance;
-        if zigzag > 63 {
-            return None;
-        }
-        block.set(zigzag, value);
     }
-    Some(())
 }
 
 /// Reads the length of a run of blocks, including the current block, of the code EOBn.
@@ -242,33 +247,28 @@ fn decode_ac_first(
     low: u32,
     block: &mut Block,
     run: &mut u32,
-) -> Option<()> {
+) {
     if *run > 0 {
         *run -= 1;
-        return Some(());
+        return;
     }
     let mut zigzag = first;
     while zigzag <= last {
         bits.fill();
-        let symbol = table.read_symbol(bits)?;
-        match (symbol >> 4, u32::from(symbol & 15)) {
+        let symbol = table.read_symbol_or_zero(bits);
+        match (symbol >> 4, symbol & 15) {
             (15, 0) => zigzag += 16,
             (n, 0) => {
                 *run = read_end_of_band_run(bits, n.into()) - 1;
                 break;
             }
-            (zeros, size @ 1..=10) => {
+            (zeros, size) => {
                 zigzag += usize::from(zeros);
-                if zigzag > last {
-                    return None;
-                }
-                block.set(zigzag, (bits.read_signed(size) << low) as i16);
+                set_ac(block, zigzag, bits.read_signed(size.into()) << low);
                 zigzag += 1;
             }
-            _ => return None,
         }
     }
-    Some(())
 }
 
 /// Refinement scan of a band (G.1.2.3): one more bit of the nonzero coefficients, and coefficients
@@ -280,21 +280,21 @@ fn decode_ac_refinement(
     low: u32,
     block: &mut Block,
     run: &mut u32,
-) -> Option<()> {
+) {
     let mut zigzag = first;
     while *run == 0 && zigzag <= last {
         bits.fill();
-        let symbol = table.read_symbol(bits)?;
-        let (mut zeros, size) = (u32::from(symbol >> 4), symbol & 15);
-        let new_value = match (zeros, size) {
+        let symbol = table.read_symbol_or_zero(bits);
+        let mut zeros = u32::from(symbol >> 4);
+        let new_value = match (zeros, symbol & 15) {
             (15, 0) => 0,
             (n, 0) => {
                 *run = read_end_of_band_run(bits, n);
                 break;
             }
-            (_, 1) if bits.read_unsigned(1) == 1 => 1 << low,
-            (_, 1) => -(1 << low),
-            _ => return None,
+            // The size is 1 except in damaged data.
+            _ if bits.read_unsigned(1) == 1 => 1 << low,
+            _ => -(1 << low),
         };
         // Skip `zeros` coefficients that are 0, and refine those that are not.
         while zigzag <= last {
@@ -308,10 +308,7 @@ fn decode_ac_refinement(
             zigzag += 1;
         }
         if new_value != 0 {
-            if zigzag > last {
-                return None;
-            }
-            block.set(zigzag, new_value);
+            set_ac(block, zigzag, new_value);
         }
         zigzag += 1;
     }
@@ -323,7 +320,6 @@ fn decode_ac_refinement(
         }
         *run -= 1;
     }
-    Some(())
 }
 
 /// Reads the next bit of a nonzero coefficient.

@@ -103,8 +103,8 @@ impl<'a> ScanDecoder<'a> {
         tables: &'a mut ScanTables,
     ) -> Option<ScanDecoder<'a>> {
         tables.fill(segments, scan)?;
-        let mut intervals = data.intervals();
-        let bits = intervals.next()?;
+        let intervals = data.intervals();
+        let bits = intervals.reader();
         let blocks_per_mcu: usize = frame.components.iter().map(Component::blocks_per_mcu).sum();
         if blocks_per_mcu > MAX_MCU_BLOCKS {
             return None;
