@@ -1727,6 +1727,16 @@ export type RunEvaluation = {
    * Evaluation, with thumbnails in `samples` and `topLosses`.
    */
   evaluation: Evaluation
+  /**
+   * Outcome of the checkpoint on each validation image, for paired comparisons of runs. One
+   * character per image of the source from which the split was selected, in its order: `1` if
+   * the image was classified correctly, `0` if not, `-` if it was not evaluated.
+   */
+  valOutcomes?: string | undefined
+  /**
+   * Outcome on each test image, as `valOutcomes`.
+   */
+  testOutcomes?: string | undefined
 }
 
 /**

@@ -136,11 +136,36 @@ fn run_evaluation(result: &TrainResult) -> Option<RunEvaluation> {
     Some(serde_json::from_slice(&text).unwrap())
 }
 
+/// Returns the validation metrics of the best epoch from metrics.jsonl.
+fn best_validation(result: &TrainResult) -> Metrics {
+    let log = std::fs::read_to_string(Path::new(&result.dir).join("metrics.jsonl")).unwrap();
+    let best = result.best.as_ref().unwrap().epoch;
+    log.lines()
+        .filter_map(|line| match serde_json::from_str(line).unwrap() {
+            RunEvent::Epoch(event) if event.epoch == best => event.val,
+            _ => None,
+        })
+        .next()
+        .unwrap()
+}
+
+/// Asserts that outcomes agree with the metrics of the same images.
+#[track_caller]
+fn assert_outcomes(outcomes: Option<&str>, metrics: Metrics) {
+    let outcomes = outcomes.unwrap();
+    let count = |outcome| outcomes.matches(outcome).count() as f64;
+    assert_eq!(count('0') + count('1'), f64::from(metrics.count));
+    assert_eq!(count('1') / f64::from(metrics.count), metrics.accuracy);
+}
+
 #[test]
 fn the_last_evaluation_is_written_with_thumbnails() {
     let folder = TestFolder::new();
     let tested = train(&folder.config("tested", json!({})));
-    let RunEvaluation { split: part, epoch, evaluation } = run_evaluation(&tested).unwrap();
+    let stored = run_evaluation(&tested).unwrap();
+    assert_outcomes(stored.test_outcomes.as_deref(), tested.test.unwrap());
+    assert_outcomes(stored.val_outcomes.as_deref(), best_validation(&tested));
+    let RunEvaluation { split: part, epoch, evaluation, .. } = stored;
     assert_eq!((part, epoch), (Split::Test, tested.best.as_ref().unwrap().epoch));
     assert_eq!(Some(Metrics::from(&evaluation)), tested.test);
     assert_eq!(evaluation.confusion.iter().flatten().sum::<u32>(), 40);
@@ -169,7 +194,7 @@ fn a_stopped_run_writes_the_validation_of_its_best_epoch_and_an_aborted_run_writ
         run(&config, move |event| matches!(event, RunEvent::Epoch(_)).then(|| why.clone())).0
     };
     let stopped = ended("stopped", StopSignal::Requested).unwrap();
-    let RunEvaluation { split: part, epoch, evaluation } = run_evaluation(&stopped).unwrap();
+    let RunEvaluation { split: part, epoch, evaluation, .. } = run_evaluation(&stopped).unwrap();
     assert_eq!((part, epoch), (Split::Val, stopped.best.as_ref().unwrap().epoch));
     assert_eq!(evaluation.accuracy, stopped.best.as_ref().unwrap().accuracy);
     assert!(evaluation.samples.iter().all(|example| example.thumbnail.is_some()));
@@ -193,7 +218,7 @@ fn without_a_test_split_the_validation_of_the_best_epoch_is_written() {
         std::fs::remove_file(Path::new(&folder.path("data")).join(file)).unwrap();
     }
     let result = train(&folder.config("run", json!({ "epochs": 4 })));
-    let RunEvaluation { split: part, epoch, evaluation } = run_evaluation(&result).unwrap();
+    let RunEvaluation { split: part, epoch, evaluation, .. } = run_evaluation(&result).unwrap();
     let best = result.best.unwrap();
     assert_eq!((part, epoch), (Split::Val, best.epoch));
     assert_eq!((evaluation.accuracy, evaluation.loss), (best.accuracy, best.loss));

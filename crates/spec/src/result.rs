@@ -188,6 +188,10 @@ pub struct Evaluation {
     pub warnings: Vec<WarningEvent>,
     /// Throughput, including loading of the images.
     pub images_per_second: f64,
+    /// As [`RunEvaluation::val_outcomes`]. Not serialized: [`RunEvaluation`] contains it.
+    #[ts(skip)]
+    #[serde(skip)]
+    pub outcomes: Option<String>,
 }
 
 /// Content of evaluation.json: evaluation of the best checkpoint at the end of the run. Reports
@@ -201,6 +205,16 @@ pub struct RunEvaluation {
     pub epoch: u32,
     /// Evaluation, with thumbnails in `samples` and `topLosses`.
     pub evaluation: Evaluation,
+    /// Outcome of the checkpoint on each validation image, for paired comparisons of runs. One
+    /// character per image of the source from which the split was selected, in its order: `1` if
+    /// the image was classified correctly, `0` if not, `-` if it was not evaluated.
+    #[ts(optional)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_outcomes: Option<String>,
+    /// Outcome on each test image, as `valOutcomes`.
+    #[ts(optional)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_outcomes: Option<String>,
 }
 
 /// Standard deviation of the response of a layer (He et al. 2015, figure 7).

@@ -34,7 +34,9 @@ impl Trainer<'_> {
     ) -> Result<TrainResult> {
         let best_path = self.dir.checkpoint_path(CheckpointKind::Best, 0);
         let mut test = None;
-        let validation = self.data.splits.val.clone().zip(self.best_validation.take());
+        let mut validation = self.data.splits.val.clone().zip(self.best_validation.take());
+        let val_outcomes =
+            validation.as_mut().and_then(|(_, evaluation)| evaluation.outcomes.take());
         let mut last_evaluation =
             validation.map(|(images, evaluation)| (Split::Val, images, evaluation));
         let has_best = self.position.best.is_some() && best_path.is_file();
@@ -50,7 +52,7 @@ impl Trainer<'_> {
             }
         }
         if let Some((split, images, evaluation)) = last_evaluation {
-            self.write_evaluation(split, &images, evaluation, on_idle)?;
+            self.write_evaluation(split, &images, evaluation, val_outcomes, on_idle)?;
         }
         self.check_aborted()?;
         let result = self.result(reason, test);
@@ -82,6 +84,7 @@ impl Trainer<'_> {
         split: Split,
         images: &Subset,
         mut evaluation: Evaluation,
+        val_outcomes: Option<String>,
         on_idle: &mut dyn FnMut(),
     ) -> Result<()> {
         let Some(best) = self.position.best else { return Ok(()) };
@@ -103,7 +106,14 @@ impl Trainer<'_> {
             example.thumbnail =
                 read_thumbnail(images, example.index, channels, THUMBNAIL_SIZE).ok();
         }
-        self.dir.write_evaluation(&RunEvaluation { split, epoch: best.epoch, evaluation })
+        let test_outcomes = evaluation.outcomes.take();
+        self.dir.write_evaluation(&RunEvaluation {
+            split,
+            epoch: best.epoch,
+            evaluation,
+            val_outcomes,
+            test_outcomes,
+        })
     }
 
     /// Checks that the run was not aborted.
