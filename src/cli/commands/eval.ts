@@ -1,5 +1,9 @@
 import type { Command } from 'commander'
+import { shellQuote } from '../../errors/shell-quote.js'
 import { type EvaluateConfig, type Evaluation, loadModel, renderPredictions } from '../../index.js'
+import { adviceForPoorAccuracy } from '../../statistics/advice.js'
+import { compareWithGuessing, describeGuessing, isNearGuessing } from '../../statistics/guessing.js'
+import { wilsonInterval } from '../../statistics/proportion.js'
 import { applyOverride, type Draft, isOverride, parseValue } from '../arguments/config-arguments.js'
 import { addExamples } from '../help.js'
 import { cliError, notice } from '../messages.js'
@@ -77,7 +81,9 @@ async function evaluate(
     warnOfSkippedImages(evaluation)
     await drawGrids(evaluation, flags)
     await print(
-      flags.json ? JSON.stringify(withoutThumbnails(evaluation)) : formatEvaluation(evaluation),
+      flags.json
+        ? JSON.stringify(withoutThumbnails(evaluation))
+        : formatEvaluation(evaluation, data),
     )
   })
 }
@@ -139,7 +145,8 @@ function warnOfSkippedImages({ broken, warnings }: Evaluation): void {
   }
 }
 
-function formatEvaluation(evaluation: Evaluation): string {
+/** Formats the metrics, most important first. */
+function formatEvaluation(evaluation: Evaluation, data: string | undefined): string {
   const classes = formatTable(
     ['class', 'accuracy', 'precision', 'F1', 'images'],
     evaluation.classes.map((row) => [
@@ -163,9 +170,33 @@ function formatEvaluation(evaluation: Evaluation): string {
     `expected calibration error ${formatPercent(evaluation.calibration.error)}`,
   ]
   return [
+    summary.join(', '),
+    ...describeAccuracy(evaluation, data),
+    '',
     classes,
     ...(confused.length > 0 ? ['', 'most confused classes', ...confused] : []),
-    '',
-    summary.join(', '),
   ].join('\n')
+}
+
+/** Describes how precise the accuracy is, and what to try if it is close to guessing. */
+function describeAccuracy(
+  { accuracy, count, classes }: Evaluation,
+  data: string | undefined,
+): string[] {
+  if (count === 0) return []
+  const [low, high] = wilsonInterval(accuracy, count)
+  const interval = `95 % confidence interval ${(100 * low).toFixed(1)} to ${formatPercent(high)}`
+  const counts = classes.map((row) => row.count)
+  const guessing = compareWithGuessing(accuracy, count, counts)
+  if (guessing === undefined) return [interval]
+  const sentence = describeGuessing(guessing, formatPercent)
+  const lines = [interval, sentence]
+  if (!isNearGuessing(guessing)) return lines
+  const advice = adviceForPoorAccuracy({
+    accuracy,
+    numClasses: classes.length,
+    numPredicted: classes.filter(({ predicted }) => predicted > 0).length,
+    source: data === undefined ? undefined : shellQuote(sanitize(data)),
+  })
+  return [...lines, '', 'what to try', ...advice.map((line) => `  ${line.replaceAll('`', '')}`)]
 }

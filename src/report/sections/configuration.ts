@@ -1,4 +1,5 @@
 import { relative } from 'node:path'
+import { shellQuote } from '../../errors/shell-quote.js'
 import type { ResolvedConfig } from '../../native/generated.js'
 import type { RunEnvironment, RunFolder } from '../../run-folder/run-folder.js'
 import { type Content, type Html, html, isolate } from '../html/html.js'
@@ -88,8 +89,4 @@ export function reproduceCommand({ dir, config }: RunFolder): string | undefined
     `${folder}-again`,
   ]
   return [...words, ...resume].map(shellQuote).join(' ')
-}
-
-function shellQuote(word: string): string {
-  return /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }
