@@ -2,8 +2,8 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
-import { makeRun } from '../report/sample-run.js'
-import { folder } from '../tiny.js'
+import { writeSampleRun } from '../report/sample-run.js'
+import { tempFolder } from '../tiny.js'
 import { login, openStream, send, startDashboard } from './client.js'
 
 /** Opens a connection, sends bytes and records whether the server has closed it. */
@@ -29,8 +29,8 @@ const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resol
 const REQUEST = 'GET /api/runs HTTP/1.1\r\nHost: 127.0.0.1\r\n'
 
 test('connections without the token keep neither pages nor streams from working', async (t) => {
-  const parent = folder(t)
-  makeRun(parent, { name: 'photos' })
+  const parent = tempFolder(t)
+  writeSampleRun(parent, { name: 'photos' })
   const page = await startDashboard(t, parent)
   const headers = { cookie: await login(page) }
   const stream = await openStream(t, page, '/api/stream?run=photos', headers)
@@ -65,7 +65,7 @@ test('connections without the token keep neither pages nor streams from working'
 })
 
 test('a client that sends one byte at a time is disconnected within seconds', async (t) => {
-  const page = await startDashboard(t, folder(t))
+  const page = await startDashboard(t, tempFolder(t))
   const client = await rawConnection(t, page.port, REQUEST)
   const timer = setInterval(() => client.socket.write('x'), 200)
   t.teardown(() => clearInterval(timer))
@@ -76,7 +76,7 @@ test('a client that sends one byte at a time is disconnected within seconds', as
 })
 
 test('a flood of headers is rejected', async (t) => {
-  const page = await startDashboard(t, folder(t))
+  const page = await startDashboard(t, tempFolder(t))
   const floods = [
     `${REQUEST}X: ${'x'.repeat(100_000)}\r\n\r\n`,
     `${REQUEST}${'Cookie: residual-1=x\r\n'.repeat(20_000)}\r\n`,
@@ -97,7 +97,7 @@ test('a flood of headers is rejected', async (t) => {
 })
 
 test('a rejected request ends its connection, also with an endless body', async (t) => {
-  const page = await startDashboard(t, folder(t))
+  const page = await startDashboard(t, tempFolder(t))
   const start = `POST /api/stop?run=x HTTP/1.1\r\nHost: 127.0.0.1:${page.port}\r\n`
   const client = await rawConnection(t, page.port, `${start}Content-Length: 1000000000\r\n\r\n`)
   const timer = setInterval(() => client.socket.write('x'.repeat(1000)), 20)

@@ -6,8 +6,8 @@ import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type TrainConfig, train } from 'residual'
 import { ROOT } from '../child.js'
-import { makeRun } from '../report/sample-run.js'
-import { folder, tinyRun } from '../tiny.js'
+import { writeSampleRun } from '../report/sample-run.js'
+import { tempFolder, tinyConfig } from '../tiny.js'
 import { login, type OpenStream, openStream, send, startDashboard } from './client.js'
 
 /** Opens the stream of a run and returns a function that waits for a summary. */
@@ -30,7 +30,7 @@ async function waitForSummary(
 }
 
 test('an open stream learns that a run has completed, and of its report', async (t) => {
-  const config = tinyRun(t, { epochs: 40 })
+  const config = tinyConfig(t, { epochs: 40 })
   const run = train(config, { report: true })
   for await (const event of run) if (event.type === 'epoch') break
   const { stream } = await followRun(t, config)
@@ -43,7 +43,7 @@ test('an open stream learns that a run has completed, and of its report', async 
 })
 
 test('a server that closes at the end of a run sends the final state before', async (t) => {
-  const config = tinyRun(t, { epochs: 40 })
+  const config = tinyConfig(t, { epochs: 40 })
   const run = train(config)
   for await (const event of run) if (event.type === 'epoch') break
   const { page, stream } = await followRun(t, config)
@@ -55,7 +55,7 @@ test('a server that closes at the end of a run sends the final state before', as
 })
 
 test('an open stream learns that a run has failed', async (t) => {
-  const config = tinyRun(t, { epochs: 5000 })
+  const config = tinyConfig(t, { epochs: 5000 })
   let hasFailed = false
   const run = train(config, {
     onEpoch() {
@@ -72,7 +72,7 @@ test('an open stream learns that a run has failed', async (t) => {
 })
 
 test('an open stream learns that the process of a run was killed', async (t) => {
-  const config = tinyRun(t, { epochs: 5000 })
+  const config = tinyConfig(t, { epochs: 5000 })
   const source = `import { train } from 'residual'; await train(${JSON.stringify(config)})`
   const child = spawn(process.execPath, ['--input-type=module', '--eval', source], { cwd: ROOT })
   t.teardown(() => child.kill('SIGKILL'))
@@ -86,9 +86,9 @@ test('an open stream learns that the process of a run was killed', async (t) => 
 })
 
 test('runs with damaged files are listed with a remark', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const cut = (name: string, file: string, keep: (text: string) => string) => {
-    const path = join(makeRun(parent, { name }), file)
+    const path = join(writeSampleRun(parent, { name }), file)
     writeFileSync(path, keep(readFileSync(path, 'utf8')))
     return path
   }

@@ -9,8 +9,8 @@ import type { ExecutionContext } from 'ava'
 import { train } from 'residual'
 import { residual } from '../child.js'
 import { startDashboard } from '../dashboard/client.js'
-import { makeRun } from '../report/sample-run.js'
-import { folder, tinyRun } from '../tiny.js'
+import { writeSampleRun } from '../report/sample-run.js'
+import { tempFolder, tinyConfig } from '../tiny.js'
 import { open, pageTest as test } from './browser.js'
 
 /** Serves an empty page of another origin. */
@@ -85,7 +85,7 @@ const ATTACK = `async (target) => {
 }`
 
 test('pages of other origins can neither read from the dashboard nor stop a run', async (t) => {
-  const config = tinyRun(t, { epochs: 100_000 })
+  const config = tinyConfig(t, { epochs: 100_000 })
   const run = train(config)
   for await (const event of run) if (event.type === 'epoch') break
   t.teardown(async () => {
@@ -115,10 +115,10 @@ test('pages of other origins can neither read from the dashboard nor stop a run'
 })
 
 test('the browser is opened with a private file, and no argument contains the token', async (t) => {
-  const parent = join(folder(t), 'my "runs" & <b>')
+  const parent = join(tempFolder(t), 'my "runs" & <b>')
   mkdirSync(parent)
-  makeRun(parent, { name: 'photos' })
-  const bin = folder(t)
+  writeSampleRun(parent, { name: 'photos' })
+  const bin = tempFolder(t)
   const log = join(bin, 'arguments')
   for (const name of ['xdg-open', 'open']) {
     const file = join(bin, name)

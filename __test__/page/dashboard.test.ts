@@ -438,7 +438,7 @@ test('shows the command to open the page again after the server has closed or is
 })
 
 test('a page shows the end of a run although the server closes with it, and where the report is', async (t) => {
-  const config = tinyRun(t, { epochs: 60 })
+  const config = tinyConfig(t, { epochs: 60 })
   const run = train(config, { report: true })
   for await (const event of run) if (event.type === 'epoch') break
   const server = await dashboard(dirname(config.out as string), { port: 0 })
@@ -459,8 +459,8 @@ test('a page shows the end of a run although the server closes with it, and wher
 })
 
 test('links to the report as soon as it is written', async (t) => {
-  const parent = folder(t)
-  const dir = makeRun(parent, { name: 'photos' })
+  const parent = tempFolder(t)
+  const dir = writeSampleRun(parent, { name: 'photos' })
   const { page } = await openDashboard(t, parent)
   t.is(await page.getByRole('link', { name: 'Open report' }).count(), 0)
   writeFileSync(join(dir, 'report.html'), '<!doctype html>')
@@ -469,7 +469,7 @@ test('links to the report as soon as it is written', async (t) => {
 })
 
 test('without a connection, the state of a running run is unknown', async (t) => {
-  const config = tinyRun(t, { epochs: 5000 })
+  const config = tinyConfig(t, { epochs: 5000 })
   const run = train(config)
   for await (const event of run) if (event.type === 'epoch') break
   const server = await startDashboard(t, dirname(config.out as string))
@@ -491,8 +491,8 @@ test('without a connection, the state of a running run is unknown', async (t) =>
 })
 
 test('names the damage of a log', async (t) => {
-  const parent = folder(t)
-  const log = join(makeRun(parent, { name: 'photos' }), 'metrics.jsonl')
+  const parent = tempFolder(t)
+  const log = join(writeSampleRun(parent, { name: 'photos' }), 'metrics.jsonl')
   appendFileSync(log, `{"type":"st\n\0\0\0\n${stepLine(41, 0.5)}{"type":"step","step":42`)
   const { page, errors } = await openDashboard(t, parent)
   await page.getByText('2 lines of metrics.jsonl cannot be read and were skipped.').waitFor()

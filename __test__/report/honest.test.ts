@@ -8,8 +8,8 @@ import { renderComparisonReport } from '#dist/report/comparison-report.js'
 import { renderRunReport } from '#dist/report/run-report.js'
 import { lossAxis } from '#dist/report/sections/training-curves.js'
 import { readRunFolder } from '#dist/run-folder/run-folder.js'
-import { folder } from '../tiny.js'
-import { makeEvaluation, makeRun } from './sample-run.js'
+import { tempFolder } from '../tiny.js'
+import { makeEvaluation, writeSampleRun } from './sample-run.js'
 
 /** Creates an evaluation of two classes from its confusion matrix. */
 function evaluationOf(confusion: number[][]): Evaluation {
@@ -33,7 +33,9 @@ async function summaryOf(
   confusion: number[][],
   trainAccuracy = 0.9,
 ): Promise<string> {
-  const run = await readRunFolder(makeRun(folder(t), { classes: ['cat', 'dog'], epochs: 2 }))
+  const run = await readRunFolder(
+    writeSampleRun(tempFolder(t), { classes: ['cat', 'dog'], epochs: 2 }),
+  )
   for (const epoch of run.epochs) epoch.train.accuracy = trainAccuracy
   const value = { split: 'test' as const, evaluation: evaluationOf(confusion) }
   const { page } = await renderRunReport(run, { value }, { missing: '' })
@@ -91,7 +93,7 @@ function makeRanked(
   name: string,
   { accuracy, count, outcomes }: { accuracy: number; count: number; outcomes?: string },
 ): string {
-  const dir = makeRun(parent, { name, epochs: 1 })
+  const dir = writeSampleRun(parent, { name, epochs: 1 })
   const replace = (file: string, from: RegExp, to: string) => {
     const path = join(dir, file)
     writeFileSync(path, readFileSync(path, 'utf8').replace(from, to))
@@ -116,7 +118,7 @@ async function compare(dirs: readonly string[]): Promise<string> {
 }
 
 test('runs that were evaluated on the same images are compared in pairs', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const [zeros, ones] = [(n: number) => '0'.repeat(n), (n: number) => '1'.repeat(n)]
   // 12 images that only the first classifies correctly, 10 that only the second does.
   const first = `---${ones(178)}${ones(12)}${zeros(10)}-`
@@ -143,7 +145,7 @@ test('runs that were evaluated on the same images are compared in pairs', async 
 })
 
 test('runs without outcomes are compared unpaired, and other images are not compared', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const one = makeRanked(parent, 'one', { accuracy: 0.95, count: 200 })
   const two = makeRanked(parent, 'two', { accuracy: 0.89, count: 200, outcomes: '1'.repeat(200) })
   // scipy.stats.fisher_exact([[190, 10], [178, 22]]) gives 0.0417.
@@ -191,9 +193,14 @@ const NAMES = [
 ]
 
 test('any names of classes and runs give a complete report', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   for (const [index, classes] of [NAMES, ['constructor', 'width']].entries()) {
-    const dir = makeRun(parent, { name: `run-${index}`, classes, epochs: 1, stepsPerEpoch: 2 })
+    const dir = writeSampleRun(parent, {
+      name: `run-${index}`,
+      classes,
+      epochs: 1,
+      stepsPerEpoch: 2,
+    })
     const log = join(dir, 'metrics.jsonl')
     const counts = JSON.stringify(classes.map((_, index) => index + 1))
     writeFileSync(
@@ -214,7 +221,7 @@ test('any names of classes and runs give a complete report', async (t) => {
     t.notRegex(matrix, /[\x00-\x08\x0b\x0c\x0e-\x1f]/)
   }
   const out = join(parent, 'comparison.html')
-  const dirs = ['constructor', '__proto__', 'width'].map((name) => makeRun(parent, { name }))
+  const dirs = ['constructor', '__proto__', 'width'].map((name) => writeSampleRun(parent, { name }))
   const { figures } = await report(dirs, { out })
   const legend = readFileSync(figures['validation-accuracy']?.svg ?? '', 'utf8')
   for (const name of ['constructor', '__proto__', 'width']) t.true(legend.includes(`>${name}<`))

@@ -62,10 +62,10 @@ test('eval and predict print text and JSON', async (t) => {
 })
 
 test('eval says that a network is not above guessing, and what to try', async (t) => {
-  const parent = folder(t)
+  const parent = tempFolder(t)
   const photos = imageFolder(parent, ['left', 'middle', 'right'])
   const data = { source: photos, validation: 0.25 }
-  const { dir } = await train(tinyRun(t, { data, optimizer: { type: 'sgd', lr: 1e-9 } }))
+  const { dir } = await train(tinyConfig(t, { data, optimizer: { type: 'sgd', lr: 1e-9 } }))
   const { status, stdout, stderr } = await residual(['eval', dir, photos, '--split', 'train'])
   t.is(status, 0, stderr)
   t.regex(
