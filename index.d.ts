@@ -1913,6 +1913,11 @@ export declare type ModelInfo = {
      * Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
      */
     assumed: Array<string>;
+    /**
+     * Remarks about weights of other programs, one sentence each: tensors that are ignored, which
+     * of several networks in the file is used. Empty for checkpoints.
+     */
+    warnings: Array<string>;
 };
 
 /** An image: a path, a `file:` URL, the bytes of a JPEG or PNG file, or decoded pixels. */
@@ -2538,6 +2543,11 @@ export declare type CheckpointInfo = {
      * Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
      */
     assumed: Array<string>;
+    /**
+     * Remarks about weights of other programs, one sentence each: tensors that are ignored, which
+     * of several networks in the file is used. Empty for checkpoints.
+     */
+    warnings: Array<string>;
 };
 
 /**

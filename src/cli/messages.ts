@@ -95,6 +95,7 @@ export const notice = {
     `downloading pretrained weights (once): ${file}, ${megabytes} MB from ${host}\n` +
     '  (`model.weights=none` trains from scratch; RESIDUAL_OFFLINE=1 disables downloads)',
   assumed: (sentence: string) => `assumed: ${sentence}`,
+  weightsWarning: (sentence: string) => `warning: ${sentence}`,
   chosenValues: 'values chosen automatically (--explain shows all)',
   evaluating: 'evaluating the network for the report ...',
   missingSections: (sections: readonly string[], reason: string) =>

@@ -12,6 +12,17 @@ export interface RunError {
   hint?: string
 }
 
+/** Maximum length of a message, as in the core. Longer ones contain a path of megabytes, for example. */
+const MAX_TEXT_LENGTH = 6000
+
+/** Shortens a text in the middle. */
+function shorten(text: string): string {
+  if (text.length <= MAX_TEXT_LENGTH) return text
+  const half = MAX_TEXT_LENGTH / 2
+  const left = text.length - MAX_TEXT_LENGTH
+  return `${text.slice(0, half)} ... (${left} characters) ... ${text.slice(-half)}`
+}
+
 /**
  * The error of all functions of this package. Programs distinguish errors by `code`; `at` is the
  * location of the problem and `hint` suggests a fix.
@@ -36,10 +47,10 @@ export class ResidualError extends Error {
   }
 
   constructor({ code, message, at, hint }: RunError, options?: ErrorOptions) {
-    super(message, options)
+    super(shorten(message), options)
     this.code = code
-    this.at = at ?? {}
-    this.hint = hint ?? HINTS[code]
+    this.at = at?.file === undefined ? (at ?? {}) : { ...at, file: shorten(at.file) }
+    this.hint = shorten(hint ?? HINTS[code])
   }
 }
 

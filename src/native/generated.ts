@@ -1974,6 +1974,11 @@ export type ModelInfo = {
    * Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
    */
   assumed: Array<string>
+  /**
+   * Remarks about weights of other programs, one sentence each: tensors that are ignored, which
+   * of several networks in the file is used. Empty for checkpoints.
+   */
+  warnings: Array<string>
 }
 
 /**
@@ -2099,6 +2104,11 @@ export type CheckpointInfo = {
    * Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
    */
   assumed: Array<string>
+  /**
+   * Remarks about weights of other programs, one sentence each: tensors that are ignored, which
+   * of several networks in the file is used. Empty for checkpoints.
+   */
+  warnings: Array<string>
 }
 
 /**

@@ -19,8 +19,8 @@ use residual_spec::{
     Thumbnail, resolve_evaluate, resolve_predict,
 };
 use residual_weights::{
-    Checkpoint, CheckpointChoice, Export, ExternalWeights, PIXEL_MEAN, Tensor, find_checkpoint,
-    is_checkpoint,
+    Checkpoint, CheckpointChoice, Export, ExternalWeights, PIXEL_MEAN, Tensor, check_finite_tensor,
+    find_checkpoint, is_checkpoint,
 };
 
 use residual_train::{encode_thumbnail, parse_position, pixel_mean, read_thumbnail};
@@ -82,6 +82,7 @@ impl Session {
             checkpoint: path.display().to_string(),
             epoch: parse_position(&source.progress, &path)?.epoch,
             assumed: source.assumed.clone(),
+            warnings: source.warnings.clone(),
         };
         let pipeline = Arc::new(Pipeline::eval(&source.config, source.pixel_mean.as_ref()));
         let ModelSource { config, data, progress, pixel_mean, has_default_classes, .. } = source;
@@ -378,6 +379,7 @@ struct ModelSource<'p> {
     pixel_mean: Option<Arc<PixelMean>>,
     progress: serde_json::Value,
     assumed: Vec<String>,
+    warnings: Vec<String>,
     has_default_classes: bool,
 }
 
@@ -400,6 +402,9 @@ impl<'p> ModelSource<'p> {
         let checkpoint = Checkpoint::open(path)?;
         let (mut config, data) = (checkpoint.config.clone(), checkpoint.data.clone());
         let mean = checkpoint.tensor(PIXEL_MEAN)?;
+        if let Some(mean) = &mean {
+            check_finite_tensor(PIXEL_MEAN, mean).map_err(|error| error.file(path))?;
+        }
         let pixel_mean = pixel_mean::from_checkpoint(&config, mean.as_ref(), path)?;
         config.precision = precision.unwrap_or(config.precision);
         config.device = device.unwrap_or(config.device);
@@ -415,6 +420,7 @@ impl<'p> ModelSource<'p> {
             progress: checkpoint.progress.clone(),
             read: Box::new(move |name| checkpoint.tensor(name)),
             assumed: Vec::new(),
+            warnings: Vec::new(),
             has_default_classes: false,
         })
     }
@@ -426,6 +432,7 @@ impl<'p> ModelSource<'p> {
             network,
             mut tensors,
             assumed,
+            warnings,
             has_default_classes,
             progress,
         } = ExternalWeights::read(path, options, &crate::machine_info())?;
@@ -438,6 +445,7 @@ impl<'p> ModelSource<'p> {
             pixel_mean: None,
             progress,
             assumed,
+            warnings,
             has_default_classes,
         })
     }

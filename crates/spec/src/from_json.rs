@@ -72,6 +72,11 @@ fn describe(value: &Value) -> String {
 /// Returns the candidate that is most similar to a misspelled word, or `None` if no candidate is
 /// similar.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // The distance takes time and memory proportional to the product of both lengths.
+    const MAX_WORD_LEN: usize = 200;
+    if word.len() > MAX_WORD_LEN {
+        return None;
+    }
     let normalize = |name: &str| name.to_lowercase().replace(['_', '-'], "");
     let normalized = normalize(word);
     candidates

@@ -342,6 +342,9 @@ pub struct CheckpointInfo {
     pub best: Option<BestEpoch>,
     /// Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
     pub assumed: Vec<String>,
+    /// Remarks about weights of other programs, one sentence each: tensors that are ignored, which
+    /// of several networks in the file is used. Empty for checkpoints.
+    pub warnings: Vec<String>,
 }
 
 /// Best epoch by `monitor`, with its validation metrics (training metrics without a validation
@@ -375,4 +378,7 @@ pub struct ModelInfo {
     pub epoch: u32,
     /// Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
     pub assumed: Vec<String>,
+    /// Remarks about weights of other programs, one sentence each: tensors that are ignored, which
+    /// of several networks in the file is used. Empty for checkpoints.
+    pub warnings: Vec<String>,
 }

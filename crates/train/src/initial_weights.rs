@@ -9,7 +9,7 @@ use residual_spec::{
 };
 use residual_weights::{
     AdaptedStateDict, Checkpoint, CheckpointChoice, IMAGENET, NewHead, PublishedWeights, StateDict,
-    adapt_state_dict, find_checkpoint, infer_backbone_arch, is_checkpoint, sha256,
+    adapt_state_dict, check_finite, find_checkpoint, infer_backbone_arch, is_checkpoint, sha256,
 };
 
 /// Configuration key of the initial weights.
@@ -83,6 +83,7 @@ impl InitialWeights {
         }
         let state = StateDict::read(&source.path).map_err(|error| error.key(WEIGHTS_KEY))?;
         self.apply(input, &source, &state)?;
+        self.warnings.extend(file_warnings(&state, &source.path));
         self.file = Some(WeightsFile { path: source.path, sha256: hash, state });
         Ok(self)
     }
@@ -203,6 +204,7 @@ impl InitialWeights {
             config.model.weights_sha256 = Some(sha256);
             let state = adapt_state_dict(network, state.tensors, config.seed);
             let state = state.map_err(|error| error.file(&path))?;
+            check_finite(&state.tensors).map_err(|error| error.key(WEIGHTS_KEY).file(&path))?;
             // A new head is expected if the weights were chosen automatically.
             let head = state.new_head.filter(|_| !is_auto);
             adapted.warnings.extend(head.map(|head| new_head_warning(head, &path)));
@@ -210,6 +212,21 @@ impl InitialWeights {
         }
         Ok(adapted)
     }
+}
+
+/// Returns the warnings about a weights file.
+fn file_warnings(state: &StateDict, path: &Path) -> Vec<WarningEvent> {
+    let unusable_head = state.unusable_head.as_ref();
+    let unusable_head = unusable_head
+        .map(|reason| format!("the classification head of the file cannot be used: {reason}"));
+    let file = Some(path.display().to_string());
+    let warning = |message: String| WarningEvent {
+        code: ErrorCode::Mismatch,
+        message,
+        file: file.clone(),
+        hint: None,
+    };
+    state.warnings.iter().cloned().chain(unusable_head).map(warning).collect()
 }
 
 fn new_head_warning(NewHead { from, to }: NewHead, path: &Path) -> WarningEvent {
@@ -275,7 +292,12 @@ mod tests {
         let tensors = tensors
             .into_iter()
             .map(|tensor| (tensor.name, zeros(tensor.shape.iter().map(|&n| n as usize).collect())));
-        StateDict { key_map: KeyMap::Torchvision, tensors: tensors.collect() }
+        StateDict {
+            key_map: KeyMap::Torchvision,
+            tensors: tensors.collect(),
+            warnings: Vec::new(),
+            unusable_head: None,
+        }
     }
 
     /// Returns the resolved configuration and the adapted weights of a run that starts from the

@@ -19,7 +19,7 @@ const VERSION: u32 = 1;
 
 /// Metadata key with the value `pt`, which Python's `safetensors` expects of PyTorch tensors.
 const FORMAT_KEY: &str = "format";
-const VERSION_KEY: &str = "residual.version";
+pub(crate) const VERSION_KEY: &str = "residual.version";
 const CONFIG_KEY: &str = "residual.config";
 const DATA_KEY: &str = "residual.data";
 const PROGRESS_KEY: &str = "residual.progress";

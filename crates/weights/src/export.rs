@@ -14,7 +14,9 @@ use serde_json::Value;
 use crate::checkpoint::{Checkpoint, is_checkpoint};
 use crate::find_checkpoint::{CheckpointChoice, find_checkpoint};
 use crate::tensor::{DType, Tensor, TensorInfo};
-use crate::{CheckpointContents, ExternalWeights, PIXEL_MEAN, onnx};
+use crate::{
+    CheckpointContents, ExternalWeights, PIXEL_MEAN, check_finite, check_finite_tensor, onnx,
+};
 
 /// Suffix of PyTorch's counter of updates of a batch norm's running statistics.
 const NUM_BATCHES_TRACKED: &str = ".num_batches_tracked";
@@ -73,6 +75,7 @@ pub fn export_checkpoint(from: &Path, to: &Path, options: ExportOptions) -> Resu
         let ExternalWeights { network, tensors, config, data, progress, .. } =
             ExternalWeights::read(from, &LoadConfig::default(), &machine)?;
         let (network, tensors, config) = (&network, &tensors, &config);
+        check_finite(tensors).map_err(|error| error.file(from))?;
         return Export { network, tensors, config, data: &data, progress: &progress, options }
             .write(to);
     }
@@ -85,6 +88,11 @@ pub fn export_checkpoint(from: &Path, to: &Path, options: ExportOptions) -> Resu
         checkpoint.data.classes.len() as u32,
     )
     .map_err(|error| error.file(from))?;
+    for spec in network.tensors() {
+        if let Some(tensor) = checkpoint.tensors.get(&spec.name) {
+            check_finite_tensor(&spec.name, tensor).map_err(|error| error.file(from))?;
+        }
+    }
     Export {
         network: &network,
         tensors: &checkpoint.tensors,

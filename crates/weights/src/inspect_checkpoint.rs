@@ -8,9 +8,9 @@ use residual_spec::{
 };
 use serde_json::Value;
 
-use crate::ExternalWeights;
 use crate::checkpoint::{Checkpoint, is_checkpoint};
 use crate::find_checkpoint::{CheckpointChoice, find_checkpoint};
+use crate::{ExternalWeights, check_finite};
 
 /// Describes the network of a run folder (its best checkpoint), a checkpoint or a file of external
 /// weights. `options` override the assumptions about external weights.
@@ -34,13 +34,17 @@ pub fn inspect_checkpoint(path: &Path, options: &LoadConfig) -> Result<Inspectio
             step: progress["step"].as_u64().unwrap_or(0),
             best: None,
             assumed: Vec::new(),
+            warnings: Vec::new(),
         };
     if !is_checkpoint(path)? {
         // Inspection computes nothing, so the capabilities of the machine have no effect.
         let machine = MachineInfo::with_cores(1);
-        let ExternalWeights { network, config, data, assumed, progress, .. } =
+        let ExternalWeights { network, config, data, assumed, warnings, progress, tensors, .. } =
             ExternalWeights::read(path, options, &machine)?;
-        let info = CheckpointInfo { assumed, ..to_info(&config, data.classes, &progress) };
+        let not_finite = check_finite(&tensors).err().map(|error| error.message);
+        let warnings = warnings.into_iter().chain(not_finite).collect();
+        let info =
+            CheckpointInfo { assumed, warnings, ..to_info(&config, data.classes, &progress) };
         return Ok(Inspection { checkpoint: Some(info), ..inspect(&network) });
     }
     let header = Checkpoint::read_header(path)?;

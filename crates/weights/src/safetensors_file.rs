@@ -18,6 +18,7 @@ use safetensors::tensor::{Metadata, TensorInfo as FileTensor};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::other_file::other_file_error;
 use crate::tensor::{DType, MAX_NAME_LEN, Tensor, TensorInfo};
 
 /// Maximum header length in bytes. The format allows 100 MB, which take 1 GB when parsed.
@@ -67,6 +68,12 @@ pub(crate) fn open(path: &Path) -> Result<SafetensorsFile<'_>> {
     let mut file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
 
+    let mut first_bytes = Vec::new();
+    (&file).take(64).read_to_end(&mut first_bytes).map_err(unreadable)?;
+    if let Some(error) = other_file_error(path, &first_bytes) {
+        return Err(error);
+    }
+    file.rewind().map_err(unreadable)?;
     let mut start = [0; 9];
     if size < start.len() as u64 {
         return Err(broken(path, format!("is truncated: it has {size} bytes")));
@@ -113,6 +120,19 @@ impl SafetensorsFile<'_> {
             Ok((name, TensorInfo { dtype, shape: tensor.shape.clone() }))
         };
         self.tensors.tensors().into_iter().map(info).collect()
+    }
+
+    /// Returns the name and shape of every tensor, in the order of the data. The dtype may be
+    /// unsupported.
+    pub(crate) fn shapes(&self) -> impl Iterator<Item = (String, Vec<usize>)> {
+        self.tensors.offset_keys().into_iter().filter_map(|name| {
+            let shape = self.tensors.info(&name)?.shape.clone();
+            Some((name, shape))
+        })
+    }
+
+    pub(crate) fn has_tensor(&self, name: &str) -> bool {
+        self.tensors.info(name).is_some()
     }
 
     /// Reads every tensor.

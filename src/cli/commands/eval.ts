@@ -77,6 +77,7 @@ async function evaluate(
   await withDownloads(flags.json ?? false, async (options) => {
     await using model = await loadModel(path, loadConfig)
     for (const sentence of model.info.assumed) log(notice.assumed(sentence))
+    for (const sentence of model.info.warnings) log(notice.weightsWarning(sentence))
     const evaluation = await model.evaluate(config, options)
     warnOfSkippedImages(evaluation)
     await drawGrids(evaluation, flags)

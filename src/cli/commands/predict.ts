@@ -60,6 +60,7 @@ export function addPredict(program: Command): void {
       // The core validates the configuration.
       await using model = await loadModel(path, loadConfig as LoadConfig)
       for (const sentence of model.info.assumed) log(notice.assumed(sentence))
+      for (const sentence of model.info.warnings) log(notice.weightsWarning(sentence))
       await printPredictions(model, images, config as PredictConfig, flags)
     })
   addExamples(
