@@ -73,13 +73,6 @@ export const cliError = {
       at: { file: folder },
       hint: 'Pass a folder that contains images, at any depth, or image files.',
     }),
-  unreadableFolder: (folder: string, cause: unknown) =>
-    withCause(cause, {
-      code: 'E_IO',
-      message: `${folder} could not be read: ${messageOf(cause)}`,
-      at: { file: folder },
-      hint: 'Check the path and the permissions of the folder.',
-    }),
   stdinIsTerminal: () =>
     usageError(
       '`-` reads an image from stdin, but stdin is a terminal',

@@ -33,6 +33,9 @@ export declare function inspectCheckpoint(model: string, request: string): Promi
 /** Returns whether a process is writing a run to a folder. */
 export declare function isRunActive(folder: string): boolean
 
+/** Returns the paths of the images below a folder that training would read, relative to the folder. */
+export declare function listImages(folder: string): string
+
 /** A preview of a data set. */
 export interface NativePreview {
   /** The description of the images, as JSON text. */

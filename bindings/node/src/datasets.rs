@@ -35,6 +35,18 @@ pub fn is_run_active(folder: String) -> bool {
     residual_runlog::RunDir::is_in_use(folder.as_ref())
 }
 
+/// Returns the paths of the images below a folder that training would read, relative to the folder.
+#[napi]
+pub fn list_images(folder: String) -> String {
+    let images = residual_data::list_images(folder.as_ref(), &|| false);
+    to_native_result(images.map(|images| {
+        let relative = |image: PathBuf| {
+            image.strip_prefix(&folder).unwrap_or(&image).to_string_lossy().into_owned()
+        };
+        images.into_iter().map(relative).collect::<Vec<String>>()
+    }))
+}
+
 #[derive(Serialize)]
 struct DatasetWithFolders {
     #[serde(flatten)]
