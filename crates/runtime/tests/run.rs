@@ -311,6 +311,37 @@ fn a_resumed_run_can_be_extended_but_not_reconfigured() {
 }
 
 #[test]
+fn a_run_resumes_with_its_data_set_at_another_place() {
+    let folder = TestFolder::new();
+    let config = json!({ "epochs": 1, "data": { "source": folder.path("data"), "limit": 100 } });
+    let first = train(&folder.config("run", config));
+    std::fs::rename(folder.path("data"), folder.path("moved")).unwrap();
+    let resume = |data: Option<&str>| {
+        let data = data.map(|data| folder.path(data));
+        run(&json!({ "resume": first.dir, "epochs": 2, "data": data }), |_| None).0
+    };
+    let error = resume(None).unwrap_err();
+    assert_eq!(error.code, ErrorCode::DataNotFound);
+    assert!(error.hint.unwrap().contains("pass its new path as `data`"));
+    // Other images are refused.
+    std::fs::create_dir(folder.path("other")).unwrap();
+    data_set(Path::new(&folder.path("other")));
+    std::fs::rename(
+        folder.path("other/t10k-labels-idx1-ubyte"),
+        folder.path("other/train-labels-idx1-ubyte"),
+    )
+    .unwrap();
+    std::fs::rename(
+        folder.path("other/t10k-images-idx3-ubyte"),
+        folder.path("other/train-images-idx3-ubyte"),
+    )
+    .unwrap();
+    assert_eq!(resume(Some("other")).unwrap_err().code, ErrorCode::Mismatch);
+    let config = resume(Some("moved")).map(|result| checkpoint(&result).config).unwrap();
+    assert_eq!((config.data.source, config.data.limit), (folder.path("moved"), Some(100)));
+}
+
+#[test]
 fn a_run_in_progress_cannot_be_resumed_even_without_a_checkpoint() {
     let folder = TestFolder::new();
     let dir = folder.path("begun");

@@ -76,10 +76,29 @@ pub(crate) fn merge(
             .hint("Remove `out`. To preserve the old run, copy its folder first."));
     }
     for (key, value) in config.iter().filter(|(_, value)| !value.is_null()) {
-        merged.insert(key.clone(), value.clone());
+        match (key.as_str(), merged.get_mut(key)) {
+            ("data", Some(Value::Object(data))) => merge_data(data, value),
+            _ => {
+                merged.insert(key.clone(), value.clone());
+            }
+        }
     }
     merged.insert("out".into(), Value::String(run_dir.display().to_string()));
     TrainConfig::from_json(&Value::Object(merged))
+}
+
+/// Merges `data` of the new configuration: a path, or an object, into that of the run. The data set
+/// may have been moved; its settings are those of the run.
+fn merge_data(data: &mut Map<String, Value>, value: &Value) {
+    match value {
+        Value::Object(value) => {
+            let value = value.iter().filter(|(_, value)| !value.is_null());
+            data.extend(value.map(|(key, value)| (key.clone(), value.clone())));
+        }
+        source => {
+            data.insert("source".into(), source.clone());
+        }
+    }
 }
 
 /// Discards the training after `checkpoint`: `checkpoint` becomes the last checkpoint, and a newer
@@ -116,13 +135,15 @@ fn is_newer(checkpoint: &Path, step: u64) -> bool {
     checkpoint.is_file() && steps(checkpoint).is_none_or(|steps| steps > step)
 }
 
-/// Checks that only [`CHANGEABLE`] keys differ between the configurations.
+/// Checks that only [`CHANGEABLE`] keys differ between the configurations. The path of the data set
+/// may also differ, because the fingerprint of the images is checked.
 ///
 /// # Errors
 /// `E_MISMATCH` with the first other key that differs.
 pub(crate) fn check(original: &ResolvedConfig, resumed: &ResolvedConfig) -> Result<()> {
     let value = |config: &ResolvedConfig| serde_json::to_value(config).unwrap_or_default();
-    let (original, resumed) = (value(original), value(resumed));
+    let (mut original, resumed) = (value(original), value(resumed));
+    original["data"]["source"] = resumed["data"]["source"].clone();
     let Value::Object(original) = original else { return Ok(()) };
     for (key, old) in original.iter().filter(|(key, _)| key.as_str() != "reasons") {
         let new = &resumed[key];

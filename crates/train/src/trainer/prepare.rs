@@ -7,8 +7,8 @@ use residual_data::{Arrays, Dataset};
 use residual_model::{ComputeOptions, Model};
 use residual_runlog::RunDir;
 use residual_spec::{
-    Auto, DatasetInfo, Device, Error, ErrorCode, ResolvedConfig, Result, TrainConfig, WarningEvent,
-    resolve,
+    Auto, DatasetInfo, Device, Error, ErrorCode, ResolvedConfig, Result, Split, TrainConfig,
+    WarningEvent, resolve,
 };
 use residual_weights::Checkpoint;
 use serde_json::Value;
@@ -55,7 +55,12 @@ impl Prepared {
         if is_cancelled() {
             return Err(Error::new(ErrorCode::Aborted, "stopped before training began"));
         }
-        let mut dataset = dataset?;
+        let mut dataset = dataset.map_err(|error| match error.code {
+            ErrorCode::DataNotFound if resumed.is_some() => {
+                error.hint("If the data set was moved, pass its new path as `data`.")
+            }
+            _ => error,
+        })?;
         // A resumed run continues with the weights of its checkpoint.
         let initial_weights = match &resumed {
             None => InitialWeights::read(&mut input, dataset.facts())?,
@@ -86,6 +91,7 @@ impl Prepared {
             config.cache = cache;
             config.reasons.insert("cache".into(), reason);
         }
+        check_decodable(&dataset, &config, is_cancelled)?;
         dataset.cache_decoded(u64::from(config.cache) << 20);
         let mut initial_weights = initial_weights.adapt(&mut config, &network)?;
         initial_weights.warnings.extend(cuda_fallback_warning(&input, &config));
@@ -153,6 +159,23 @@ fn check_unchanged(
         return Err(Error::new(ErrorCode::Mismatch, message)
             .key("data")
             .hint("Restore the original data, or start a new run."));
+    }
+    Ok(())
+}
+
+/// Checks that each split has an image that can be decoded, so that no metric describes nothing.
+/// Must precede caching, because the cache would keep images at full size.
+fn check_decodable(
+    dataset: &Dataset,
+    config: &ResolvedConfig,
+    is_cancelled: &dyn Fn() -> bool,
+) -> Result<()> {
+    let splits = dataset.splits(&config.data);
+    splits.train.check_decodable(Split::Train, is_cancelled)?;
+    for (split, images) in [(Split::Val, splits.val), (Split::Test, splits.test)] {
+        if let Some(images) = images {
+            images.check_decodable(split, is_cancelled)?;
+        }
     }
     Ok(())
 }
