@@ -57,7 +57,8 @@ export declare class Run implements PromiseLike<TrainResult>, AsyncIterable<RunE
     get result(): TrainResult | undefined;
     /**
      * Saves a checkpoint and ends the run after its current step. The run then resolves with
-     * `stopReason: 'stopped'`, or rejects with an `AbortError` if no step is finished.
+     * `stopReason: 'stopped'`, or rejects with an `AbortError` if no step is finished. Training no
+     * longer waits for a pending hook, and the run waits for it up to 5 seconds.
      */
     stop(): void;
     /** Pauses the run after its current step, until `resume()`, `stop()` or an abort. */
@@ -68,7 +69,10 @@ export declare class Run implements PromiseLike<TrainResult>, AsyncIterable<RunE
     ref(): this;
     /** Allows the process to exit before the run ends; a checkpoint is then saved at exit. */
     unref(): this;
-    /** Resolves with the result; rejects with a `ResidualError`, or with the error of a hook. */
+    /**
+     * Resolves with the result; rejects with a `ResidualError`, or with the error of a hook. Rejects
+     * with `E_USAGE` in a hook that the run waits for, because neither would ever end.
+     */
     then<Value = TrainResult, Caught = never>(onResolved?: ((result: TrainResult) => Value | PromiseLike<Value>) | null, onRejected?: ((error: unknown) => Caught | PromiseLike<Caught>) | null): Promise<Value | Caught>;
     /**
      * Iterates over the events that follow this call. Step events are coalesced if the loop is slower
@@ -475,7 +479,10 @@ export declare interface TrainOptions {
      * reported to the hook while a call is pending.
      */
     onStep?: Hook<StepEvent> | undefined;
-    /** Called after an epoch and its validation. Training waits until the hook has completed. */
+    /**
+     * Called after an epoch and its validation. Training waits until the hook has completed. The hook
+     * cannot await another run: the runs of a process train one after another.
+     */
     onEpoch?: Hook<EpochEvent> | undefined;
     /** Called after a checkpoint is written. */
     onCheckpoint?: Hook<CheckpointEvent> | undefined;

@@ -47,7 +47,10 @@ export interface TrainOptions {
    * reported to the hook while a call is pending.
    */
   onStep?: Hook<StepEvent> | undefined
-  /** Called after an epoch and its validation. Training waits until the hook has completed. */
+  /**
+   * Called after an epoch and its validation. Training waits until the hook has completed. The hook
+   * cannot await another run: the runs of a process train one after another.
+   */
   onEpoch?: Hook<EpochEvent> | undefined
   /** Called after a checkpoint is written. */
   onCheckpoint?: Hook<CheckpointEvent> | undefined
