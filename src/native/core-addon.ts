@@ -53,8 +53,8 @@ export declare function preview(request: string, cancel?: NativeCancel | undefin
  */
 export declare function publishedWeights(arch?: string | undefined | null): string
 
-/** Sets the folders of the bundled data set and of downloaded data sets. */
-export declare function setDataRoots(embedded: string, store: string): void
+/** Sets the folders of the bundled data set and, if there is one, of downloaded data sets. */
+export declare function setDataRoots(embedded: string, store?: string | undefined | null): void
 
 /** Sets the folder of published weights. */
 export declare function setWeightsFolder(folder: string): void

@@ -89,7 +89,7 @@ export async function verifyDataset(
   throw new ResidualError({
     code: 'E_DATA_NOT_FOUND',
     message: `'${name}' is not on this machine, or some of its files are missing`,
-    at: { file: dataset.store },
+    at: dataset.store === null ? {} : { file: dataset.store },
     hint: `Download the data set: \`residual data download ${name}\`.`,
   })
 }
