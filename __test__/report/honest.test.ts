@@ -3,7 +3,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type Evaluation, report } from 'residual'
+import { isWithinVariation } from '#dist/experiment/degradation-table.js'
 import { errorDomain } from '#dist/experiment/error-curves.js'
+import { meanStd } from '#dist/experiment/mean-std.js'
 import { renderComparisonReport } from '#dist/report/comparison-report.js'
 import { renderRunReport } from '#dist/report/run-report.js'
 import { lossAxis } from '#dist/report/sections/training-curves.js'
@@ -187,6 +189,15 @@ test('no point of a curve is outside of its axis', (t) => {
   t.deepEqual(errorDomain([{ name: 'error', points: points.slice(0, 1) }]), [80, 100])
 })
 
+test('a difference between networks is compared with the variation between seeds', (t) => {
+  const noisy = isWithinVariation(meanStd([0.2, 0.3, 0.25]), meanStd([0.22, 0.31, 0.28]))
+  t.true(noisy)
+  t.false(isWithinVariation(meanStd([0.2, 0.21, 0.205]), meanStd([0.3, 0.31, 0.305])))
+  // Two seeds need a larger difference than many.
+  t.true(isWithinVariation(meanStd([0.2, 0.22]), meanStd([0.25, 0.27])))
+  t.false(isWithinVariation(meanStd([0.2]), meanStd([0.2])))
+})
+
 const NAMES = [
   ...['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'width', 'datum', 'null'],
   ...['bell\u0007', 'escape\u001b[31m', 'a\nb', '<b>', "o'clock", '{a}', 'x'.repeat(200), '猫'],
@@ -225,4 +236,20 @@ test('any names of classes and runs give a complete report', async (t) => {
   const { figures } = await report(dirs, { out })
   const legend = readFileSync(figures['validation-accuracy']?.svg ?? '', 'utf8')
   for (const name of ['constructor', '__proto__', 'width']) t.true(legend.includes(`>${name}<`))
+})
+
+test('a comparison continues with damaged files, and names them', async (t) => {
+  const parent = tempFolder(t)
+  const whole = makeRanked(parent, 'whole', { accuracy: 0.95, count: 200 })
+  const cut = makeRanked(parent, 'cut', { accuracy: 0.9, count: 200, outcomes: '1'.repeat(200) })
+  for (const name of ['evaluation.json', 'result.json', 'environment.json', 'metrics.jsonl']) {
+    const file = join(cut, name)
+    writeFileSync(file, readFileSync(file, 'utf8').slice(0, -12))
+  }
+  const text = await compare([whole, cut])
+  for (const name of ['evaluation', 'result', 'environment']) {
+    t.regex(text, new RegExp(`cut : ${name}\\.json cannot be read and is ignored`))
+  }
+  t.regex(text, /cut : The last line of metrics\.jsonl is truncated/)
+  t.regex(text, /whole has the highest|whole .* 95\.0 %/)
 })

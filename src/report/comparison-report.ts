@@ -59,7 +59,7 @@ export async function renderComparisonReport(runs: readonly RunFolder[]): Promis
       ? html`<p>Only the ${MAX_CURVES} of ${formatCount(ranked.length)} runs with the highest accuracy are shown.</p>`
       : undefined
   const sections: Section[] = [
-    { id: 'results', title: 'Results', content: [NOTES, resultsTable(ranked, comparisons)] },
+    { id: 'results', title: 'Results', content: [resultsTable(ranked, comparisons), NOTES] },
     {
       id: 'curves',
       title: 'Training curves',
