@@ -1078,7 +1078,7 @@ export declare type TransformConfig = {
  * Crop of training images to `data.imageSize`.
  */
 export declare type CropConfig = 'none' | 'pad' | 'random-resized' | 'random-short-side' | {
-    type: 'none';
+    type?: 'none' | undefined;
 } | ({
     type: 'pad';
 } & PadCropConfig) | ({
@@ -1134,7 +1134,7 @@ export declare type ChannelValues = [number] | [number, number, number];
  * Automatic augmentation policy.
  */
 export declare type PolicyConfig = 'none' | 'randaugment' | 'trivialaugment' | {
-    type: 'none';
+    type?: 'none' | undefined;
 } | ({
     type: 'randaugment';
 } & RandAugmentConfig) | {
@@ -1160,7 +1160,7 @@ export declare type RandAugmentConfig = {
  * Color augmentation.
  */
 export declare type ColorConfig = 'none' | 'pca' | {
-    type: 'none';
+    type?: 'none' | undefined;
 } | ({
     type: 'pca';
 } & PcaColorConfig);
@@ -1180,7 +1180,7 @@ export declare type PcaColorConfig = {
  * Erasing of image regions, filled with the mean color.
  */
 export declare type EraseConfig = 'none' | 'cutout' | 'random-erasing' | {
-    type: 'none';
+    type?: 'none' | undefined;
 } | ({
     type: 'cutout';
 } & CutoutConfig) | ({
@@ -1220,7 +1220,7 @@ export declare type RandomErasingConfig = {
  * Mixing of two images.
  */
 export declare type MixConfig = 'none' | 'mixup' | 'cutmix' | {
-    type: 'none';
+    type?: 'none' | undefined;
 } | ({
     type: 'mixup';
 } & MixupConfig) | ({
@@ -1346,7 +1346,7 @@ export declare type BudgetConfig = {
  * Optimizer.
  */
 export declare type OptimizerConfig = 'sgd' | 'adam' | 'adamw' | 'lars' | ({
-    type: 'sgd';
+    type?: 'sgd' | undefined;
 } & SgdConfig) | ({
     type: 'adam';
 } & AdamConfig) | ({
@@ -1446,7 +1446,7 @@ export declare type LarsConfig = {
  * Learning-rate schedule.
  */
 export declare type ScheduleConfig = 'cosine' | 'constant' | 'multistep' | 'plateau' | 'step' | 'linear' | 'polynomial' | 'one-cycle' | ({
-    type: 'cosine';
+    type?: 'cosine' | undefined;
 } & CosineScheduleConfig) | {
     type: 'constant';
 } | ({
@@ -1649,7 +1649,7 @@ export declare type LossConfig = {
  * Weight of each class in the loss.
  */
 export declare type ClassWeightsConfig = 'none' | 'balanced' | 'given' | {
-    type: 'none';
+    type?: 'none' | undefined;
 } | {
     type: 'balanced';
 } | ({
@@ -1839,7 +1839,7 @@ export declare class Model implements AsyncDisposable {
      * await using model = await loadModel('runs/latest')
      * const [cat, dog] = await model.predict(['cat.jpg', 'dog.jpg'])
      *
-     * @param image a path, bytes or pixels
+     * @param image a path, the bytes of an image file, or pixels; see `ImageInput`
      * @param config number of classes to return, and test-time augmentation: `{ crops: 'flip' }`
      * @throws {ResidualError} `E_IMAGE` with the file, if an image cannot be decoded; `E_IO`,
      *   `E_USAGE`, `E_CONFIG`, `E_CLOSED`
@@ -1927,19 +1927,31 @@ export declare type ModelInfo = {
     warnings: Array<string>;
 };
 
-/** An image: a path, a `file:` URL, the bytes of a JPEG or PNG file, or decoded pixels. */
-export declare type ImageInput = string | URL | Uint8Array | Pixels;
+/**
+ * An image: a path or a `file:` URL; a JPEG or PNG file as bytes, a `Blob` or a `data:` URL; or
+ * decoded pixels.
+ */
+export declare type ImageInput = string | URL | Uint8Array | ArrayBuffer | SharedArrayBuffer | DataView | Blob | RawPixels | RawPixelsWithInfo;
 
-/** Decoded pixels, 8 bits per channel, in row-major HWC order. */
-export declare interface Pixels {
-    /** `height * width * channels` bytes. */
-    data: Uint8Array;
+/** Decoded pixels as other programs return them, such as an `ImageData`. */
+export declare interface RawPixels {
+    /** `height * width * channels` bytes in row-major HWC order. */
+    data: Uint8Array | Uint8ClampedArray;
     /** Width in pixels. */
     width: number;
     /** Height in pixels. */
     height: number;
-    /** 1 (gray) or 3 (RGB). */
-    channels: 1 | 3;
+    /**
+     * 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGBA). Alpha is ignored. Default: derived from the
+     * length of `data`.
+     */
+    channels?: 1 | 2 | 3 | 4 | undefined;
+}
+
+/** Decoded pixels as sharp returns them: `sharp(file).raw().toBuffer({ resolveWithObject: true })`. */
+export declare interface RawPixelsWithInfo {
+    data: Uint8Array | Uint8ClampedArray;
+    info: Omit<RawPixels, 'data'>;
 }
 
 /**
@@ -3182,6 +3194,18 @@ export declare interface GridTile {
     correct?: boolean | undefined;
 }
 
+/** Decoded pixels, 8 bits per channel, in row-major HWC order. */
+export declare interface Pixels {
+    /** `height * width * channels` bytes. */
+    data: Uint8Array;
+    /** Width in pixels. */
+    width: number;
+    /** Height in pixels. */
+    height: number;
+    /** 1 (gray) or 3 (RGB). */
+    channels: 1 | 3;
+}
+
 /** A grid of images as SVG, which can be rasterized to PNG. */
 export declare class ImageGrid {
     readonly svg: string;
@@ -3431,7 +3455,7 @@ export declare const exitStatus: {
     readonly E_OUT_IN_USE: 1;
     readonly E_PORT: 1;
     readonly E_WRITE: 1;
-    readonly E_IO: 1;
+    readonly E_IO: 4;
     readonly E_CHECKPOINT: 4;
     readonly E_MISMATCH: 2;
     readonly E_DIVERGED: 1;

@@ -58,6 +58,11 @@ export { type GridOptions, type GridTile, ImageGrid, makeGrid } from './image-gr
 export type { PngOptions } from './image-grid/rasterize.js'
 export { renderPredictions } from './image-grid/render-predictions.js'
 export type { ArrayDataset, ArraySplit } from './native/arguments/arrays.js'
-export type { ImageInput, Pixels } from './native/arguments/image.js'
+export type {
+  ImageInput,
+  Pixels,
+  RawPixels,
+  RawPixelsWithInfo,
+} from './native/arguments/image.js'
 export * from './native/generated.js'
 export { type NamedPrediction, renderPredictionGallery } from './report/prediction-gallery.js'

@@ -1,4 +1,6 @@
 /** Messages of the command line itself; errors of the API have their own messages. */
+import { commandName, withCommandName } from '../errors/command-name.js'
+import { shellQuote } from '../errors/shell-quote.js'
 import { type ErrorCode, type ErrorLocation, ResidualError } from '../index.js'
 
 /** Creates an error for a wrong command line. */
@@ -11,7 +13,15 @@ export const cliError = {
   invalidOverride: (word: string) =>
     usageError(
       `\`${word}\` is not of the form key=value`,
-      'Write settings as key=value, for example optimizer.lr=0.05.',
+      /^[a-z][\w.-]*:[^/\\]/i.test(word)
+        ? `Did you mean \`${word.replace(':', '=')}\`?`
+        : 'Write settings as key=value, for example optimizer.lr=0.05.',
+    ),
+  imageUrl: (url: string) =>
+    usageError(
+      `${url} is a URL, and images are not downloaded`,
+      `Pipe the image: \`curl -sL ${shellQuote(url)} | ${commandName()} predict RUN -\`.`,
+      { key: 'images' },
     ),
   unreadableConfig: (file: string, cause: unknown) =>
     withCause(cause, {
@@ -99,7 +109,7 @@ export const notice = {
   dashboardStillOpen: (url: string) =>
     `the run has ended; the dashboard stays available until Ctrl-C: ${url}`,
   dashboardClosed: (folder: string) =>
-    `dashboard closed; start it again with \`residual dashboard ${folder}\``,
+    withCommandName(`dashboard closed; start it again with \`residual dashboard ${folder}\``),
   noDashboard: (reason: string) =>
     `the dashboard could not be started, but the run continues: ${reason}`,
   fileWritten: (file: string) => `wrote ${file}`,

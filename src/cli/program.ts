@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { recordFlags } from './arguments/config-arguments.js'
 import { addBench } from './commands/bench.js'
 import { addCompletion } from './commands/completion.js'
 import { addDashboard } from './commands/dashboard.js'
@@ -50,6 +51,7 @@ export function createProgram(): Command {
     ['predict runs/latest cat.jpg', 'classify an image'],
     ['train --help', 'options and more examples of a command'],
   )
+  program.hook('preAction', (_, command) => recordFlags(command))
   configureHelp(program)
   return program
 }

@@ -1,4 +1,5 @@
 import type { ErrorCode, ErrorLocation } from '../native/generated.js'
+import { withCommandName } from './command-name.js'
 import { HINTS } from './hints.js'
 
 /** An error as plain data. */
@@ -49,8 +50,12 @@ export class ResidualError extends Error {
   constructor({ code, message, at, hint }: RunError, options?: ErrorOptions) {
     super(shorten(message), options)
     this.code = code
-    this.at = at?.file === undefined ? (at ?? {}) : { ...at, file: shorten(at.file) }
-    this.hint = shorten(hint ?? HINTS[code])
+    this.at = {
+      ...at,
+      ...(at?.key !== undefined && { key: shorten(at.key) }),
+      ...(at?.file !== undefined && { file: shorten(at.file) }),
+    }
+    this.hint = withCommandName(shorten(hint ?? HINTS[code]))
   }
 }
 

@@ -64,3 +64,8 @@ export declare function setWeightsNotFetched(file: string, why: string): void
 
 /** Returns the version of the addon. */
 export declare function version(): string
+
+export declare function checkOptions(fn: string, options: string): string
+export declare function checkTrainConfig(config: string, hasArrays: boolean, cancel?: NativeCancel | undefined | null): Promise<string>
+export declare function nearestName(word: string, names: Array<string>): string | null
+export declare function nearestSetting(word: string, value?: string | undefined | null): string | null

@@ -363,7 +363,7 @@ export type CropConfig =
   | 'pad'
   | 'random-resized'
   | 'random-short-side'
-  | { type: 'none' }
+  | { type?: 'none' | undefined }
   | ({ type: 'pad' } & PadCropConfig)
   | ({ type: 'random-resized' } & RandomResizedCropConfig)
   | ({ type: 'random-short-side' } & RandomShortSideCropConfig)
@@ -415,7 +415,7 @@ export type PolicyConfig =
   | 'none'
   | 'randaugment'
   | 'trivialaugment'
-  | { type: 'none' }
+  | { type?: 'none' | undefined }
   | ({ type: 'randaugment' } & RandAugmentConfig)
   | { type: 'trivialaugment' }
 
@@ -437,7 +437,11 @@ export type RandAugmentConfig = {
 /**
  * Color augmentation.
  */
-export type ColorConfig = 'none' | 'pca' | { type: 'none' } | ({ type: 'pca' } & PcaColorConfig)
+export type ColorConfig =
+  | 'none'
+  | 'pca'
+  | { type?: 'none' | undefined }
+  | ({ type: 'pca' } & PcaColorConfig)
 
 /**
  * Random shifts along the principal components of ImageNet's colors (Krizhevsky et al. 2012,
@@ -457,7 +461,7 @@ export type EraseConfig =
   | 'none'
   | 'cutout'
   | 'random-erasing'
-  | { type: 'none' }
+  | { type?: 'none' | undefined }
   | ({ type: 'cutout' } & CutoutConfig)
   | ({ type: 'random-erasing' } & RandomErasingConfig)
 
@@ -497,7 +501,7 @@ export type MixConfig =
   | 'none'
   | 'mixup'
   | 'cutmix'
-  | { type: 'none' }
+  | { type?: 'none' | undefined }
   | ({ type: 'mixup' } & MixupConfig)
   | ({ type: 'cutmix' } & CutmixConfig)
 
@@ -618,7 +622,7 @@ export type OptimizerConfig =
   | 'adam'
   | 'adamw'
   | 'lars'
-  | ({ type: 'sgd' } & SgdConfig)
+  | ({ type?: 'sgd' | undefined } & SgdConfig)
   | ({ type: 'adam' } & AdamConfig)
   | ({ type: 'adamw' } & AdamConfig)
   | ({ type: 'lars' } & LarsConfig)
@@ -722,7 +726,7 @@ export type ScheduleConfig =
   | 'linear'
   | 'polynomial'
   | 'one-cycle'
-  | ({ type: 'cosine' } & CosineScheduleConfig)
+  | ({ type?: 'cosine' | undefined } & CosineScheduleConfig)
   | { type: 'constant' }
   | ({ type: 'multistep' } & MultiStepScheduleConfig)
   | ({ type: 'plateau' } & PlateauScheduleConfig)
@@ -920,7 +924,7 @@ export type ClassWeightsConfig =
   | 'none'
   | 'balanced'
   | 'given'
-  | { type: 'none' }
+  | { type?: 'none' | undefined }
   | { type: 'balanced' }
   | ({ type: 'given' } & GivenClassWeightsConfig)
 
@@ -3295,7 +3299,7 @@ export const exitStatus = {
   E_OUT_IN_USE: 1,
   E_PORT: 1,
   E_WRITE: 1,
-  E_IO: 1,
+  E_IO: 4,
   E_CHECKPOINT: 4,
   E_MISMATCH: 2,
   E_DIVERGED: 1,

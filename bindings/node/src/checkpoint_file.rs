@@ -5,7 +5,7 @@ use std::path::Path;
 use napi::Env;
 use napi::bindgen_prelude::Object;
 use napi_derive::napi;
-use residual_spec::{ExportConfig, FromJson, KeyPath, LoadConfig, resolve_export};
+use residual_spec::{ExportConfig, FromJson, LoadConfig, resolve_export};
 use residual_weights::export_checkpoint;
 
 use crate::background_thread::run_in_background;
@@ -21,7 +21,7 @@ pub fn export_model(
     request: String,
 ) -> napi::Result<Object<'_>> {
     run_in_background(env, "the export", move || {
-        let config = ExportConfig::from_json_at(&parse_json(&request)?, &KeyPath::Root)?;
+        let config = ExportConfig::parse(&parse_json(&request)?)?;
         export_checkpoint(Path::new(&model), Path::new(&path), resolve_export(&config))
     })
 }
@@ -31,7 +31,7 @@ pub fn export_model(
 #[napi(ts_return_type = "Promise<string>")]
 pub fn inspect_checkpoint(env: &Env, model: String, request: String) -> napi::Result<Object<'_>> {
     run_in_background(env, "inspecting the model", move || {
-        let config = LoadConfig::from_json_at(&parse_json(&request)?, &KeyPath::Root)?;
+        let config = LoadConfig::parse(&parse_json(&request)?)?;
         residual_weights::inspect_checkpoint(Path::new(&model), &config)
     })
 }

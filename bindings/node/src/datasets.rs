@@ -9,9 +9,7 @@ use napi::bindgen_prelude::{AsyncTask, Buffer, ClassInstance};
 use napi::{Env, Task};
 use napi_derive::napi;
 use residual_data::{KnownDataset, PreviewImage};
-use residual_spec::{
-    DataConfig, Error, ErrorCode, FromJson, KeyPath, NameOr, PreviewConfig, Result,
-};
+use residual_spec::{DataConfig, Error, ErrorCode, FromJson, NameOr, PreviewConfig, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -107,7 +105,7 @@ fn read_preview(
     pixels: &mut Vec<u8>,
     is_cancelled: &dyn Fn() -> bool,
 ) -> Result<Value> {
-    let config = PreviewConfig::from_json_at(&parse_json(request)?, &KeyPath::Root)?;
+    let config = PreviewConfig::parse(&parse_json(request)?)?;
     let data = config.data.as_ref().map(NameOr::<DataConfig>::to_config).unwrap_or_default();
     let dataset = residual_data::open(&data, is_cancelled)?;
     let preview = residual_data::preview(&dataset, &config)?;

@@ -10,6 +10,8 @@ mod arrays;
 mod background_thread;
 mod cancel;
 #[cfg(not(feature = "torch"))]
+mod check_config;
+#[cfg(not(feature = "torch"))]
 mod checkpoint_file;
 #[cfg(not(feature = "torch"))]
 mod datasets;

@@ -10,8 +10,7 @@ use residual_data::Arrays;
 use residual_model::ImageInput;
 use residual_runtime::{Cancellation, PredictRequest, Session, Worker};
 use residual_spec::{
-    EvaluateConfig, ExportConfig, FromJson, KeyPath, LoadConfig, PredictConfig, Result,
-    resolve_export,
+    EvaluateConfig, ExportConfig, FromJson, LoadConfig, PredictConfig, Result, resolve_export,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -60,7 +59,7 @@ type Resolver = Box<dyn FnOnce(Env) -> napi::Result<String> + Send>;
 #[napi(ts_return_type = "Promise<string>")]
 pub fn open_model(env: &Env, path: String, request: String) -> napi::Result<Object<'_>> {
     on_torch_thread(env, None, move |worker, cancelled| {
-        let config = LoadConfig::from_json_at(&parse_json(&request)?, &KeyPath::Root)?;
+        let config = LoadConfig::parse(&parse_json(&request)?)?;
         let model = Session::open(&PathBuf::from(&path), &config)?;
         let info = model.info().clone();
         let handle = worker.insert(cancelled.owner.clone(), model);
@@ -93,8 +92,7 @@ pub fn predict(
         .collect();
     let owner = owner(env)?;
     let (deferred, promise) = env.create_deferred()?;
-    let options =
-        parse_json(&request).and_then(|json| PredictConfig::from_json_at(&json, &KeyPath::Root));
+    let options = parse_json(&request).and_then(|json| PredictConfig::parse(&json));
     match options.and_then(|options| Ok((options, torch_thread()?))) {
         Ok((options, thread)) => {
             let respond = Box::new(|result| resolve(deferred, result));
@@ -184,7 +182,7 @@ fn on_dataset<'env, T: Serialize + 'static>(
 ) -> napi::Result<Object<'env>> {
     let arrays = arrays.map(Arrays::from);
     on_torch_thread(env, cancel, move |worker, cancelled| {
-        let config = EvaluateConfig::from_json_at(&parse_json(&request)?, &KeyPath::Root)?;
+        let config = EvaluateConfig::parse(&parse_json(&request)?)?;
         work(worker, &config, arrays.clone(), cancelled)
     })
 }
@@ -198,7 +196,7 @@ pub fn export_open_model(
     request: String,
 ) -> napi::Result<Object<'_>> {
     on_torch_thread(env, None, move |worker, _| {
-        let config = ExportConfig::from_json_at(&parse_json(&request)?, &KeyPath::Root)?;
+        let config = ExportConfig::parse(&parse_json(&request)?)?;
         worker.session(handle)?.export(&PathBuf::from(&path), resolve_export(&config)).map(Some)
     })
 }
@@ -212,7 +210,7 @@ pub fn evaluate_ensemble<'env>(
     cancel: Option<ClassInstance<NativeCancel>>,
 ) -> napi::Result<Object<'env>> {
     on_torch_thread(env, cancel, move |worker, cancelled| {
-        let config = EvaluateConfig::from_json_at(&parse_json(&request)?, &KeyPath::Root)?;
+        let config = EvaluateConfig::parse(&parse_json(&request)?)?;
         worker.evaluate_ensemble(&handles, &config, cancelled)
     })
 }

@@ -72,9 +72,9 @@ pub(crate) fn check_available(path: &Path, overwrite: bool) -> Result<()> {
         FolderState::Run => {
             let run = if path.join(RESULT).exists() { "a run" } else { "an unfinished run" };
             let can_resume = path.join(CHECKPOINTS).join(LAST).is_file();
-            let resume = format!("Resume it (resume: '{shown}'), replace it");
+            let resume = format!("Resume it with `resume: '{shown}'`, replace it");
             Err(exists(format!("{shown} contains {run}")).hint(format!(
-                "{} (overwrite: true), or choose another folder with `out`.",
+                "{} with `overwrite: true`, or choose another folder with `out`.",
                 if can_resume { &resume } else { "Replace it" }
             )))
         }

@@ -367,7 +367,7 @@ mod tests {
         drop(run);
         let error = RunDir::create(folder.path(), false).unwrap_err();
         assert!(error.message.ends_with("contains an unfinished run"), "{error}");
-        assert!(error.hint.unwrap().starts_with("Replace it (overwrite: true)"));
+        assert!(error.hint.unwrap().starts_with("Replace it with `overwrite: true`"));
     }
 
     #[test]

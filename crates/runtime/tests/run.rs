@@ -7,8 +7,8 @@ use std::sync::Arc;
 use residual_runlog::RunDir;
 use residual_runtime::{Control, Entry, Session, StopSignal};
 use residual_spec::{
-    ErrorCode, EvaluateConfig, FromJson, KeyPath, LoadConfig, Metrics, RunEvaluation, RunEvent,
-    Split, StopReason, TrainResult,
+    ErrorCode, EvaluateConfig, FromJson, LoadConfig, Metrics, RunEvaluation, RunEvent, Split,
+    StopReason, TrainResult,
 };
 use residual_weights::Checkpoint;
 use serde_json::{Value, json};
@@ -571,7 +571,7 @@ fn evaluates_with_ten_crops_and_multiple_scales() {
     let result = train(&folder.config("run", json!({ "epochs": 6, "transform": transform })));
     let model = Session::open(Path::new(&result.dir), &LoadConfig::default()).unwrap();
     let evaluate = |request: Value| {
-        let request = EvaluateConfig::from_json_at(&request, &KeyPath::Root)?;
+        let request = EvaluateConfig::parse(&request)?;
         model.evaluate(&request, None, &|| false).map(Option::unwrap)
     };
     let [center, ten, scales] = [

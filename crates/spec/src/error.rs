@@ -81,7 +81,7 @@ codes! {
     Write = "E_WRITE", exit 1,
         such as "runs/photos could not be written: Permission denied (os error 13)";
     /// A file could not be read.
-    Io = "E_IO", exit 1,
+    Io = "E_IO", exit 4,
         such as "cat.jpg could not be read: No such file or directory (os error 2)";
     /// A checkpoint or weights file is missing, truncated or invalid.
     Checkpoint = "E_CHECKPOINT", exit 4,

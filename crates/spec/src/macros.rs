@@ -67,6 +67,15 @@ macro_rules! request {
                 let map = $crate::from_json::object(value, &Self::keys(), "an object", path)?;
                 Self::from_map(map, path)
             }
+
+            fn visit_keys(path: &$crate::KeyPath, visit: &mut dyn FnMut(&$crate::KeyPath)) {
+                $({
+                    let key = $crate::from_json::camel_case(stringify!($field));
+                    let path = $crate::KeyPath::Key(path, &key);
+                    visit(&path);
+                    <$input as $crate::FromJson>::visit_keys(&path, visit);
+                })*
+            }
         }
     };
 }
@@ -150,6 +159,11 @@ macro_rules! tagged_union {
                     ),)*
                     _ => unreachable!("`choice` returns one of the tags"),
                 }
+            }
+
+            fn visit_keys(path: &$crate::KeyPath, visit: &mut dyn FnMut(&$crate::KeyPath)) {
+                visit(&$crate::KeyPath::Key(path, "type"));
+                $($(<$Section as $crate::FromJson>::visit_keys(path, visit);)?)*
             }
         }
     };

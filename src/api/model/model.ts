@@ -8,7 +8,8 @@ import {
   torchAddon,
 } from '../../native/addon.js'
 import { type ArrayDataset, toNativeArrays } from '../../native/arguments/arrays.js'
-import { type ImageInput, toNativeImage } from '../../native/arguments/image.js'
+import { checkOptions } from '../../native/arguments/check-options.js'
+import { type ImageInput, toNativeImages } from '../../native/arguments/image.js'
 import { toPath } from '../../native/arguments/path.js'
 import { serializeConfig } from '../../native/arguments/serialize-config.js'
 import { runCancellable } from '../../native/cancel.js'
@@ -72,7 +73,7 @@ export class Model implements AsyncDisposable {
    * await using model = await loadModel('runs/latest')
    * const [cat, dog] = await model.predict(['cat.jpg', 'dog.jpg'])
    *
-   * @param image a path, bytes or pixels
+   * @param image a path, the bytes of an image file, or pixels; see `ImageInput`
    * @param config number of classes to return, and test-time augmentation: `{ crops: 'flip' }`
    * @throws {ResidualError} `E_IMAGE` with the file, if an image cannot be decoded; `E_IO`,
    *   `E_USAGE`, `E_CONFIG`, `E_CLOSED`
@@ -85,9 +86,14 @@ export class Model implements AsyncDisposable {
   ): Promise<Prediction | Prediction[]> {
     this.#assertOpen()
     const request = serializeConfig(config, 'the options')
-    const nativeImages = isImageArray(images)
-      ? images.map((image, index) => toNativeImage(image, `images[${index}]`))
-      : [toNativeImage(images, 'image')]
+    const converted = toNativeImages(
+      isImageArray(images)
+        ? images.map((image, index) => [image, `images[${index}]`] as const)
+        : [[images, 'image']],
+    )
+    // Without a `Blob`, the addon copies the bytes before this function returns.
+    const nativeImages = converted instanceof Promise ? await converted : converted
+    this.#assertOpen()
     const predictions = unwrapResult<Prediction[]>(
       await this.#addon.predict(this.#handle, nativeImages, request),
     )
@@ -141,6 +147,7 @@ export class Model implements AsyncDisposable {
     this.#assertOpen()
     const json = serializeConfig(config)
     const arrays = options.arrays && toNativeArrays(options.arrays)
+    checkOptions('evaluate', json)
     await prepareData(config.data)?.(options)
     return await runCancellable(options.signal, this.#addon, async (cancel) =>
       unwrapResult<T>(await work(json, arrays, cancel)),

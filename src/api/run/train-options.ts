@@ -10,6 +10,7 @@ import type {
   StepEvent,
   WarningEvent,
 } from '../../native/generated.js'
+import { didYouMean } from './suggestions.js'
 
 /** Return value of a hook. `'stop'` saves a checkpoint and ends the run, as `run.stop()` does. */
 // biome-ignore lint/suspicious/noConfusingVoidType: most hooks have no return statement
@@ -89,7 +90,9 @@ export function checkOptions(options: TrainOptions): void {
         code: 'E_UNKNOWN_KEY',
         message: `unknown option \`${key}\``,
         at: { key },
-        hint: `Known options: ${KEYS.join(', ')}. Configuration keys go into the first argument.`,
+        hint:
+          didYouMean(key, KEYS) ??
+          `Known options: ${KEYS.join(', ')}. Configuration keys go into the first argument.`,
       })
     }
     if (value === undefined) continue

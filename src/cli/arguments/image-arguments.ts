@@ -29,6 +29,7 @@ export async function readImageArguments(words: readonly string[]): Promise<Imag
   const images: ImageArgument[] = []
   for (const word of words) {
     if (word === STDIN) images.push({ name: STDIN, bytes: await readStdin() })
+    else if (/^https?:\/\//i.test(word)) throw cliError.imageUrl(word)
     else if (statSync(word, { throwIfNoEntry: false })?.isDirectory())
       images.push(...readFolder(word))
     else images.push({ name: word })

@@ -4,7 +4,14 @@ import { type EvaluateConfig, type Evaluation, loadModel, renderPredictions } fr
 import { adviceForPoorAccuracy } from '../../statistics/advice.js'
 import { compareWithGuessing, describeGuessing, isNearGuessing } from '../../statistics/guessing.js'
 import { wilsonInterval } from '../../statistics/proportion.js'
-import { applyOverride, type Draft, isOverride, parseValue } from '../arguments/config-arguments.js'
+import {
+  applyFlags,
+  applyOverride,
+  type ConfigFlags,
+  type Draft,
+  isOverride,
+  parseValue,
+} from '../arguments/config-arguments.js'
 import { addExamples } from '../help.js'
 import { cliError, notice } from '../messages.js'
 import { styled } from '../output/colors.js'
@@ -20,7 +27,7 @@ const GRID_SIZE = 24
 /** Longer side of the images in a grid, in pixels. */
 const THUMBNAIL_SIZE = 96
 
-interface Flags {
+interface Flags extends Pick<ConfigFlags, 'imageSize' | 'device'> {
   split?: string
   batchSize?: string
   crops?: string
@@ -44,6 +51,8 @@ export function addEval(program: Command): void {
     )
     .option('--split <split>', 'train, val or test (default: test, otherwise val, otherwise train)')
     .option('--batch-size <count>', 'images per batch')
+    .option('--image-size <pixels>', 'height and width of the input of a weights file')
+    .option('--device <device>', 'cpu or cuda')
     .option('--crops <crops>', 'test-time augmentation: center (default), flip, ten or multi-scale')
     .option('--scales <pixels>', 'short sides for multi-scale (default: 224,256,384,480,640)')
     .option('--samples <file>', 'write a grid of sample predictions (.png or .svg)')
@@ -67,6 +76,8 @@ async function evaluate(
   flags: Flags,
 ): Promise<void> {
   const loadConfig: Draft = {}
+  const { imageSize, device } = flags
+  applyFlags(loadConfig, { imageSize, device }, { imageSize: 'imageSize' })
   let data = dataOrOverride
   if (dataOrOverride !== undefined && isOverride(dataOrOverride)) {
     applyOverride(loadConfig, dataOrOverride)

@@ -1,4 +1,6 @@
+import { withCommandName } from '../../errors/command-name.js'
 import type { WarningEvent } from '../../index.js'
+import { localizeHint } from '../arguments/config-sources.js'
 import { styled } from './colors.js'
 import { sanitize } from './terminal.js'
 
@@ -9,6 +11,6 @@ export function formatWarning({ code, message, hint }: WarningEvent): string {
   const label = styled(stderr, 'yellow', 'warning')
   return [
     `${label}: ${sanitize(message)} ${styled(stderr, 'dim', `(${code})`)}`,
-    ...(hint ? [`  ${hint}`] : []),
+    ...(hint ? [`  ${sanitize(localizeHint(withCommandName(hint)))}`] : []),
   ].join('\n')
 }

@@ -11,7 +11,7 @@ use super::{
     WarmupConfig,
 };
 use crate::macros::{config, string_enum};
-use crate::{FromJson, KeyPath, Result};
+use crate::{FromJson, Result};
 
 string_enum! {
     /// Data type of the forward and backward pass. Weights and optimizer state are fp32 (fp64 for
@@ -175,7 +175,7 @@ impl TrainConfig {
             map.shift_remove("reasons");
             map.shift_remove("$schema");
         }
-        TrainConfig::from_json_at(&value, &KeyPath::Root)
+        TrainConfig::parse(&value)
     }
 
     /// Returns the data section, expanded from its short form.
