@@ -140,8 +140,8 @@ fn starts_any(index: &EntryIndex, start: &str) -> bool {
 
 /// Returns the keys of a network without its prefix and without counters of batches.
 fn keys<'e>(index: &EntryIndex<'e>, prefix: &str) -> BTreeSet<&'e str> {
-    let names = index.iter().map(|(name, _)| *name);
-    names
+    index
+        .keys()
         .filter_map(|name| name.strip_prefix(prefix))
         .filter(|key| !key.ends_with("num_batches_tracked"))
         .collect()

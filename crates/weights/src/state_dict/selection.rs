@@ -124,8 +124,11 @@ impl Selection {
     ) {
         let found = HeadSearch::new(entries, root, &self.tensors, others).find();
         let fc = self.tensors.get("fc.weight").copied();
-        others
-            .extend(self.tensors.extract_if(.., |key, _| key.starts_with("fc.")).map(|(_, at)| at));
+        self.tensors.retain(|key, at| {
+            let is_head = key.starts_with("fc.");
+            others.extend(is_head.then_some(*at));
+            !is_head
+        });
         match found {
             Ok(None) => {}
             Ok(Some(HeadTensors { weight, bias, name })) => {
@@ -195,9 +198,10 @@ fn network_warning(roots: &[NetworkRoot], chosen: usize) -> Option<String> {
         "" => "the top level".to_string(),
         path => format!("`{}`", printable(path)),
     };
-    let (what, verb) = match root.is_ema() {
-        true => ("moving average (EMA) of the weights", "is"),
-        false => ("weights", "are"),
+    let (what, verb) = if root.is_ema() {
+        ("moving average (EMA) of the weights", "is")
+    } else {
+        ("weights", "are")
     };
     let others = match others[..] {
         [""] => path(""),
