@@ -142,8 +142,8 @@ fn unsupported_format(start: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// Parses the segments of a JPEG up to the first scan (ITU-T T.81, annex B). `file` is at the end of
-/// the SOI marker.
+/// Parses the segments of a JPEG up to the first scan (ITU-T T.81, annex B). `file` is at the end
+/// of the SOI marker.
 fn parse_jpeg(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
     let mut header = None;
     let mut metadata = OrientationMetadata::default();

@@ -16,6 +16,10 @@ const MAX_ALLOCATION: u64 = 512 << 20;
 pub(super) fn decode(bytes: &[u8], out: &mut Image) -> image::ImageResult<()> {
     let mut limits = image::Limits::no_limits();
     limits.max_alloc = Some(MAX_ALLOCATION);
+    if !can_contain_pixels(bytes) {
+        let missing = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+        return Err(image::ImageError::IoError(missing));
+    }
     let bytes = complete(bytes);
     let decoder = PngDecoder::with_limits(Cursor::new(&bytes), limits.clone())?;
     limits.reserve(decoder.total_bytes())?;
@@ -26,6 +30,29 @@ pub(super) fn decode(bytes: &[u8], out: &mut Image) -> image::ImageResult<()> {
     out.channels = if color.has_color() { 3 } else { 1 };
     drop_alpha_and_low_bytes(&mut out.pixels, color);
     Ok(())
+}
+
+/// Returns whether the file is long enough for its size. This bounds the memory that a small file
+/// can claim.
+fn can_contain_pixels(bytes: &[u8]) -> bool {
+    /// The maximum ratio of deflate.
+    const MAX_COMPRESSION: u64 = 1032;
+    // The IHDR chunk is the first.
+    let Some(&[w3, w2, w1, w0, h3, h2, h1, h0, bit_depth, color_type]) =
+        bytes.get(16..26).and_then(<[u8]>::first_chunk)
+    else {
+        return false;
+    };
+    let [width, height] =
+        [[w3, w2, w1, w0], [h3, h2, h1, h0]].map(|side| u64::from(u32::from_be_bytes(side)));
+    let channels = match color_type {
+        2 => 3,
+        4 => 2,
+        6 => 4,
+        _ => 1,
+    };
+    let row_bytes = (width * channels * u64::from(bit_depth)).div_ceil(8);
+    row_bytes.saturating_mul(height) / MAX_COMPRESSION <= bytes.len() as u64
 }
 
 /// Appends the last chunk (IEND) if it is missing or truncated: Pillow does not require it, and

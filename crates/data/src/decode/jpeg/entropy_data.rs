@@ -89,8 +89,8 @@ impl<'a> RestartIntervals<'a> {
         Some(self.reader())
     }
 
-    /// Advances to the interval after restart marker `number` (0 to 7) in damaged data, by the rules
-    /// of libjpeg's `jpeg_resync_to_restart`. Returns `None` if the data of this interval are
+    /// Advances to the interval after restart marker `number` (0 to 7) in damaged data, by the
+    /// rules of libjpeg's `jpeg_resync_to_restart`. Returns `None` if the data of this interval are
     /// missing.
     pub fn resync(&mut self, number: u8) -> Option<BitReader<'a>> {
         loop {

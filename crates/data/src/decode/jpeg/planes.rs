@@ -77,8 +77,8 @@ pub(super) struct PlaneDecoder<'a> {
 }
 
 impl<'a> PlaneDecoder<'a> {
-    /// Sets the size of `image` and allocates its pixels. `quantization_tables` has a table for each
-    /// component.
+    /// Sets the size of `image` and allocates its pixels. `quantization_tables` has a table for
+    /// each component.
     pub fn new(
         level: SimdLevel,
         frame: &Frame,
