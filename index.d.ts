@@ -928,18 +928,19 @@ export declare type TrainConfig = {
      */
     out?: 'auto' | string | undefined;
     /**
-     * Overwrite a finished run in `out`. Default: false.
-     */
-    overwrite?: boolean | undefined;
-    /**
-     * Run folder or checkpoint to resume. The run continues in its own folder.
-     */
-    resume?: string | undefined;
-    /**
      * Base configuration: the name of a recipe (`notebook`) or a file (`./mine.yaml`). Keys
      * that are set here override it.
      */
     recipe?: RecipeName | undefined;
+    /**
+     * Overwrite a finished run in `out`. Default: false.
+     */
+    overwrite?: boolean | undefined;
+    /**
+     * Run folder or checkpoint to resume. The run continues in its own folder. A run that was
+     * killed before its first checkpoint starts over.
+     */
+    resume?: string | undefined;
 };
 
 /** Name of a data set, or a path. */
@@ -1769,7 +1770,8 @@ export declare type RecipeName = 'fast' | 'he2015-cifar' | 'he2015-cifar110' | '
 // -----------------------------------------------------------------------------
 
 /**
- * Loads a trained network.
+ * Loads a trained network. If the best checkpoint of a run is missing or damaged, another
+ * checkpoint of the run is loaded, which `info.warnings` says.
  *
  * @example
  * await using model = await loadModel('runs/latest')
@@ -1779,8 +1781,8 @@ export declare type RecipeName = 'fast' | 'he2015-cifar' | 'he2015-cifar110' | '
  *   state_dict (.pth, .pt, .th) or .safetensors
  * @param config properties that weights files of other frameworks do not contain, such as the
  *   classes; `info.assumed` lists the values that were assumed
- * @throws {ResidualError} `E_CHECKPOINT` if the file is missing or truncated, or a pickle that
- *   contains anything other than tensors; `E_MISMATCH` if its weights match no known network, or
+ * @throws {ResidualError} `E_CHECKPOINT` if the file is missing, truncated or damaged (checksums of
+ *   every tensor and of the metadata), or a pickle that contains anything other than tensors; `E_MISMATCH` if its weights match no known network, or
  *   not the network that `config` selects
  */
 export declare function loadModel(path: string | URL, config?: LoadConfig): Promise<Model>;
@@ -1921,8 +1923,8 @@ export declare type ModelInfo = {
      */
     assumed: Array<string>;
     /**
-     * Remarks about weights of other programs, one sentence each: tensors that are ignored, which
-     * of several networks in the file is used. Empty for checkpoints.
+     * Remarks about the file, one sentence each: tensors that are ignored, which of several networks in
+     * the file is used, a damaged checkpoint that another one of the run replaces.
      */
     warnings: Array<string>;
 };
@@ -2563,8 +2565,8 @@ export declare type CheckpointInfo = {
      */
     assumed: Array<string>;
     /**
-     * Remarks about weights of other programs, one sentence each: tensors that are ignored, which
-     * of several networks in the file is used. Empty for checkpoints.
+     * Remarks about the file, one sentence each: tensors that are ignored, which of several networks in
+     * the file is used, a damaged checkpoint that another one of the run replaces.
      */
     warnings: Array<string>;
 };
@@ -2581,6 +2583,60 @@ export declare type BestEpoch = {
     accuracy: number;
     loss: number;
 };
+
+/**
+ * Verifies the files of a run (`residual verify`): the checksums of every tensor and of the metadata
+ * of all checkpoints, and the structure of all other files. Changes nothing and does not load
+ * libtorch.
+ *
+ * @example
+ * const { ok, files } = await verify('runs/latest')
+ * if (!ok) console.error(files.filter(({ status }) => status === 'damaged'))
+ *
+ * @param path a run folder, a checkpoint, or a weights file; files of other programs have no
+ *   checksums and are `unverified`
+ * @throws {ResidualError} `E_CHECKPOINT` if the path is neither a run folder nor a file; `E_IO`
+ */
+export declare function verify(path: string | URL): Promise<RunVerification>;
+
+/**
+ * Result of `verify()`.
+ */
+export declare type RunVerification = {
+    /**
+     * Absolute path of the run folder or the file.
+     */
+    path: string;
+    /**
+     * Whether no file is damaged or missing.
+     */
+    ok: boolean;
+    files: Array<VerifiedRunFile>;
+};
+
+/**
+ * A file that `verify()` checked.
+ */
+export declare type VerifiedRunFile = {
+    /**
+     * Path in the run folder, such as `checkpoints/last.safetensors`.
+     */
+    file: string;
+    status: RunFileStatus;
+    /**
+     * Size in bytes; null if the file is missing.
+     */
+    bytes: number | null;
+    /**
+     * Content of the file, or its problem.
+     */
+    detail: string;
+};
+
+/**
+ * Condition of a file.
+ */
+export declare type RunFileStatus = 'ok' | 'unverified' | 'damaged' | 'missing';
 
 // -----------------------------------------------------------------------------
 // Data sets
@@ -3600,14 +3656,6 @@ export declare type ResolvedConfig = {
      * Run folder. Default: `runs/<data>-<model>`, with a number appended if it exists.
      */
     out: string;
-    /**
-     * Overwrite a finished run in `out`. Default: false.
-     */
-    overwrite: boolean;
-    /**
-     * Run folder or checkpoint to resume. The run continues in its own folder.
-     */
-    resume: string | null;
     /**
      * Base configuration: the name of a recipe (`notebook`) or a file (`./mine.yaml`). Keys
      * that are set here override it.

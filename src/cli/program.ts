@@ -15,6 +15,7 @@ import { addPredict } from './commands/predict.js'
 import { addRecipes } from './commands/recipes.js'
 import { addReport } from './commands/report.js'
 import { addTrain } from './commands/train.js'
+import { addVerify } from './commands/verify.js'
 import { addExamples, configureHelp } from './help.js'
 
 const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
@@ -35,6 +36,7 @@ export function createProgram(): Command {
   addPredict(program)
   addExport(program)
   addReport(program)
+  addVerify(program)
   addDashboard(program)
   program.commandsGroup('Data and networks:')
   addData(program)

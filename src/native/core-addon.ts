@@ -17,7 +17,7 @@ export declare function defaultWeights(config: string, cancel?: NativeCancel | u
 
 /**
  * Exports the network of a run folder or checkpoint to .safetensors or .onnx on a background
- * thread.
+ * thread; returns an array of `WarningEvent`.
  */
 export declare function exportModel(model: string, path: string, request: string): Promise<string>
 
@@ -53,6 +53,9 @@ export declare function preview(request: string, cancel?: NativeCancel | undefin
  */
 export declare function publishedWeights(arch?: string | undefined | null): string
 
+/** Reads the configuration of a run from its newest intact checkpoint; returns `{config, file}`. */
+export declare function readCheckpointConfig(run: string): string
+
 /** Sets the folders of the bundled data set and, if there is one, of downloaded data sets. */
 export declare function setDataRoots(embedded: string, store?: string | undefined | null): void
 
@@ -69,3 +72,6 @@ export declare function checkOptions(fn: string, options: string): string
 export declare function checkTrainConfig(config: string, hasArrays: boolean, cancel?: NativeCancel | undefined | null): Promise<string>
 export declare function nearestName(word: string, names: Array<string>): string | null
 export declare function nearestSetting(word: string, value?: string | undefined | null): string | null
+
+/** Verifies the files of a run folder, or a file of weights; returns a `RunVerification`. */
+export declare function verifyRun(path: string): Promise<string>

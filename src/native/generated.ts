@@ -205,18 +205,19 @@ export type TrainConfig = {
    */
   out?: 'auto' | string | undefined
   /**
-   * Overwrite a finished run in `out`. Default: false.
-   */
-  overwrite?: boolean | undefined
-  /**
-   * Run folder or checkpoint to resume. The run continues in its own folder.
-   */
-  resume?: string | undefined
-  /**
    * Base configuration: the name of a recipe (`notebook`) or a file (`./mine.yaml`). Keys
    * that are set here override it.
    */
   recipe?: RecipeName | undefined
+  /**
+   * Overwrite a finished run in `out`. Default: false.
+   */
+  overwrite?: boolean | undefined
+  /**
+   * Run folder or checkpoint to resume. The run continues in its own folder. A run that was
+   * killed before its first checkpoint starts over.
+   */
+  resume?: string | undefined
 }
 
 /**
@@ -1979,8 +1980,8 @@ export type ModelInfo = {
    */
   assumed: Array<string>
   /**
-   * Remarks about weights of other programs, one sentence each: tensors that are ignored, which
-   * of several networks in the file is used. Empty for checkpoints.
+   * Remarks about the file, one sentence each: tensors that are ignored, which of several networks in
+   * the file is used, a damaged checkpoint that another one of the run replaces.
    */
   warnings: Array<string>
 }
@@ -2109,8 +2110,8 @@ export type CheckpointInfo = {
    */
   assumed: Array<string>
   /**
-   * Remarks about weights of other programs, one sentence each: tensors that are ignored, which
-   * of several networks in the file is used. Empty for checkpoints.
+   * Remarks about the file, one sentence each: tensors that are ignored, which of several networks in
+   * the file is used, a damaged checkpoint that another one of the run replaces.
    */
   warnings: Array<string>
 }
@@ -2127,6 +2128,45 @@ export type BestEpoch = {
   accuracy: number
   loss: number
 }
+
+/**
+ * Result of `verify()`.
+ */
+export type RunVerification = {
+  /**
+   * Absolute path of the run folder or the file.
+   */
+  path: string
+  /**
+   * Whether no file is damaged or missing.
+   */
+  ok: boolean
+  files: Array<VerifiedRunFile>
+}
+
+/**
+ * A file that `verify()` checked.
+ */
+export type VerifiedRunFile = {
+  /**
+   * Path in the run folder, such as `checkpoints/last.safetensors`.
+   */
+  file: string
+  status: RunFileStatus
+  /**
+   * Size in bytes; null if the file is missing.
+   */
+  bytes: number | null
+  /**
+   * Content of the file, or its problem.
+   */
+  detail: string
+}
+
+/**
+ * Condition of a file.
+ */
+export type RunFileStatus = 'ok' | 'unverified' | 'damaged' | 'missing'
 
 // Resolved configuration
 
@@ -2257,14 +2297,6 @@ export type ResolvedConfig = {
    * Run folder. Default: `runs/<data>-<model>`, with a number appended if it exists.
    */
   out: string
-  /**
-   * Overwrite a finished run in `out`. Default: false.
-   */
-  overwrite: boolean
-  /**
-   * Run folder or checkpoint to resume. The run continues in its own folder.
-   */
-  resume: string | null
   /**
    * Base configuration: the name of a recipe (`notebook`) or a file (`./mine.yaml`). Keys
    * that are set here override it.

@@ -37,7 +37,7 @@ import {
 const MAX_CURVES = 2 * PALETTE.length
 
 /** Keys that are not compared, because they differ between any two runs. */
-const IGNORED_SETTINGS = new Set(['out', 'resume', 'overwrite'])
+const IGNORED_SETTINGS = new Set(['out'])
 const IGNORED_ENVIRONMENT = new Set(['started (UTC)'])
 
 /** A run with a label that is unique in the comparison. */

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
+import { coreAddon } from '../native/addon.js'
 import type {
   EpochEvent,
   Metrics,
@@ -11,6 +12,7 @@ import type {
   TrainResult,
   WarningEvent,
 } from '../native/generated.js'
+import type { NativeResult } from '../native/native-result.js'
 import { packageVersion } from '../native/platform.js'
 import { type Line, readLines } from './read-lines.js'
 import { isRunEvaluation } from './validate-evaluation.js'
@@ -118,23 +120,40 @@ function realFolder(path: string): string {
   throw notARun(path, `${path} is a file, not a run folder`)
 }
 
-/** Reads config.json; if it is damaged, returns the configuration in the log. */
+/**
+ * Reads config.json; if it is missing or damaged, returns the configuration in the log, or that of a
+ * checkpoint.
+ */
 function readConfig(path: string, dir: string, logged: unknown, issues: string[]): ResolvedConfig {
   const file = join(dir, 'config.json')
-  if (!existsSync(file)) throw notARun(path, `${path} is not a run folder: it has no config.json`)
   const missingSection = (config: JsonObject) =>
     CONFIG_SECTIONS.find((section) => !isObject(config[section]))
   const config = readObject(file)
-  if (config === undefined) {
-    if (!isObject(logged) || missingSection(logged) !== undefined) {
-      throw notARun(file, `${file} is truncated or not JSON`)
-    }
+  if (config !== undefined) {
+    const missing = missingSection(config)
+    if (missing === undefined) return config as unknown as ResolvedConfig
+    throw notARun(file, `${file} is not the config.json of a run: it has no \`${missing}\``)
+  }
+  if (isObject(logged) && missingSection(logged) === undefined) {
     issues.push('config.json cannot be read; the configuration is that of metrics.jsonl.')
     return logged as unknown as ResolvedConfig
   }
-  const missing = missingSection(config)
-  if (missing === undefined) return config as unknown as ResolvedConfig
-  throw notARun(file, `${file} is not the config.json of a run: it has no \`${missing}\``)
+  const checkpoint = existsSync(join(dir, 'checkpoints')) ? readCheckpointConfig(dir) : undefined
+  if (checkpoint !== undefined) {
+    const name = basename(checkpoint.file)
+    issues.push(`config.json cannot be read; the configuration is that of ${name}.`)
+    return checkpoint.config
+  }
+  if (!existsSync(file)) throw notARun(path, `${path} is not a run folder: it has no config.json`)
+  throw notARun(file, `${file} is truncated or not JSON`)
+}
+
+/** Reads the configuration of the newest intact checkpoint; returns undefined if there is none. */
+function readCheckpointConfig(dir: string): { config: ResolvedConfig; file: string } | undefined {
+  const result: NativeResult<{ config: ResolvedConfig; file: string }> = JSON.parse(
+    coreAddon().readCheckpointConfig(dir),
+  )
+  return 'ok' in result ? result.ok : undefined
 }
 
 /** Returns the result in the end event of the log, if result.json exists but is damaged. */

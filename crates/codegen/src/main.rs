@@ -42,6 +42,7 @@ const SECTIONS: &[Section] = &[
     ("Models", |types| {
         types.add::<spec::ModelInfo>();
         types.add::<residual_arch::Inspection>();
+        types.add::<spec::RunVerification>();
     }),
     ("Resolved configuration", |types| types.add::<spec::ResolvedConfig>()),
     ("Events of a run", |types| {

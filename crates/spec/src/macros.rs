@@ -82,14 +82,19 @@ macro_rules! request {
 
 /// Defines an input type and its resolved type:
 /// `Input => Resolved { field: input type => resolved type }`. Fields in `and { ... }` exist only
-/// in the resolved type.
+/// in the resolved type, those in `input { ... }` only in the input type.
 macro_rules! config {
     ($(#[$doc:meta])* $Input:ident => $Resolved:ident {
         $($(#[$field_doc:meta])* $field:ident: $input:ty => $resolved:ty,)*
-    } $(and { $($(#[$extra_doc:meta])* $extra:ident: $extra_type:ty,)* })?) => {
+    }
+    $(and { $($(#[$extra_doc:meta])* $extra:ident: $extra_type:ty,)* })?
+    $(input { $($(#[$only_doc:meta])* $only:ident: $only_type:ty,)* })?) => {
         $crate::macros::request! {
             $(#[$doc])*
-            $Input { $($(#[$field_doc])* $field: $input,)* }
+            $Input {
+                $($(#[$field_doc])* $field: $input,)*
+                $($($(#[$only_doc])* $only: $only_type,)*)?
+            }
         }
 
         $(#[$doc])*

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::macros::string_enum;
 use crate::{Metrics, Split, WarningEvent};
 
 /// Reason why a run ended without an error.
@@ -342,8 +343,8 @@ pub struct CheckpointInfo {
     pub best: Option<BestEpoch>,
     /// Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
     pub assumed: Vec<String>,
-    /// Remarks about weights of other programs, one sentence each: tensors that are ignored, which
-    /// of several networks in the file is used. Empty for checkpoints.
+    /// Remarks about the file, one sentence each: tensors that are ignored, which of several networks in
+    /// the file is used, a damaged checkpoint that another one of the run replaces.
     pub warnings: Vec<String>,
 }
 
@@ -378,7 +379,43 @@ pub struct ModelInfo {
     pub epoch: u32,
     /// Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
     pub assumed: Vec<String>,
-    /// Remarks about weights of other programs, one sentence each: tensors that are ignored, which
-    /// of several networks in the file is used. Empty for checkpoints.
+    /// Remarks about the file, one sentence each: tensors that are ignored, which of several networks in
+    /// the file is used, a damaged checkpoint that another one of the run replaces.
     pub warnings: Vec<String>,
+}
+
+string_enum! {
+    /// Condition of a file.
+    RunFileStatus {
+        /// The file is intact: its checksums match or, without checksums, its content is valid.
+        "ok" Ok,
+        /// The file contains weights without checksums, or is of a newer version.
+        "unverified" Unverified,
+        "damaged" Damaged,
+        "missing" Missing,
+    }
+}
+
+/// A file that `verify()` checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct VerifiedRunFile {
+    /// Path in the run folder, such as `checkpoints/last.safetensors`.
+    pub file: String,
+    pub status: RunFileStatus,
+    /// Size in bytes; null if the file is missing.
+    pub bytes: Option<u64>,
+    /// Content of the file, or its problem.
+    pub detail: String,
+}
+
+/// Result of `verify()`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct RunVerification {
+    /// Absolute path of the run folder or the file.
+    pub path: String,
+    /// Whether no file is damaged or missing.
+    pub ok: bool,
+    pub files: Vec<VerifiedRunFile>,
 }

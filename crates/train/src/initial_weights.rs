@@ -9,7 +9,7 @@ use residual_spec::{
 };
 use residual_weights::{
     AdaptedStateDict, Checkpoint, CheckpointChoice, IMAGENET, NewHead, PublishedWeights, StateDict,
-    adapt_state_dict, check_finite, find_checkpoint, infer_backbone_arch, is_checkpoint, sha256,
+    adapt_state_dict, check_finite, infer_backbone_arch, is_checkpoint, open_intact, sha256,
 };
 
 /// Configuration key of the initial weights.
@@ -100,8 +100,7 @@ impl InitialWeights {
                 published(PublishedWeights::for_arch(arch.map(String::as_str))?.find()?, None)
             }
             Some(path) => {
-                let path = find_checkpoint(Path::new(path), CheckpointChoice::Best)
-                    .map_err(|error| error.key(WEIGHTS_KEY))?;
+                let path = self.find_file(Path::new(path))?;
                 Ok(Some(Source { path, is_published: false, auto_reason: None }))
             }
             None => match PublishedWeights::default_for(input, facts) {
@@ -122,6 +121,19 @@ impl InitialWeights {
                 },
             },
         }
+    }
+
+    /// Returns the path of a file of weights, or of the best checkpoint of a run folder that is
+    /// intact. A file is verified when it is read.
+    fn find_file(&mut self, path: &Path) -> Result<PathBuf> {
+        let is_run = path.is_dir();
+        let verify = |file: &Path| {
+            if is_run { StateDict::read(file).map(drop) } else { Ok(()) }
+        };
+        let found = open_intact(path, CheckpointChoice::Best, verify)
+            .map_err(|error| error.key(WEIGHTS_KEY))?;
+        self.warnings.extend(found.warning);
+        Ok(if is_run { found.path } else { path.to_path_buf() })
     }
 
     /// Sets the missing keys of `input` that follow from the weights.

@@ -190,7 +190,8 @@ export class Model implements AsyncDisposable {
 }
 
 /**
- * Loads a trained network.
+ * Loads a trained network. If the best checkpoint of a run is missing or damaged, another
+ * checkpoint of the run is loaded, which `info.warnings` says.
  *
  * @example
  * await using model = await loadModel('runs/latest')
@@ -200,8 +201,8 @@ export class Model implements AsyncDisposable {
  *   state_dict (.pth, .pt, .th) or .safetensors
  * @param config properties that weights files of other frameworks do not contain, such as the
  *   classes; `info.assumed` lists the values that were assumed
- * @throws {ResidualError} `E_CHECKPOINT` if the file is missing or truncated, or a pickle that
- *   contains anything other than tensors; `E_MISMATCH` if its weights match no known network, or
+ * @throws {ResidualError} `E_CHECKPOINT` if the file is missing, truncated or damaged (checksums of
+ *   every tensor and of the metadata), or a pickle that contains anything other than tensors; `E_MISMATCH` if its weights match no known network, or
  *   not the network that `config` selects
  */
 export function loadModel(path: string | URL, config: LoadConfig = {}): Promise<Model> {

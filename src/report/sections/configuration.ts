@@ -79,7 +79,6 @@ export function reproduceCommand({ dir, config }: RunFolder): string | undefined
   if (config.data.format === 'arrays') return undefined
   const path = relative(process.cwd(), dir)
   const folder = path === '' || path.startsWith('..') ? dir : path
-  const resume = config.resume == null ? [] : ['resume=null']
   const words = [
     'residual',
     'train',
@@ -88,5 +87,5 @@ export function reproduceCommand({ dir, config }: RunFolder): string | undefined
     '--out',
     `${folder}-again`,
   ]
-  return [...words, ...resume].map(shellQuote).join(' ')
+  return words.map(shellQuote).join(' ')
 }

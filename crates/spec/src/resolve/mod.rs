@@ -116,8 +116,6 @@ pub fn resolve(
         checkpoint: resolve_checkpoint(config),
         log: resolve_log(config)?,
         out: resolve_out(config, facts, &model, &mut reasons),
-        overwrite: config.overwrite.unwrap_or(false),
-        resume: config.resume.clone(),
         recipe: config.recipe.clone(),
         data,
         transform,
