@@ -60,6 +60,21 @@ test('two copies of the package train at the same time with equal results', asyn
   t.is(stdout, 'true true stopped\n')
 })
 
+test('a process that exits while both copies train does not crash', async (t) => {
+  const { status, signal, stderr } = await runWithCopies(
+    t,
+    `
+      const copies = [await imported('one'), required('two')]
+      const runs = copies.map(({ train }, index) => train({ ...configs[index], epochs: 100_000 }))
+      for (const run of runs) for await (const event of run) if (event.type === 'epoch') break
+      process.exit(5)
+    `,
+  )
+  t.is(stderr, '')
+  t.is(signal, null)
+  t.is(status, 5)
+})
+
 test('require() and import() of one copy return the same functions', async (t) => {
   const { status, stdout, stderr } = await runWithCopies(
     t,
