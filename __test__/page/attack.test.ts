@@ -141,8 +141,8 @@ test('the browser is opened with a private file, and no argument contains the to
       await page.getByText('up to date', { exact: true }).waitFor()
       await page.getByRole('heading', { level: 2, name: 'photos' }).waitFor()
       t.false(page.url().includes('token'))
-      t.deepEqual(errors, [])
       child.kill('SIGINT')
+      t.deepEqual(errors, [])
     },
   })
   t.regex(stdout, /^http:\/\/127/, stderr)

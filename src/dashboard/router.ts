@@ -224,7 +224,8 @@ function redirectToPage(
   }
   response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' })
   const refresh = `<meta http-equiv="refresh" content="0; url=${escapeXml(location)}">`
-  response.end(`<!doctype html><title>residual</title>${refresh}`)
+  // The empty icon keeps the browser from requesting /favicon.ico.
+  response.end(`<!doctype html><title>residual</title><link rel="icon" href="data:,">${refresh}`)
 }
 
 /** Rejects a request and closes its connection. */
