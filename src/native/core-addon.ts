@@ -6,6 +6,19 @@ export declare class NativeCancel {
   cancel(): void
 }
 
+/**
+ * Checks the options of a function before its data set is downloaded: the name of the function
+ * and its options as JSON. Returns null.
+ */
+export declare function checkOptions(name: string, options: string): string
+
+/**
+ * Checks a `TrainConfig` before its data set or weights are downloaded: all values, the network,
+ * and whether its files exist. A data set on this machine is opened, which reads the headers of
+ * its images; another one is known from its name. Returns null.
+ */
+export declare function checkTrainConfig(config: string, hasArrays: boolean, cancel?: NativeCancel | undefined | null): Promise<string>
+
 /** Returns the named data sets with their folders. */
 export declare function datasets(): string
 
@@ -44,6 +57,15 @@ export interface NativePreview {
   pixels: Buffer
 }
 
+/** Returns the name that is most similar to a misspelled word; null if no name is similar. */
+export declare function nearestName(word: string, names: Array<string>): string | null
+
+/**
+ * Returns the setting of a `TrainConfig` that a word with a value stands for, in JavaScript's
+ * syntax; null if no key is similar.
+ */
+export declare function nearestSetting(word: string, value?: string | undefined | null): string | null
+
 /** Reads the images of a `PreviewConfig` on a thread of Node's pool. */
 export declare function preview(request: string, cancel?: NativeCancel | undefined | null): Promise<NativePreview>
 
@@ -67,11 +89,6 @@ export declare function setWeightsNotFetched(file: string, why: string): void
 
 /** Returns the version of the addon. */
 export declare function version(): string
-
-export declare function checkOptions(fn: string, options: string): string
-export declare function checkTrainConfig(config: string, hasArrays: boolean, cancel?: NativeCancel | undefined | null): Promise<string>
-export declare function nearestName(word: string, names: Array<string>): string | null
-export declare function nearestSetting(word: string, value?: string | undefined | null): string | null
 
 /** Verifies the files of a run folder, or a file of weights; returns a `RunVerification`. */
 export declare function verifyRun(path: string): Promise<string>
