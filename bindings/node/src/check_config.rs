@@ -13,7 +13,7 @@ use residual_spec::{
     PRETRAINED_MAX_IMAGES, PlanConfig, PreviewConfig, RANDOM_INIT, Result, TrainConfig, resolve,
     resolve_find_lr, resolve_preview, suggest_setting,
 };
-use residual_weights::{CheckpointChoice, IMAGENET, PublishedWeights, find_checkpoint};
+use residual_weights::{CheckpointChoice, IMAGENET, PublishedWeights, find_checkpoints};
 use serde_json::Value;
 
 use crate::background_thread::run_in_background;
@@ -40,14 +40,14 @@ fn check(config: &str, has_arrays: bool, is_cancelled: &dyn Fn() -> bool) -> Res
     let mut config = TrainConfig::from_json(&parse_json(config)?)?;
     if let Some(resume) = &config.resume {
         // Most values are in the checkpoint.
-        return find_checkpoint(Path::new(resume), CheckpointChoice::Last).map(|_| ());
+        return find_checkpoints(Path::new(resume), CheckpointChoice::Last).map(|_| ());
     }
     let mut model = config.model();
     if let Some(Auto::Value(weights)) = &model.weights
         && weights != RANDOM_INIT
         && weights != IMAGENET
     {
-        find_checkpoint(Path::new(weights), CheckpointChoice::Best)
+        find_checkpoints(Path::new(weights), CheckpointChoice::Best)
             .map_err(|error| error.key("model.weights"))?;
     }
     if let Some(Auto::Value(out)) = &config.out {

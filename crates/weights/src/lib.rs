@@ -29,8 +29,8 @@ mod testing;
 
 pub use checkpoint::{
     Checkpoint, CheckpointChoice, CheckpointContents, CheckpointHeader, CheckpointReader,
-    EMA_PREFIX, IntactCheckpoint, OPTIMIZER_PREFIX, PIXEL_MEAN, inspect_checkpoint, is_checkpoint,
-    open_intact, verify_run, verify_weights,
+    EMA_PREFIX, IntactCheckpoint, OPTIMIZER_PREFIX, PIXEL_MEAN, find_checkpoints,
+    inspect_checkpoint, is_checkpoint, open_intact, verify_run, verify_weights,
 };
 pub use export::{Export, export_checkpoint};
 pub use external_weights::ExternalWeights;

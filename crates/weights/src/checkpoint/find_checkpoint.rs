@@ -38,7 +38,7 @@ const LAST: &str = "last.safetensors";
 ///
 /// # Errors
 /// `E_CHECKPOINT` if there is no checkpoint, with a list of the existing files or runs.
-pub(super) fn find_checkpoints(model: &Path, choice: CheckpointChoice) -> Result<Vec<PathBuf>> {
+pub fn find_checkpoints(model: &Path, choice: CheckpointChoice) -> Result<Vec<PathBuf>> {
     let shown = model.display();
     let missing = |message: String| Error::new(ErrorCode::Checkpoint, message).file(model);
     match fs::metadata(model) {

@@ -20,7 +20,7 @@ pub(crate) use crate::safetensors_file::VERSION_KEY;
 use crate::safetensors_file::{self, SafetensorsFile, broken};
 use crate::state_dict::is_pytorch_file;
 use crate::tensor::{Tensor, TensorInfo};
-pub use find_checkpoint::CheckpointChoice;
+pub use find_checkpoint::{CheckpointChoice, find_checkpoints};
 pub use inspect_checkpoint::inspect_checkpoint;
 pub use intact_checkpoint::{IntactCheckpoint, open_intact};
 pub use verify_run::verify_run;
