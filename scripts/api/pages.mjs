@@ -38,9 +38,8 @@ export const PAGES = [
   {
     file: 'models.md',
     title: 'Models',
-    about:
-      'Loading, prediction, evaluation, export, inspection and verification of trained networks.',
-    names: ['loadModel', 'Model', 'predict', 'evaluate', 'exportModel', 'inspect', 'verify'],
+    about: 'Loading, prediction, evaluation, export and inspection of trained networks.',
+    names: ['loadModel', 'Model', 'predict', 'evaluate', 'exportModel', 'inspect'],
   },
   {
     file: 'data.md',

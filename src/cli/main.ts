@@ -1,12 +1,15 @@
 #!/usr/bin/env node
-import { createRequire } from 'node:module'
+import { printError } from './output/print-error.js'
+import { exitOnBrokenPipe, print } from './output/streams.js'
+import { createProgram } from './program.js'
+import { formatWelcome } from './welcome.js'
 
-const ENVIRONMENT_STATUS = 3
-
+exitOnBrokenPipe(process.stdout)
+exitOnBrokenPipe(process.stderr)
 try {
-  // `import` opens all modules at the same time, which fails under a low limit of open files.
-  await createRequire(import.meta.url)('./run-command.js').completed
+  const program = createProgram()
+  if (process.argv.length > 2) await program.parseAsync()
+  else await print(formatWelcome(program.commands.map((command) => command.name())))
 } catch (error) {
-  process.stderr.write(`error: residual could not be loaded: ${(error as Error).message}\n`)
-  process.exitCode = ENVIRONMENT_STATUS
+  process.exitCode = printError(error)
 }

@@ -1,7 +1,5 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { commandName, withCommandName } from '../errors/command-name.js'
-import { shellQuote } from '../errors/shell-quote.js'
 import { type Example, formatExamples } from './help.js'
 import { styled } from './output/colors.js'
 
@@ -25,14 +23,9 @@ export function formatWelcome(commandNames: readonly string[], folder = '.'): st
     `${styled(stdout, 'bold', 'residual')} trains residual networks (ResNet) for image classification.`,
     '',
     `${styled(stdout, 'bold', 'Get started:')}`,
-    formatExamples(
-      suggestions.map(([command, purpose]) => [
-        command.replace(/^residual/, commandName()),
-        purpose,
-      ]),
-    ),
+    formatExamples(suggestions),
     '',
-    withCommandName('Run `residual --help` for all commands.'),
+    'Run `residual --help` for all commands.',
   ].join('\n')
 }
 
@@ -137,4 +130,9 @@ function listNames(path: string): string[] {
   } catch {
     return []
   }
+}
+
+/** Quotes a path for a shell. */
+function shellQuote(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
 }

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { access, mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
-import { noCacheDirError } from '../native/cache-dirs.js'
 import { hashFile } from './checksum.js'
 import type { KnownDataset } from './dataset-registry.js'
 import { throwIfAborted, toWriteError } from './download-error.js'
@@ -35,9 +34,6 @@ export interface DatasetVerification {
   files: VerifiedFile[]
 }
 
-/** A data set that can be downloaded. */
-type StoredDataset = KnownDataset & { store: string }
-
 /** Folders outside the cache that this process has verified. No marker file is written there. */
 const verifiedFolders = new Set<string>()
 
@@ -63,9 +59,7 @@ export async function ensureDataset(
   }
   const isInCache = dataset.folder === dataset.store
   if (dataset.folder !== null) {
-    const isVerified = isInCache
-      ? await hasMarker(dataset.folder, dataset)
-      : verifiedFolders.has(dataset.folder)
+    const isVerified = isInCache ? await hasMarker(dataset) : verifiedFolders.has(dataset.folder)
     if (isVerified) return dataset.folder
     const verification = await verifyFiles(dataset, dataset.folder, options.signal)
     if (verification.ok) {
@@ -76,15 +70,13 @@ export async function ensureDataset(
     // A different copy outside the cache, such as a system package, does not prevent the download.
     if (isInCache) throw verificationError(verification)
   }
-  const { store } = dataset
-  if (store === null) throw noCacheDirError(`'${dataset.name}'`)
-  await download({ ...dataset, store }, options, policy)
-  return store
+  await download(dataset, options, policy)
+  return dataset.store
 }
 
-/** Returns whether a folder has a marker with the current checksums. */
-async function hasMarker(folder: string, { files }: KnownDataset): Promise<boolean> {
-  const text = await readFile(join(folder, MARKER), 'utf8').catch(() => '')
+/** Returns whether the folder has a marker with the current checksums. */
+async function hasMarker({ store, files }: KnownDataset): Promise<boolean> {
+  const text = await readFile(join(store, MARKER), 'utf8').catch(() => '')
   return text === markerText(files)
 }
 
@@ -145,7 +137,7 @@ function verificationError({ name, folder, files }: DatasetVerification): Residu
 
 /** Downloads a data set to a staging folder, verifies and unpacks it, and renames the result. */
 async function download(
-  dataset: StoredDataset,
+  dataset: KnownDataset,
   options: DownloadOptions,
   policy: RetryPolicy,
 ): Promise<void> {
@@ -163,7 +155,7 @@ async function download(
 
   async function stage(): Promise<void> {
     // Another process may have downloaded the data set while this process waited for the lock.
-    if (await hasMarker(store, dataset)) return
+    if (await hasMarker(dataset)) return
     await assertUnoccupied(dataset)
     await mkdir(staging, { recursive: true })
     const unpacked = join(staging, `unpacked-${randomUUID()}`)
@@ -193,7 +185,7 @@ async function download(
 }
 
 /** Throws if the target folder exists and is not empty, because it may contain other files. */
-async function assertUnoccupied({ store, name }: StoredDataset): Promise<void> {
+async function assertUnoccupied({ store, name }: KnownDataset): Promise<void> {
   try {
     await rmdir(store)
   } catch (error) {

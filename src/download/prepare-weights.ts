@@ -70,10 +70,8 @@ function mayContainPhotos(source: string): boolean {
 }
 
 function isCached(arch: string | undefined): boolean {
-  const folder = weightsCacheDir()
   try {
-    const { file } = findPublishedWeights(arch)
-    return folder !== undefined && existsSync(join(folder, file))
+    return existsSync(join(weightsCacheDir(), findPublishedWeights(arch).file))
   } catch {
     return true // there are no published weights to download
   }

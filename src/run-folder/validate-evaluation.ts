@@ -5,16 +5,12 @@ import type { RunEvaluation } from '../native/generated.js'
  * another program may have written the file.
  */
 export function isRunEvaluation(content: Record<string, unknown>): boolean {
-  const { split, epoch, evaluation, valOutcomes, testOutcomes } =
-    content as unknown as RunEvaluation
+  const { split, epoch, evaluation } = content as unknown as RunEvaluation
   return (
     ['train', 'val', 'test'].includes(split) &&
-    isCount(epoch) &&
-    [valOutcomes, testOutcomes].every(isOutcomes) &&
+    isNumber(epoch) &&
     isObject(evaluation) &&
-    isNumber(evaluation.loss) &&
-    isFraction(evaluation.accuracy) &&
-    [evaluation.count, evaluation.broken].every(isCount) &&
+    [evaluation.loss, evaluation.accuracy, evaluation.count, evaluation.broken].every(isNumber) &&
     isList(evaluation.classes, isClass) &&
     isMatrix(evaluation.confusion, evaluation.classes.length) &&
     isList(evaluation.mostConfused, isPair) &&
@@ -26,32 +22,29 @@ export function isRunEvaluation(content: Record<string, unknown>): boolean {
 }
 
 function isClass({ label, accuracy, precision, f1, count, predicted }: JsonObject): boolean {
-  return (
-    isString(label) &&
-    [accuracy, precision, f1].every(isFraction) &&
-    [count, predicted].every(isCount)
-  )
+  return isString(label) && [accuracy, precision, f1, count, predicted].every(isNumber)
 }
 
 /** Whether rows form a confusion matrix: square, or empty if there are very many classes. */
 function isMatrix(rows: unknown, classes: number): boolean {
   if (!Array.isArray(rows)) return false
-  const isRow = (row: unknown) => Array.isArray(row) && row.length === classes && row.every(isCount)
+  const isRow = (row: unknown) =>
+    Array.isArray(row) && row.length === classes && row.every(isNumber)
   return rows.length === 0 || (rows.length === classes && rows.every(isRow))
 }
 
 function isPair({ label, predicted, count }: JsonObject): boolean {
-  return isString(label) && isString(predicted) && isCount(count)
+  return isString(label) && isString(predicted) && isNumber(count)
 }
 
 function isBin({ count, confidence, accuracy }: JsonObject): boolean {
-  return isCount(count) && [confidence, accuracy].every(isFraction)
+  return [count, confidence, accuracy].every(isNumber)
 }
 
 function isExample({ name, label, predicted, probability, thumbnail }: JsonObject): boolean {
   return (
     [name, label, predicted].every(isString) &&
-    isFraction(probability) &&
+    isNumber(probability) &&
     (thumbnail === undefined || (isObject(thumbnail) && isThumbnail(thumbnail)))
   )
 }
@@ -64,21 +57,6 @@ function isThumbnail({ width, height, channels, base64 }: JsonObject): boolean {
     isString(base64) &&
     Buffer.byteLength(base64, 'base64') === Number(width) * Number(height) * channels
   )
-}
-
-/** Whether a value is missing, or has one character for each image of a source. */
-function isOutcomes(value: unknown): boolean {
-  return value === undefined || (isString(value) && /^[01-]*$/.test(value))
-}
-
-/** Whether a value is a number of images or epochs. */
-function isCount(value: unknown): boolean {
-  return Number.isInteger(value) && Number(value) >= 0 && Number(value) < 2 ** 32
-}
-
-/** Whether a value is from 0 to 1, apart from rounding. */
-function isFraction(value: unknown): boolean {
-  return isNumber(value) && value >= 0 && value <= 1 + 1e-6
 }
 
 /** A JSON object that is not validated yet. */

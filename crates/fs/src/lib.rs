@@ -2,6 +2,4 @@
 
 mod atomic;
 
-pub use atomic::{
-    AtomicWriter, is_temporary, remove_temporary_files, write_atomically, write_error,
-};
+pub use atomic::{is_temporary, remove_temporary_files, write_atomically, write_error};

@@ -23,9 +23,6 @@ mod lock;
 mod metrics;
 mod run_dir;
 mod tensorboard;
-mod verify;
 
 pub use environment::Environment;
-pub use folder_state::is_checkpoint;
 pub use run_dir::RunDir;
-pub use verify::verify_files;

@@ -3,7 +3,6 @@ import { type KnownDataset, knownDatasets } from '../../download/dataset-registr
 import { throwIfAborted } from '../../download/download-error.js'
 import type { DownloadOptions } from '../../download/fetch-file.js'
 import { ResidualError } from '../../errors/errors.js'
-import { didYouMean } from '../run/suggestions.js'
 
 /** A data set that the configuration key `data` selects by name. */
 export interface NamedDataset {
@@ -90,7 +89,7 @@ export async function verifyDataset(
   throw new ResidualError({
     code: 'E_DATA_NOT_FOUND',
     message: `'${name}' is not on this machine, or some of its files are missing`,
-    at: dataset.store === null ? {} : { file: dataset.store },
+    at: { file: dataset.store },
     hint: `Download the data set: \`residual data download ${name}\`.`,
   })
 }
@@ -103,11 +102,7 @@ function findDataset(name: string): KnownDataset {
     code: 'E_DATA_NOT_FOUND',
     message: `there is no data set named ${JSON.stringify(name)}`,
     at: { key: 'name' },
-    hint:
-      didYouMean(
-        name,
-        known.map(({ name }) => name),
-      ) ?? `Known data sets: ${known.map(({ name }) => name).join(', ')}.`,
+    hint: `Known data sets: ${known.map(({ name }) => name).join(', ')}.`,
   })
 }
 

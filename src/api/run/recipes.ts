@@ -1,12 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, extname, join } from 'node:path'
 import { ResidualError } from '../../errors/errors.js'
-import { checkOptions } from '../../native/arguments/check-options.js'
 import type { TrainConfig } from '../../native/generated.js'
-import { RECIPES_ROOT } from '../../native/platform.js'
+import { RECIPES_ROOT, require } from '../../native/platform.js'
 import { shorthandKey } from './shorthand-key.js'
-import { didYouMean } from './suggestions.js'
-import { parseYaml, YamlError, type YamlText } from './yaml-text.js'
 
 /** A published training configuration. */
 export interface Recipe {
@@ -83,14 +80,10 @@ function readRecipe(name: string): Recipe {
       code: 'E_CONFIG',
       message: `there is no recipe '${name}'`,
       at: { key: 'recipe' },
-      hint:
-        didYouMean(name, recipeNames()) ??
-        `Known recipes: ${recipeNames().join(', ')}. For a file, write ./${name}.yaml.`,
+      hint: `Known recipes: ${recipeNames().join(', ')}. For a file, write ./${name}.yaml.`,
     })
   }
-  const { value, lineOf } = readYaml(file)
-  const { description, source, published, ...config } = value
-  if (isFile(name)) checkKeys(config, file, lineOf)
+  const { description, source, published, ...config } = readYaml(file)
   return {
     name: basename(file, extname(file)),
     description: String(description ?? ''),
@@ -100,41 +93,24 @@ function readRecipe(name: string): Recipe {
   }
 }
 
-/** Checks the keys and types of a recipe file, to report the line of an error. */
-function checkKeys(config: JsonObject, file: string, lineOf: YamlText['lineOf']): void {
+function readYaml(file: string): JsonObject {
+  // Imported on first use: most programs use no recipe.
+  const { parse } = require('yaml') as typeof import('yaml')
+  let content: unknown
   try {
-    checkOptions('train', JSON.stringify(config))
-  } catch (error) {
-    if (!(error instanceof ResidualError)) throw error
-    const { code, message, at, hint } = error
-    const line = lineOf(at.key ?? '')
-    throw new ResidualError({
-      code,
-      message,
-      at: { ...at, file, ...(line !== undefined && { line }) },
-      hint,
-    })
-  }
-}
-
-function readYaml(file: string): { value: JsonObject; lineOf: YamlText['lineOf'] } {
-  let yaml: YamlText
-  try {
-    yaml = parseYaml(readFileSync(file, 'utf8'))
+    content = parse(readFileSync(file, 'utf8'))
   } catch (cause) {
-    const line = cause instanceof YamlError ? cause.line : undefined
     throw new ResidualError(
       {
         code: 'E_CONFIG',
         message: `the recipe ${file} could not be read: ${(cause as Error).message}`,
-        at: { key: 'recipe', file, ...(line !== undefined && { line }) },
+        at: { key: 'recipe', file },
         hint: `Use the path of a YAML file, or one of ${recipeNames().join(', ')}.`,
       },
       { cause },
     )
   }
-  const { value, lineOf } = yaml
-  if (isObject(value)) return { value, lineOf }
+  if (isObject(content)) return content
   throw new ResidualError({
     code: 'E_CONFIG',
     message: `the recipe ${file} must contain keys and values, such as \`epochs: 30\``,

@@ -1,17 +1,6 @@
 import type { Command } from 'commander'
-import { shellQuote } from '../../errors/shell-quote.js'
 import { type EvaluateConfig, type Evaluation, loadModel, renderPredictions } from '../../index.js'
-import { adviceForPoorAccuracy } from '../../statistics/advice.js'
-import { compareWithGuessing, describeGuessing, isNearGuessing } from '../../statistics/guessing.js'
-import { wilsonInterval } from '../../statistics/proportion.js'
-import {
-  applyFlags,
-  applyOverride,
-  type ConfigFlags,
-  type Draft,
-  isOverride,
-  parseValue,
-} from '../arguments/config-arguments.js'
+import { applyOverride, type Draft, isOverride, parseValue } from '../arguments/config-arguments.js'
 import { addExamples } from '../help.js'
 import { cliError, notice } from '../messages.js'
 import { styled } from '../output/colors.js'
@@ -27,7 +16,7 @@ const GRID_SIZE = 24
 /** Longer side of the images in a grid, in pixels. */
 const THUMBNAIL_SIZE = 96
 
-interface Flags extends Pick<ConfigFlags, 'imageSize' | 'device'> {
+interface Flags {
   split?: string
   batchSize?: string
   crops?: string
@@ -51,8 +40,6 @@ export function addEval(program: Command): void {
     )
     .option('--split <split>', 'train, val or test (default: test, otherwise val, otherwise train)')
     .option('--batch-size <count>', 'images per batch')
-    .option('--image-size <pixels>', 'height and width of the input of a weights file')
-    .option('--device <device>', 'cpu or cuda')
     .option('--crops <crops>', 'test-time augmentation: center (default), flip, ten or multi-scale')
     .option('--scales <pixels>', 'short sides for multi-scale (default: 224,256,384,480,640)')
     .option('--samples <file>', 'write a grid of sample predictions (.png or .svg)')
@@ -76,8 +63,6 @@ async function evaluate(
   flags: Flags,
 ): Promise<void> {
   const loadConfig: Draft = {}
-  const { imageSize, device } = flags
-  applyFlags(loadConfig, { imageSize, device }, { imageSize: 'imageSize' })
   let data = dataOrOverride
   if (dataOrOverride !== undefined && isOverride(dataOrOverride)) {
     applyOverride(loadConfig, dataOrOverride)
@@ -88,14 +73,11 @@ async function evaluate(
   await withDownloads(flags.json ?? false, async (options) => {
     await using model = await loadModel(path, loadConfig)
     for (const sentence of model.info.assumed) log(notice.assumed(sentence))
-    for (const sentence of model.info.warnings) log(notice.weightsWarning(sentence))
     const evaluation = await model.evaluate(config, options)
     warnOfSkippedImages(evaluation)
     await drawGrids(evaluation, flags)
     await print(
-      flags.json
-        ? JSON.stringify(withoutThumbnails(evaluation))
-        : formatEvaluation(evaluation, data),
+      flags.json ? JSON.stringify(withoutThumbnails(evaluation)) : formatEvaluation(evaluation),
     )
   })
 }
@@ -157,8 +139,7 @@ function warnOfSkippedImages({ broken, warnings }: Evaluation): void {
   }
 }
 
-/** Formats the metrics, most important first. */
-function formatEvaluation(evaluation: Evaluation, data: string | undefined): string {
+function formatEvaluation(evaluation: Evaluation): string {
   const classes = formatTable(
     ['class', 'accuracy', 'precision', 'F1', 'images'],
     evaluation.classes.map((row) => [
@@ -182,33 +163,9 @@ function formatEvaluation(evaluation: Evaluation, data: string | undefined): str
     `expected calibration error ${formatPercent(evaluation.calibration.error)}`,
   ]
   return [
-    summary.join(', '),
-    ...describeAccuracy(evaluation, data),
-    '',
     classes,
     ...(confused.length > 0 ? ['', 'most confused classes', ...confused] : []),
+    '',
+    summary.join(', '),
   ].join('\n')
-}
-
-/** Describes how precise the accuracy is, and what to try if it is close to guessing. */
-function describeAccuracy(
-  { accuracy, count, classes }: Evaluation,
-  data: string | undefined,
-): string[] {
-  if (count === 0) return []
-  const [low, high] = wilsonInterval(accuracy, count)
-  const interval = `95 % confidence interval ${(100 * low).toFixed(1)} to ${formatPercent(high)}`
-  const counts = classes.map((row) => row.count)
-  const guessing = compareWithGuessing(accuracy, count, counts)
-  if (guessing === undefined) return [interval]
-  const sentence = describeGuessing(guessing, formatPercent)
-  const lines = [interval, sentence]
-  if (!isNearGuessing(guessing)) return lines
-  const advice = adviceForPoorAccuracy({
-    accuracy,
-    numClasses: classes.length,
-    numPredicted: classes.filter(({ predicted }) => predicted > 0).length,
-    source: data === undefined ? undefined : shellQuote(sanitize(data)),
-  })
-  return [...lines, '', 'what to try', ...advice.map((line) => `  ${line.replaceAll('`', '')}`)]
 }

@@ -1,9 +1,6 @@
 import { CommanderError } from 'commander'
-import { fromSystemError } from '../../errors/system-error.js'
 import { type ErrorLocation, exitStatus, ResidualError } from '../../index.js'
-import { localizeError } from '../arguments/config-sources.js'
 import { styled } from './colors.js'
-import { clearLiveLine } from './live-line.js'
 import { sanitize } from './terminal.js'
 
 const USAGE_STATUS = 2
@@ -13,11 +10,9 @@ const USAGE_STATUS = 2
  *
  * @returns the exit status
  */
-export function printError(cause: unknown): number {
-  const error = fromSystemError(cause) ?? cause
+export function printError(error: unknown): number {
   // Commander has already printed its message.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_STATUS
-  clearLiveLine()
   const { stderr } = process
   const label = styled(stderr, ['red', 'bold'], 'error')
   if (!(error instanceof ResidualError)) {
@@ -26,12 +21,12 @@ export function printError(cause: unknown): number {
     return exitStatus.E_INTERNAL
   }
   const code = styled(stderr, 'dim', `(${error.code})`)
-  const { place = formatPlace(error.at), hint } = localizeError(error)
+  const place = formatPlace(error.at)
   stderr.write(`${label}: ${sanitize(error.message)} ${code}\n`)
   if (place !== undefined && !error.message.includes(place)) {
     stderr.write(`  at ${sanitize(place)}\n`)
   }
-  stderr.write(`  ${sanitize(hint)}\n`)
+  stderr.write(`  ${sanitize(error.hint)}\n`)
   return exitStatus[error.code]
 }
 

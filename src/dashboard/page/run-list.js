@@ -37,9 +37,8 @@ export class RunList {
    * @param {readonly RunSummary[]} runs
    * @param {string | undefined} current
    * @param {ReadonlyMap<string, number>} checked color index by run
-   * @param {boolean} isLive whether the server sends updates
    */
-  show(runs, current, checked, isLive) {
+  show(runs, current, checked) {
     for (const [id, { item }] of this.#entries) {
       if (runs.some((run) => run.id === id)) continue
       item.remove()
@@ -50,13 +49,13 @@ export class RunList {
       if (this.#list.children[index] !== item) {
         this.#list.insertBefore(item, this.#list.children[index] ?? null)
       }
-      details.dataset.state = shownState(run, isLive)
+      details.dataset.state = run.state
       const color = checked.get(run.id)
       checkbox.checked = color !== undefined
       swatch.dataset.color = color === undefined || checked.size === 1 ? '' : String(color % 8)
       if (run.id === current) button.setAttribute('aria-current', 'true')
       else button.removeAttribute('aria-current')
-      setText(details, describeRun(run, isLive))
+      setText(details, describeRun(run))
       item.title = run.modified > 0 ? `last updated ${formatDateTime(run.modified)}` : ''
     }
   }
@@ -90,13 +89,11 @@ export class RunList {
  * Describes a run in one line.
  *
  * @param {RunSummary} run
- * @param {boolean} isLive
  */
-function describeRun(run, isLive) {
-  const { epoch, epochs, testAccuracy, accuracy } = run
+function describeRun({ state, stopReason, epoch, epochs, testAccuracy, accuracy }) {
   const planned = epochs === null ? '' : `/${epochs}`
   const parts = [
-    stateLabel(run, isLive),
+    stateLabel(state, stopReason),
     `epoch ${epoch}${planned}`,
     ...(testAccuracy !== null
       ? [`test ${formatPercent(testAccuracy)}`]
@@ -107,34 +104,16 @@ function describeRun(run, isLive) {
   return parts.join(' · ')
 }
 
-/** @type {ReadonlyMap<string, string>} */
-const STOP_REASONS = new Map([
-  ['early-stopping', 'stopped early'],
-  ['budget', 'budget reached'],
-])
+/** @type {Record<string, string>} */
+const STOP_REASONS = { 'early-stopping': 'stopped early', budget: 'budget reached' }
 
 /**
- * Returns the state of a run as far as the page knows it: without a connection to the server, a run
- * that was running may have ended.
+ * Returns the state of a run; for a run that has ended, the reason.
  *
- * @param {RunSummary} run
- * @param {boolean} isLive whether the server sends updates
- * @returns {RunSummary['state'] | 'unknown'}
+ * @param {RunSummary['state']} state
+ * @param {string | null} stopReason
  */
-export function shownState({ state }, isLive) {
-  return state === 'running' && !isLive ? 'unknown' : state
-}
-
-/**
- * Returns the state of a run in words; for a run that has ended, the reason.
- *
- * @param {RunSummary} run
- * @param {boolean} isLive whether the server sends updates
- */
-export function stateLabel(run, isLive) {
-  const state = shownState(run, isLive)
-  if (state === 'unknown') return 'unknown (was running)'
-  const { stopReason } = run
-  if (state === 'ended' && stopReason !== null) return STOP_REASONS.get(stopReason) ?? stopReason
+export function stateLabel(state, stopReason) {
+  if (state === 'ended' && stopReason !== null) return STOP_REASONS[stopReason] ?? stopReason
   return state
 }

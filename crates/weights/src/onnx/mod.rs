@@ -3,7 +3,6 @@
 mod graph;
 mod proto;
 
-use std::io::Write;
 use std::path::Path;
 
 use prost::Message;
