@@ -1,6 +1,6 @@
 /**
  * The module `residual` of the example project, with training and benchmarks limited to a few
- * steps, so that the blocks of the pages run unchanged.
+ * steps, so that the code blocks of the documentation run unchanged.
  */
 import * as real from 'residual'
 

@@ -46,9 +46,11 @@ export function toDocument(record, figure, ablation) {
 const METHOD = `Each implementation runs in a process of its own that prepares, warms up, and then works in
 slices. The processes take turns, so that they never compute at the same time, and the order rotates
 with every round. A ratio is residual's result divided by the baseline's *within a round*: for speeds
-more than 1 is faster, for times and memory less than 1 is better. *Median*, *worst* and *spread*
-(range divided by median) refer to the ratios of the rounds; *best to best* divides the best round of
-residual by the best round of the baseline. Rounds that the machine disturbed are measured again.`
+more than 1 is faster, for times and memory less than 1 is better. In the summary, *ratio* is the
+median, and *ratio*, *worst* and *spread* (range divided by median) refer to the ratios of the rounds;
+*best to best* divides the best round of residual by the best round of the baseline. In the tables of
+the cases, *median* and *spread* refer to the measured values. Rounds that the machine disturbed are
+measured again.`
 
 const UNMEASURED = `## Not measured
 

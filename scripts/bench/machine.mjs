@@ -24,7 +24,7 @@ const FEATURES = ['avx2', 'avx512f', 'avx512_bf16', 'amx_bf16']
  */
 
 /**
- * @param {string} [python] interpreter with PyTorch, whose versions are recorded
+ * @param {string} [python] Python interpreter; its version and those of torch and torchvision are recorded
  * @returns {Promise<Machine>}
  */
 export async function describeMachine(python) {

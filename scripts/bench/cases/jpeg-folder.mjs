@@ -6,7 +6,7 @@ import { pytorch } from './programs.mjs'
 /** @type {import('./case.mjs').Case} */
 export const jpegFolder = {
   name: 'jpeg-folder',
-  title: 'Loading a JPEG folder (bars: from the second epoch on)',
+  title: 'Loading a JPEG folder',
   about:
     'Decoding, random resized crop to 224, flip and normalization, with as many workers as cores. ' +
     'The baseline is the faster of two torchvision pipelines: Pillow with transforms, and ' +

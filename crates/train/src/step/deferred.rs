@@ -284,7 +284,7 @@ impl DeferredMetrics {
             .map_err(torch_error)
     }
 
-    /// Skips all later updates if `condition` is 1.
+    /// Skips this update and all later ones if `condition` is 1.
     fn diverge_if(&self, condition: Result<Tensor, TchError>) -> Result<()> {
         let diverged = condition.and_then(|condition| self.has_diverged.f_maximum(&condition));
         diverged
