@@ -30,13 +30,13 @@ pub unsafe fn gemm<V: Vector, const REGISTERS: usize>(
             let (a, c) = (a.add(tile * V::LANES), c.add(tile * V::LANES));
             match (V::LANES, tile) {
                 (16, 0) => {
-                    gemm_micro_kernel::<V, 14, REGISTERS, true>(a, (b, b_stride), c, depth, next)
+                    gemm_micro_kernel::<V, 14, REGISTERS, true>(a, (b, b_stride), c, depth, next);
                 }
                 (16, _) => {
-                    gemm_micro_kernel::<V, 14, REGISTERS, false>(a, (b, b_stride), c, depth, next)
+                    gemm_micro_kernel::<V, 14, REGISTERS, false>(a, (b, b_stride), c, depth, next);
                 }
                 (_, 0) => {
-                    gemm_micro_kernel::<V, 6, REGISTERS, true>(a, (b, b_stride), c, depth, next)
+                    gemm_micro_kernel::<V, 6, REGISTERS, true>(a, (b, b_stride), c, depth, next);
                 }
                 _ => gemm_micro_kernel::<V, 6, REGISTERS, false>(a, (b, b_stride), c, depth, next),
             }
