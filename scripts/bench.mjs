@@ -27,9 +27,8 @@ import { describeMachine, otherCpuLoad } from './bench/machine.mjs'
 import { ChoiceCache } from './bench/pytorch-configs.mjs'
 import { addCase, continueRecord, readRecord, writeRecord } from './bench/record.mjs'
 import { createCifar, createJpegFolder } from './bench/synthetic-data.mjs'
-import { build, TARGET } from './build.mjs'
+import { build, step, TARGET } from './build.mjs'
 import { venvPython } from './oracle/venv.mjs'
-import { run } from './setup/command.mjs'
 import { BuildError } from './setup/error.mjs'
 import { ROOT, runScript, setup } from './setup.mjs'
 
@@ -52,10 +51,8 @@ function log(line) {
 async function buildLoaderProgram() {
   const { cargoEnv } = await setup()
   const example = ['--workspace', '--example', 'bench_batches']
-  const { status } = await run('cargo', ['build', '--release', '--target', TARGET, ...example], {
-    ...{ cwd: ROOT, env: cargoEnv, output: 'show' },
-  })
-  if (status !== 0) throw new BuildError(`cargo build failed (exit status ${status})`)
+  const args = ['build', '--release', '--target', TARGET, ...example]
+  await step('cargo build', 'cargo', args, cargoEnv)
   return join(ROOT, 'target', TARGET, 'release', 'examples', 'bench_batches')
 }
 

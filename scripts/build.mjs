@@ -63,12 +63,14 @@ export async function build() {
 }
 
 /**
- * @param {string} name
+ * Runs a command of a build in the root folder and shows its output.
+ *
+ * @param {string} name shown if the command fails
  * @param {string} command
  * @param {readonly string[]} args
  * @param {NodeJS.ProcessEnv} [env]
  */
-async function step(name, command, args, env) {
+export async function step(name, command, args, env) {
   const { status } = await run(command, args, { cwd: ROOT, env, output: 'show' })
   if (status !== 0) throw new BuildError(`${name} failed (exit status ${status})`)
 }

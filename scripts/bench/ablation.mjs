@@ -14,8 +14,7 @@ import { copyFile, cp, mkdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ADDON_FILES } from '../../src/native/prebuilt-platforms.js'
-import { build, TARGET } from '../build.mjs'
-import { run } from '../setup/command.mjs'
+import { build, step, TARGET } from '../build.mjs'
 import { BuildError } from '../setup/error.mjs'
 import { PLATFORM_NAME } from '../setup/platform.mjs'
 import { ROOT, runScript } from '../setup.mjs'
@@ -64,12 +63,9 @@ async function buildVariant() {
   const { cargoEnv } = await build()
   const root = join(ROOT, 'target', 'ablation')
   const release = join('target', TARGET, 'release')
-  const cargo = async (/** @type {readonly string[]} */ args) => {
-    const common = ['build', '--release', '--target', TARGET, '--features', 'ablation']
-    const options = /** @type {const} */ ({ cwd: ROOT, env: cargoEnv, output: 'show' })
-    const { status } = await run('cargo', [...common, ...args], options)
-    if (status !== 0) throw new BuildError(`cargo build failed (exit status ${status})`)
-  }
+  const options = ['build', '--release', '--target', TARGET, '--features', 'ablation']
+  const cargo = (/** @type {readonly string[]} */ args) =>
+    step('cargo build', 'cargo', [...options, ...args], cargoEnv)
   await rm(root, { recursive: true, force: true })
   for (const path of ['dist', 'scripts/bench/residual', 'package.json', 'bindings/npm']) {
     await cp(join(ROOT, path), join(root, path), { recursive: true })
