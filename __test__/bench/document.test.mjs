@@ -27,8 +27,8 @@ const HEAD = {
   seconds: 9,
 }
 
-/** @param {readonly number[]} figures images per second, of slices of 100 images */
-const slices = (figures) => figures.map((figure) => ({ items: 100, seconds: 100 / figure }))
+/** @param {readonly number[]} rates images per second, of slices of 100 images */
+const slices = (rates) => rates.map((rate) => ({ items: 100, seconds: 100 / rate }))
 
 const [eager, residual] = [slices([100, 50, 100]), slices([250, 125, 240])]
 const STEP = {
@@ -84,8 +84,8 @@ const RECORD = {
       name: 'event-loop',
       title: 'Event loop',
       result: {
-        kind: 'figures',
-        figures: [{ label: 'delay, p99', value: 12.5, unit: 'ms', limit: 10 }],
+        kind: 'measurements',
+        measurements: [{ label: 'delay, p99', value: 12.5, unit: 'ms', limit: 10 }],
       },
     },
     {

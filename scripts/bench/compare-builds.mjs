@@ -6,8 +6,8 @@
 //
 // Both checkouts must be built (`npm run build`, and for jpeg-folder `cargo build --release
 // --target x86_64-unknown-linux-gnu --workspace --example bench_batches`). Prints one line for each
-// case: the median ratio of the figures of this build to those of the other build, the worst round
-// and the spread. The figures are images per second (more than 1: this build is faster) or, for
+// case: the median ratio of the values of this build to those of the other build, the worst round
+// and the spread. The values are images per second (more than 1: this build is faster) or, for
 // first-step, seconds.
 
 import { resolve } from 'node:path'
@@ -38,10 +38,10 @@ await runScript(import.meta.url, async () => {
   await compareVariants(config, values.case.split(','), (name, comparison) => {
     const { pairs, implementations, disturbed } = comparison
     const [{ median, worst, spread }] = pairs
-    const figures = implementations.map(({ label, median }) => `${label} ${median.toPrecision(4)}`)
+    const values = implementations.map(({ label, median }) => `${label} ${median.toPrecision(4)}`)
     process.stdout.write(
       `${name}: ratio ${median.toFixed(3)} (worst round ${worst.toFixed(3)}, spread ` +
-        `${spread.toFixed(3)}); ${figures.join(', ')}${disturbed ? `; disturbed: ${disturbed}` : ''}\n`,
+        `${spread.toFixed(3)}); ${values.join(', ')}${disturbed ? `; disturbed: ${disturbed}` : ''}\n`,
     )
   })
 })

@@ -20,7 +20,7 @@ import { Worker } from './worker.mjs'
  */
 
 /**
- * Keys of two implementations, and the required ratio of their figures.
+ * Keys of two implementations, and the required ratio of their values.
  * @typedef {{ subject: string, baseline: string, target?: number }} Pair
  */
 
@@ -29,7 +29,7 @@ import { Worker } from './worker.mjs'
  *
  * @typedef {object} Comparison
  * @property {'comparison'} kind
- * @property {string} unit unit of the figures
+ * @property {string} unit unit of the values
  * @property {Better} better
  * @property {Implementation[]} implementations
  * @property {(Pair & Ratio)[]} pairs
@@ -41,7 +41,7 @@ import { Worker } from './worker.mjs'
 
 /**
  * @typedef {object} Result
- * @property {number[]} figures one per round
+ * @property {number[]} values one per round
  * @property {number} median
  * @property {number} best
  * @property {number} spread
@@ -128,26 +128,26 @@ export function measureRounds(subjects, { rounds, repeats, otherLoad, log }) {
  * @param {readonly (Entry & { peakMegabytes?: number })[]} entries
  * @param {readonly Pair[]} pairs
  * @param {import('./interleave.mjs').Measured} measured
- * @param {{ unit: string, better: Better }} figure a rate, or the seconds of one unit of work
+ * @param {{ unit: string, better: Better }} measure a rate, or the seconds of one unit of work
  * @returns {Comparison}
  */
 export function summarize(entries, pairs, { rounds, repeated, disturbed }, { unit, better }) {
-  const figure = (/** @type {Slice} */ { items, seconds }) =>
+  const toValue = (/** @type {Slice} */ { items, seconds }) =>
     better === 'higher' ? items / seconds : seconds / items
   const implementations = entries.map(({ key, label, peakMegabytes }) => {
-    const figures = rounds.map((round) => figure(round[key]))
+    const values = rounds.map((round) => toValue(round[key]))
     return {
       key,
       label,
-      figures,
-      median: median(figures),
-      best: best(figures, better),
-      spread: spread(figures),
+      values,
+      median: median(values),
+      best: best(values, better),
+      spread: spread(values),
       ...(peakMegabytes === undefined ? {} : { peakMegabytes }),
     }
   })
-  const figuresOf = (/** @type {string} */ key) =>
-    implementations.find((implementation) => implementation.key === key)?.figures ?? []
+  const valuesOf = (/** @type {string} */ key) =>
+    implementations.find((implementation) => implementation.key === key)?.values ?? []
   return {
     kind: 'comparison',
     unit,
@@ -155,7 +155,7 @@ export function summarize(entries, pairs, { rounds, repeated, disturbed }, { uni
     implementations,
     pairs: pairs.map((pair) => ({
       ...pair,
-      ...compare(figuresOf(pair.subject), figuresOf(pair.baseline), better),
+      ...compare(valuesOf(pair.subject), valuesOf(pair.baseline), better),
     })),
     repeated: repeated.map(({ reason }) => reason),
     ...(disturbed === undefined ? {} : { disturbed }),

@@ -5,7 +5,7 @@ import { toMarkdown } from '../../dist/experiment/result-table.js'
 /** @typedef {import('./record.mjs').BenchRecord} BenchRecord */
 /** @typedef {import('./record.mjs').CaseRecord} CaseRecord */
 /** @typedef {import('./comparison.mjs').Comparison} Comparison */
-/** @typedef {import('./cases/case.mjs').Figures} Figures */
+/** @typedef {import('./cases/case.mjs').Measurements} Measurements */
 /** @typedef {import('./cases/case.mjs').Scaling} Scaling */
 
 /** Largest exponent that is called linear. */
@@ -17,10 +17,10 @@ const CONSTANT = 1.15
  * Returns the whole page.
  *
  * @param {BenchRecord} record
- * @param {string} figure file name of the SVG beside the page
+ * @param {string} chart file name of the SVG beside the page
  * @param {BenchRecord} [ablation] the record of ablation.mjs
  */
-export function toDocument(record, figure, ablation) {
+export function toDocument(record, chart, ablation) {
   const comparisons = resultsOf(record, 'comparison')
   const parts = [
     '# Performance',
@@ -29,11 +29,11 @@ export function toDocument(record, figure, ablation) {
     machineText(record),
     METHOD,
     ...(comparisons.length > 0
-      ? [`![Speed relative to PyTorch and onnxruntime](${figure})`, '## Summary', summary(record)]
+      ? [`![Speed relative to PyTorch and onnxruntime](${chart})`, '## Summary', summary(record)]
       : []),
     ...comparisons.flatMap(comparisonText),
     ...memoryText(record),
-    ...resultsOf(record, 'figures').flatMap(figuresText),
+    ...resultsOf(record, 'measurements').flatMap(measurementsText),
     ...scalingText(record),
     repeatedText(record),
     ...failures(record),
@@ -195,14 +195,14 @@ function memoryText(record) {
   ]
 }
 
-/** @param {{ measured: CaseRecord, result: Figures }} _ */
-function figuresText({ measured, result }) {
+/** @param {{ measured: CaseRecord, result: Measurements }} _ */
+function measurementsText({ measured, result }) {
   return [
     `## ${measured.title}`,
     ...(measured.about ? [measured.about] : []),
     table(
       ['', 'value', 'target'],
-      result.figures.map(({ label, value, unit, limit }) => [
+      result.measurements.map(({ label, value, unit, limit }) => [
         label,
         `${number(value)} ${unit}`.trim(),
         limit === undefined ? '' : `≤ ${limit}, ${value <= limit ? 'reached' : 'not reached'}`,

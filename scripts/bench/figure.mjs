@@ -36,14 +36,14 @@ export function toBars({ cases }) {
   return cases.flatMap(({ title, result }) => {
     if (result?.kind !== 'comparison') return []
     const { better, implementations, pairs } = result
-    const figuresOf = (/** @type {string} */ key) =>
-      implementations.find((implementation) => implementation.key === key)?.figures ?? []
+    const valuesOf = (/** @type {string} */ key) =>
+      implementations.find((implementation) => implementation.key === key)?.values ?? []
     // Only residual with default settings, without variants such as fp32.
     const defaultPairs = pairs.filter(({ subject }) => subject === 'residual')
     return defaultPairs.map(({ subject, baseline, median }, place) => {
-      const baselineFigures = figuresOf(baseline)
-      const speedups = figuresOf(subject).map((figure, round) =>
-        speedup(figure / baselineFigures[round], better),
+      const baselineValues = valuesOf(baseline)
+      const speedups = valuesOf(subject).map((value, round) =>
+        speedup(value / baselineValues[round], better),
       )
       return {
         name: title,
@@ -58,7 +58,7 @@ export function toBars({ cases }) {
 }
 
 /**
- * Converts a ratio of figures to a speedup.
+ * Converts a ratio of measured values to a speedup.
  *
  * @param {number} ratio
  * @param {import('./statistics.mjs').Better} better

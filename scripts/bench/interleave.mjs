@@ -1,5 +1,5 @@
 // Interleaved measurement: in each round every subject runs one slice, in a rotating order. The
-// speed of a machine changes over time, so only figures of the same round are compared.
+// speed of a machine changes over time, so only values of the same round are compared.
 
 import { findDisturbance } from './disturbance.mjs'
 

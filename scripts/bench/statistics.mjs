@@ -1,12 +1,12 @@
 // Statistics of interleaved rounds.
 
 /**
- * Whether higher figures (images per second) or lower ones (seconds, megabytes) are better.
+ * Whether higher values (images per second) or lower ones (seconds, megabytes) are better.
  * @typedef {'higher' | 'lower'} Better
  */
 
 /**
- * Figures of the subject divided by those of the baseline. More than 1 is better for rates, less than
+ * Values of the subject divided by those of the baseline. More than 1 is better for rates, less than
  * 1 for times.
  *
  * @typedef {object} Ratio
@@ -24,7 +24,7 @@ export function median(values) {
 }
 
 /**
- * Returns the best figure.
+ * Returns the best value.
  *
  * @param {readonly number[]} values
  * @param {Better} better
@@ -34,7 +34,7 @@ export function best(values, better) {
 }
 
 /**
- * Returns the range of figures divided by their median.
+ * Returns the range of values divided by their median.
  *
  * @param {readonly number[]} values
  */
@@ -43,10 +43,10 @@ export function spread(values) {
 }
 
 /**
- * Compares two implementations by the ratio of their figures in each round.
+ * Compares two implementations by the ratio of their values in each round.
  *
- * @param {readonly number[]} subject one figure per round
- * @param {readonly number[]} baseline figures of the same rounds
+ * @param {readonly number[]} subject one value per round
+ * @param {readonly number[]} baseline values of the same rounds
  * @param {Better} better
  * @returns {Ratio}
  */
@@ -54,7 +54,7 @@ export function compare(subject, baseline, better) {
   if (subject.length !== baseline.length || subject.length === 0) {
     throw new RangeError(`cannot compare ${subject.length} rounds with ${baseline.length} rounds`)
   }
-  const ratios = subject.map((figure, round) => figure / baseline[round])
+  const ratios = subject.map((value, round) => value / baseline[round])
   return {
     median: median(ratios),
     worst: better === 'higher' ? Math.min(...ratios) : Math.max(...ratios),

@@ -27,7 +27,7 @@ pub fn build(model: &Model, channels: u32, image_size: u32, classes: u32) -> Res
         let message = "`model.zeroInitResidual` needs shortcuts: blocks would output zeros";
         return Err(Error::new(ErrorCode::Config, message)
             .key("model.zeroInitResidual")
-            .hint("Omit the key, or choose a residual network, such as resnet18."));
+            .hint("Omit `model.zeroInitResidual`, or set `model.shortcut` to A, B or C."));
     }
     families::build(&arch, model, Shape { channels, image_size, classes })
 }
@@ -52,15 +52,16 @@ pub(crate) mod tests {
     use residual_spec::{InspectConfig, ModelConfig, NameOr, Stem, resolve_inspect};
 
     /// Builds a network with the default options of `inspect`.
-    pub(crate) fn by_name(name: &str) -> Network {
-        built(ModelConfig {
+    pub(crate) fn build_by_name(name: &str) -> Network {
+        build_from_config(ModelConfig {
             arch: Some(residual_spec::Auto::Value(name.into())),
             ..ModelConfig::default()
         })
         .unwrap()
     }
 
-    pub(crate) fn built(model: ModelConfig) -> Result<Network> {
+    /// Builds the network of a configuration, as `inspect` does.
+    pub(crate) fn build_from_config(model: ModelConfig) -> Result<Network> {
         let config =
             InspectConfig { model: Some(NameOr::Config(model)), ..InspectConfig::default() };
         let target = resolve_inspect(&config)?;
@@ -70,7 +71,7 @@ pub(crate) mod tests {
     #[test]
     fn builds_every_listed_name_with_its_default_shape() {
         for name in names() {
-            let network = by_name(name);
+            let network = build_by_name(name);
             assert_eq!(network.name, name);
             let cifar = Arch::parse(name).unwrap().is_cifar();
             assert_eq!(network.classes(), if cifar { 10 } else { 1000 }, "{name}");
@@ -100,7 +101,7 @@ pub(crate) mod tests {
             ("vgg19", 143_667_240),
             ("vgg19_bn", 143_678_248),
         ] {
-            assert_eq!(by_name(name).parameters(), parameters, "{name}");
+            assert_eq!(build_by_name(name).parameters(), parameters, "{name}");
         }
     }
 
@@ -113,7 +114,7 @@ pub(crate) mod tests {
             ("vgg16bn", "Did you mean 'vgg16_bn'"),
             ("transformer", "Known networks: resnet18"),
         ] {
-            let error = built(ModelConfig {
+            let error = build_from_config(ModelConfig {
                 arch: Some(residual_spec::Auto::Value(name.into())),
                 ..ModelConfig::default()
             })
@@ -126,7 +127,7 @@ pub(crate) mod tests {
     #[test]
     fn rejects_unsupported_options_by_key() {
         use residual_spec::Auto;
-        let error_key = |model: ModelConfig| built(model).unwrap_err().at.key.unwrap();
+        let error_key = |model: ModelConfig| build_from_config(model).unwrap_err().at.key.unwrap();
         let arch = |name: &str| Some(Auto::Value(name.to_string()));
         let none = ModelConfig::default();
         assert_eq!(

@@ -69,11 +69,11 @@ fn unknown_layer(network: &Network, prefix: &str, index: usize) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::build::tests::by_name;
+    use crate::build::tests::build_by_name;
 
     fn freeze(network: &str, prefixes: &[&str]) -> Result<BTreeSet<String>> {
         let prefixes: Vec<String> = prefixes.iter().map(ToString::to_string).collect();
-        frozen(&by_name(network), &prefixes)
+        frozen(&build_by_name(network), &prefixes)
     }
 
     #[test]
@@ -89,7 +89,7 @@ mod tests {
     fn the_backbone_is_every_layer_except_the_head() {
         for (network, head) in [("resnet20", "fc"), ("vgg11_bn", "classifier.6")] {
             let layers = freeze(network, &["backbone"]).unwrap();
-            let all: BTreeSet<String> = by_name(network)
+            let all: BTreeSet<String> = build_by_name(network)
                 .tensors()
                 .iter()
                 .map(|tensor| tensor.layer().to_string())

@@ -351,7 +351,7 @@ fn grouped(n: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::build::tests::{built, by_name};
+    use crate::build::tests::{build_by_name, build_from_config};
     use residual_spec::{Auto, BottleneckStride, ModelConfig};
 
     #[test]
@@ -367,7 +367,7 @@ mod tests {
             ("plain34", 3.6),
             ("vgg19", 19.6),
         ] {
-            let network = built(ModelConfig {
+            let network = build_from_config(ModelConfig {
                 arch: Some(Auto::Value(arch.into())),
                 bottleneck_stride: Some(BottleneckStride::First),
                 ..ModelConfig::default()
@@ -394,7 +394,7 @@ mod tests {
             ("vgg16", 15.47),
             ("vgg19_bn", 19.632),
         ] {
-            let found = by_name(arch).macs() as f64 / 1e9;
+            let found = build_by_name(arch).macs() as f64 / 1e9;
             assert!((found / billions - 1.0).abs() < 0.001, "{arch}: {found}");
         }
     }
@@ -402,12 +402,12 @@ mod tests {
     #[test]
     fn rows_add_up_to_the_totals() {
         for name in crate::names() {
-            let network = by_name(name);
+            let network = build_by_name(name);
             let inspection = inspect(&network);
             assert_eq!(inspection.parameters, network.parameters(), "{name}");
             assert_eq!(inspection.layers.last().unwrap().output, [network.classes()]);
         }
-        let stages: Vec<_> = inspect(&by_name("resnet20"))
+        let stages: Vec<_> = inspect(&build_by_name("resnet20"))
             .layers
             .into_iter()
             .filter(|layer| layer.name.ends_with(".2.bn2"))
@@ -418,14 +418,14 @@ mod tests {
 
     #[test]
     fn the_table_lists_layers_and_totals() {
-        let table = inspect(&by_name("resnet18")).table;
+        let table = inspect(&build_by_name("resnet18")).table;
         assert!(table.contains("layer4.1.conv2"));
         assert!(table.ends_with("11,689,512 parameters, 1,814,073,344 multiply-adds\n"), "{table}");
     }
 
     #[test]
     fn the_text_has_the_numbers_of_each_layer() {
-        let text = inspect(&by_name("resnet18")).text;
+        let text = inspect(&build_by_name("resnet18")).text;
         let line = text.lines().find(|line| line.contains("(conv1)")).unwrap();
         let words: Vec<&str> = line.split_whitespace().take(9).collect();
         assert_eq!(words.join(" "), "64 x 112 x 112 9,408 118,013,952 (conv1): Conv2d(3,");

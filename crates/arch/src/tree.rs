@@ -63,7 +63,7 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
-    use crate::build::tests::by_name;
+    use crate::build::tests::build_by_name;
 
     /// The expected trees are written by `scripts/fixtures/trees.py`.
     #[test]
@@ -71,7 +71,7 @@ mod tests {
         for name in ["resnet18", "resnext50_32x4d", "vgg11", "vgg16_bn"] {
             let path = format!("{}/tests/trees/{name}.txt", env!("CARGO_MANIFEST_DIR"));
             let expected = std::fs::read_to_string(path).unwrap();
-            assert_eq!(crate::inspect(&by_name(name)).tree, expected, "{name}");
+            assert_eq!(crate::inspect(&build_by_name(name)).tree, expected, "{name}");
         }
     }
 }

@@ -10,14 +10,14 @@ use residual_spec::{DataConfig, Error, ErrorCode};
 
 /// A change of a file's bytes. Positions are fractions of the file's length.
 #[derive(Debug, Clone)]
-enum Damage {
+enum ByteChange {
     Overwrite(f64, Vec<u8>),
     Insert(f64, Vec<u8>),
     Remove(f64, u8),
     Truncate(f64),
 }
 
-fn damage() -> impl Strategy<Value = Damage> {
+fn byte_change() -> impl Strategy<Value = ByteChange> {
     // Headers are the most vulnerable: half of the positions are near the beginning.
     let position = || prop_oneof![0.0..0.1, 0.0..1.0];
     // Extreme lengths and sizes, and random bytes.
@@ -30,34 +30,34 @@ fn damage() -> impl Strategy<Value = Damage> {
         ]
     };
     prop_oneof![
-        4 => (position(), bytes()).prop_map(|(position, bytes)| Damage::Overwrite(position, bytes)),
-        1 => (position(), bytes()).prop_map(|(position, bytes)| Damage::Insert(position, bytes)),
+        4 => (position(), bytes()).prop_map(|(position, bytes)| ByteChange::Overwrite(position, bytes)),
+        1 => (position(), bytes()).prop_map(|(position, bytes)| ByteChange::Insert(position, bytes)),
         1 => (position(), any::<u8>())
-            .prop_map(|(position, count)| Damage::Remove(position, count)),
-        1 => position().prop_map(Damage::Truncate),
+            .prop_map(|(position, count)| ByteChange::Remove(position, count)),
+        1 => position().prop_map(ByteChange::Truncate),
     ]
 }
 
 /// Applies changes to the bytes of a file.
-fn apply_damage(mut bytes: Vec<u8>, damages: &[Damage]) -> Vec<u8> {
-    for damage in damages {
+fn apply_changes(mut bytes: Vec<u8>, changes: &[ByteChange]) -> Vec<u8> {
+    for change in changes {
         let index = |position: &f64| (bytes.len() as f64 * position) as usize;
-        match damage {
-            Damage::Overwrite(position, new) => {
+        match change {
+            ByteChange::Overwrite(position, new) => {
                 let start = index(position);
                 for (old, new) in bytes[start..].iter_mut().zip(new) {
                     *old = *new;
                 }
             }
-            Damage::Insert(position, new) => {
+            ByteChange::Insert(position, new) => {
                 let start = index(position);
                 bytes.splice(start..start, new.iter().copied());
             }
-            Damage::Remove(position, count) => {
+            ByteChange::Remove(position, count) => {
                 let start = index(position);
                 bytes.drain(start..bytes.len().min(start + usize::from(*count)));
             }
-            Damage::Truncate(position) => bytes.truncate(index(position)),
+            ByteChange::Truncate(position) => bytes.truncate(index(position)),
         }
     }
     bytes
@@ -67,7 +67,7 @@ fn read_fixture(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/images").join(name)).unwrap()
 }
 
-fn images() -> impl Strategy<Value = Vec<u8>> {
+fn image_bytes() -> impl Strategy<Value = Vec<u8>> {
     prop::sample::select(vec![
         "baseline.jpg",
         "yuv444.jpg",
@@ -206,12 +206,12 @@ proptest! {
 
     #[test]
     fn decodes_or_refuses_damaged_images(
-        bytes in images(),
-        damages in prop::collection::vec(damage(), 1..4),
+        bytes in image_bytes(),
+        changes in prop::collection::vec(byte_change(), 1..4),
         channels in prop::sample::select(vec![1, 3]),
     ) {
         let mut image = Image::default();
-        match decode(&apply_damage(bytes, &damages), channels, &mut image) {
+        match decode(&apply_changes(bytes, &changes), channels, &mut image) {
             Ok(()) => {
                 let Image { width, height, .. } = image;
                 prop_assert_eq!(image.pixels.len(), (width * height * channels) as usize);
@@ -239,13 +239,13 @@ proptest! {
 
     #[test]
     fn reads_or_refuses_damaged_idx_files(
-        images in prop::collection::vec(damage(), 0..3),
-        labels in prop::collection::vec(damage(), 0..3),
+        images in prop::collection::vec(byte_change(), 0..3),
+        labels in prop::collection::vec(byte_change(), 0..3),
         is_gzip in any::<bool>(),
     ) {
         let pack = |bytes: Vec<u8>| if is_gzip { gzip(&bytes) } else { bytes };
-        let pixels = apply_damage(pack(idx(&[6, 4, 4], &[7; 96])), &images);
-        let classes = apply_damage(pack(idx(&[6], &[0, 1, 2, 0, 1, 2])), &labels);
+        let pixels = apply_changes(pack(idx(&[6, 4, 4], &[7; 96])), &images);
+        let classes = apply_changes(pack(idx(&[6], &[0, 1, 2, 0, 1, 2])), &labels);
         let files =
             [("train-images-idx3-ubyte", &pixels[..]), ("train-labels-idx1-ubyte", &classes[..])];
         if let Err(error) = open_and_read(&files) {
@@ -255,15 +255,15 @@ proptest! {
 
     #[test]
     fn reads_or_refuses_damaged_cifar_10_files(
-        batch in prop::collection::vec(damage(), 0..3),
-        names in prop::collection::vec(damage(), 0..3),
+        batch in prop::collection::vec(byte_change(), 0..3),
+        names in prop::collection::vec(byte_change(), 0..3),
     ) {
         let mut records = vec![100; 3 * 3073];
         for i in 0..3 {
             records[i * 3073] = i as u8;
         }
-        let records = apply_damage(records, &batch);
-        let names = apply_damage(b"ant\nbee\ncat\n".to_vec(), &names);
+        let records = apply_changes(records, &batch);
+        let names = apply_changes(b"ant\nbee\ncat\n".to_vec(), &names);
         let files = [("data_batch_1.bin", &records[..]), ("batches.meta.txt", &names[..])];
         if let Err(error) = open_and_read(&files) {
             prop_assert!(is_data_error(&error), "{:?}", error);
@@ -272,15 +272,15 @@ proptest! {
 
     #[test]
     fn reads_or_refuses_damaged_cifar_100_files(
-        train in prop::collection::vec(damage(), 0..3),
-        fine in prop::collection::vec(damage(), 0..3),
+        train in prop::collection::vec(byte_change(), 0..3),
+        fine in prop::collection::vec(byte_change(), 0..3),
     ) {
         let mut records = vec![100; 3 * 3074];
         for i in 0..3 {
             records[i * 3074..][..2].fill(i as u8);
         }
-        let train = apply_damage(records, &train);
-        let fine = apply_damage(b"ant\nbee\ncat\n".to_vec(), &fine);
+        let train = apply_changes(records, &train);
+        let fine = apply_changes(b"ant\nbee\ncat\n".to_vec(), &fine);
         let files = [("train.bin", &train[..]), ("fine_label_names.txt", &fine[..])];
         if let Err(error) = open_and_read(&files) {
             prop_assert!(is_data_error(&error), "{:?}", error);
@@ -289,13 +289,13 @@ proptest! {
 
     #[test]
     fn reads_or_refuses_damaged_cifar_python_files(
-        batch in prop::collection::vec(damage(), 0..3),
-        meta in prop::collection::vec(damage(), 0..3),
+        batch in prop::collection::vec(byte_change(), 0..3),
+        meta in prop::collection::vec(byte_change(), 0..3),
     ) {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../pickle/tests/fixtures");
-        let batch = apply_damage(std::fs::read(format!("{folder}/cifar10.pkl")).unwrap(), &batch);
+        let batch = apply_changes(std::fs::read(format!("{folder}/cifar10.pkl")).unwrap(), &batch);
         let names = b"(dS'label_names'\n(lS'a'\naS'b'\naS'c'\naS'd'\naS'e'\nas.".to_vec();
-        let names = apply_damage(names, &meta);
+        let names = apply_changes(names, &meta);
         let files = [("data_batch_1", &batch[..]), ("batches.meta", &names[..])];
         if let Err(error) = open_and_read(&files) {
             prop_assert!(is_data_error(&error), "{:?}", error);
@@ -304,7 +304,7 @@ proptest! {
 
     #[test]
     fn reads_or_refuses_damaged_manifests(
-        damages in prop::collection::vec(damage(), 0..4),
+        changes in prop::collection::vec(byte_change(), 0..4),
         json in any::<bool>(),
     ) {
         let (name, text) = if json {
@@ -320,7 +320,7 @@ proptest! {
                  a.png,cat,val\r\n",
             )
         };
-        let text = apply_damage(text.into(), &damages);
+        let text = apply_changes(text.into(), &changes);
         let folder = create_folder(&[("a.png", &read_fixture("picture.png")), (name, &text)]);
         if let Err(error) = open_and_read_path(&folder.path().join(name)) {
             let is_file_error = matches!(error.code, ErrorCode::DataNotFound | ErrorCode::Io);
@@ -331,14 +331,14 @@ proptest! {
 
     #[test]
     fn reads_or_refuses_damaged_shards(
-        damages in prop::collection::vec(damage(), 0..4),
+        changes in prop::collection::vec(byte_change(), 0..4),
         valid_checksums in any::<bool>(),
     ) {
         let (png, jpeg) = (read_fixture("picture.png"), read_fixture("baseline.jpg"));
         let archive = tar_archive(&[
             ("a.png", &png), ("a.cls", b"0"), ("b.jpg", &jpeg), ("b.json", br#"{"label": "1"}"#),
         ]);
-        let mut shard = apply_damage(archive, &damages);
+        let mut shard = apply_changes(archive, &changes);
         if valid_checksums {
             shard = fix_checksums(shard);
         }
@@ -349,9 +349,9 @@ proptest! {
 
     #[test]
     fn opens_folders_with_damaged_images(
-        a in images(), b in images(), damages in prop::collection::vec(damage(), 1..4),
+        a in image_bytes(), b in image_bytes(), changes in prop::collection::vec(byte_change(), 1..4),
     ) {
-        let (intact, damaged) = (read_fixture("picture.png"), apply_damage(a, &damages));
+        let (intact, damaged) = (read_fixture("picture.png"), apply_changes(a, &changes));
         let files = [
             ("ant/1", &intact[..]), ("ant/2.jpg", &damaged[..]), ("bee/1.jpg", &b),
             ("bee/2", &damaged),

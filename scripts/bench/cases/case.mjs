@@ -11,15 +11,15 @@
 /** @typedef {import('../comparison.mjs').Comparison} Comparison */
 
 /**
- * Figures that are not compared with a baseline.
+ * Measurements that are not compared with a baseline.
  *
- * @typedef {object} Figures
- * @property {'figures'} kind
- * @property {Figure[]} figures
+ * @typedef {object} Measurements
+ * @property {'measurements'} kind
+ * @property {Measurement[]} measurements
  */
 
 /**
- * @typedef {object} Figure
+ * @typedef {object} Measurement
  * @property {string} label
  * @property {number} value
  * @property {string} unit
@@ -38,7 +38,7 @@
  * @property {boolean} [constantMemory] whether the memory must not grow
  */
 
-/** @typedef {Comparison | Figures | Scaling} Result */
+/** @typedef {Comparison | Measurements | Scaling} Result */
 
 /**
  * @typedef {object} Context

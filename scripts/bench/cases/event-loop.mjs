@@ -26,8 +26,8 @@ export const eventLoop = {
     const memory = measured.memory
     const [first, last] = [memory[0], memory[memory.length - 1]]
     return {
-      kind: 'figures',
-      figures: [
+      kind: 'measurements',
+      measurements: [
         { label: 'event-loop delay, median', value: measured.medianMs, unit: 'ms' },
         { label: 'event-loop delay, p99', value: measured.p99Ms, unit: 'ms', limit: 10 },
         { label: 'event-loop delay, maximum', value: measured.maxMs, unit: 'ms' },

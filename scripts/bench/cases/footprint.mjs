@@ -11,7 +11,7 @@ import { median } from '../statistics.mjs'
 import { Worker } from '../worker.mjs'
 import { node } from './programs.mjs'
 
-/** @typedef {import('./case.mjs').Figure} Figure */
+/** @typedef {import('./case.mjs').Measurement} Measurement */
 
 const MEGABYTE = 1e6
 const IMPORT = `
@@ -43,8 +43,8 @@ export const footprint = {
     const { pausedShare } = await worker.readLine()
     await worker.close()
     return {
-      kind: 'figures',
-      figures: [
+      kind: 'measurements',
+      measurements: [
         { label: 'import', value: median(imports.map(({ ms }) => ms)), unit: 'ms' },
         {
           ...{ label: 'imports that loaded libtorch', unit: 'of 5', limit: 0 },
@@ -62,14 +62,14 @@ export const footprint = {
 
 /**
  * @param {string} python
- * @returns {Promise<Figure[]>}
+ * @returns {Promise<Measurement[]>}
  */
 async function sizes(python) {
   const addons = join(ROOT, 'bindings/npm', PLATFORM_NAME)
-  /** @type {Figure[]} */
-  const figures = []
+  /** @type {Measurement[]} */
+  const measurements = []
   const add = (/** @type {string} */ label, /** @type {number} */ bytes) => {
-    figures.push({ label, value: bytes / MEGABYTE, unit: 'MB' })
+    measurements.push({ label, value: bytes / MEGABYTE, unit: 'MB' })
   }
   for (const name of [ADDON_FILES.torch, ADDON_FILES.core]) {
     const file = await readFile(join(addons, name)).catch(() => undefined)
@@ -86,7 +86,7 @@ async function sizes(python) {
     'import torch, torchvision, os; print(os.path.dirname(torch.__file__)); print(os.path.dirname(torchvision.__file__))',
   ])
   add('PyTorch', await totalBytes(stdout.trim().split('\n')))
-  return figures
+  return measurements
 }
 
 /** Returns the size of the CPU library of libtorch and its dependencies. */

@@ -9,5 +9,5 @@
  * @property {import('../comparison.mjs').Settings} settings
  */
 
-/** Table cell of a missing figure. */
+/** Table cell of a missing value. */
 export const NOT_MEASURED = 'not measured'

@@ -200,7 +200,7 @@ fn shortcut(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::build::tests::{built, by_name};
+    use crate::build::tests::{build_by_name, build_from_config};
     use residual_spec::{Auto, ModelConfig};
 
     fn names(network: &Network) -> Vec<String> {
@@ -208,7 +208,7 @@ mod tests {
     }
 
     fn build_with(arch: &str, options: ModelConfig) -> Network {
-        built(ModelConfig { arch: Some(Auto::Value(arch.into())), ..options }).unwrap()
+        build_from_config(ModelConfig { arch: Some(Auto::Value(arch.into())), ..options }).unwrap()
     }
 
     #[test]
@@ -217,10 +217,10 @@ mod tests {
         for (depth, millions) in
             [(20, 0.27), (32, 0.46), (44, 0.66), (56, 0.85), (110, 1.7), (1202, 19.4)]
         {
-            let residual = by_name(&format!("resnet{depth}")).parameters();
+            let residual = build_by_name(&format!("resnet{depth}")).parameters();
             let found = residual as f64 / 1e6;
             assert!((found / millions - 1.0).abs() < 0.02, "resnet{depth}: {found}");
-            let plain = by_name(&format!("plain{depth}")).parameters();
+            let plain = build_by_name(&format!("plain{depth}")).parameters();
             assert_eq!(plain, residual, "plain{depth}");
         }
     }
@@ -236,14 +236,14 @@ mod tests {
             ("wrn16_8", 11.0),
             ("wrn28_10", 36.5),
         ] {
-            let found = by_name(name).parameters() as f64 / 1e6;
+            let found = build_by_name(name).parameters() as f64 / 1e6;
             assert!((found / millions - 1.0).abs() < 0.02, "{name}: {found}");
         }
     }
 
     #[test]
     fn names_match_torchvision() {
-        let names = names(&by_name("resnet50"));
+        let names = names(&build_by_name("resnet50"));
         for name in [
             "conv1.weight",
             "bn1.running_var",
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn option_a_pads_channels_equally_on_both_sides() {
-        let network = by_name("resnet20");
+        let network = build_by_name("resnet20");
         let pads: Vec<_> = network
             .blocks()
             .filter_map(|block| match block.shortcut {
@@ -277,7 +277,7 @@ mod tests {
         let c = build_with("resnet20", options(Auto::Value(Shortcut::C)));
         assert!(c.blocks().all(|block| matches!(block.shortcut, ShortcutPath::Projection(_))));
         let none = build_with("resnet20", options(Auto::Value(Shortcut::None)));
-        assert_eq!(none.features, by_name("plain20").features);
+        assert_eq!(none.features, build_by_name("plain20").features);
     }
 
     #[test]
@@ -286,7 +286,7 @@ mod tests {
             let block = network.blocks().find(|block| block.name == "layer2.0").unwrap();
             block.branch.iter().map(|unit| unit.conv.stride).collect()
         };
-        assert_eq!(strides(&by_name("resnet50")), [1, 2, 1]);
+        assert_eq!(strides(&build_by_name("resnet50")), [1, 2, 1]);
         let paper = ModelConfig {
             bottleneck_stride: Some(BottleneckStride::First),
             ..ModelConfig::default()
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn preactivation_normalizes_before_each_convolution() {
-        let network = by_name("preresnet20");
+        let network = build_by_name("preresnet20");
         let first: Vec<String> = names(&network).into_iter().take(16).collect();
         // The stem already activates the input of the first block.
         assert_eq!(first[0], "conv1.weight");
@@ -306,7 +306,7 @@ mod tests {
         assert!(network.blocks().all(|block| !block.relu));
         // Blocks have one normalization per convolution; the missing first one is at the end.
         let norms = |name: &str| {
-            names(&by_name(name)).iter().filter(|name| name.ends_with("running_var")).count()
+            names(&build_by_name(name)).iter().filter(|name| name.ends_with("running_var")).count()
         };
         assert_eq!(norms("preresnet20"), norms("resnet20"));
     }

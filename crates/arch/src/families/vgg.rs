@@ -88,12 +88,12 @@ pub(super) fn build(arch: &VggArch, model: &Model, shape: Shape) -> Result<Netwo
 
 #[cfg(test)]
 mod tests {
-    use crate::build::tests::by_name;
+    use crate::build::tests::build_by_name;
 
     #[test]
     fn names_match_torchvision() {
         let names = |network: &str| -> Vec<String> {
-            by_name(network).tensors().into_iter().map(|tensor| tensor.name).collect()
+            build_by_name(network).tensors().into_iter().map(|tensor| tensor.name).collect()
         };
         let plain = names("vgg16");
         assert_eq!(plain.len(), 32);

@@ -40,7 +40,8 @@ impl<T: FromJson> FromJson for Auto<T> {
     }
 }
 
-/// Object, or a name as shorthand for an object that has only its first key.
+/// Object `T`, or a name as shorthand for an object with only its naming key: `'resnet18'` stands
+/// for `{ arch: 'resnet18' }`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NameOr<T> {
     Name(String),

@@ -23,7 +23,7 @@ use super::{
 use crate::position::RunningMetrics;
 
 pub(super) struct DeferredEngine {
-    metrics: DeferredMetrics,
+    update: DeferredUpdate,
     gradients: GradAccumulator,
     /// Sum of losses and number of correct predictions of the pending step.
     step_stats: Option<Tensor>,
@@ -37,7 +37,7 @@ pub(super) struct DeferredEngine {
 impl DeferredEngine {
     pub fn new(device: Device) -> Result<DeferredEngine> {
         Ok(DeferredEngine {
-            metrics: DeferredMetrics::new(device)?,
+            update: DeferredUpdate::new(device)?,
             gradients: GradAccumulator::default(),
             step_stats: None,
             count: 0,
@@ -96,7 +96,7 @@ impl DeferredEngine {
     ) -> Result<Tensor> {
         let state = &context.state;
         let scaler = state.scaler.as_ref();
-        self.metrics.update(gradients, &context.gradient, stats, scaler, |skip| {
+        self.update.clip_and_apply(gradients, &context.gradient, stats, scaler, |skip| {
             state.optimizer.apply(gradients, scalars, Some(skip))
         })
     }
@@ -155,7 +155,7 @@ impl StepEngine for DeferredEngine {
         self.gradients = GradAccumulator::default();
         self.step_stats = None;
         self.count = 0;
-        self.metrics.reset()
+        self.update.reset()
     }
 }
 
@@ -232,16 +232,16 @@ impl DeviceScalars {
 }
 
 /// Computes updates and their statistics in device memory, without synchronization with the host.
-struct DeferredMetrics {
+struct DeferredUpdate {
     /// 1 after a divergence, otherwise 0. All updates after a divergence are skipped. Only written
     /// in place, because a CUDA graph may refer to the tensor.
     has_diverged: Tensor,
 }
 
-impl DeferredMetrics {
-    fn new(device: Device) -> Result<DeferredMetrics> {
+impl DeferredUpdate {
+    fn new(device: Device) -> Result<DeferredUpdate> {
         let has_diverged = Tensor::f_zeros([], (Kind::Float, device)).map_err(torch_error)?;
-        Ok(DeferredMetrics { has_diverged })
+        Ok(DeferredUpdate { has_diverged })
     }
 
     /// Clips the gradients, makes an update by calling `apply`, and returns the statistics of the
@@ -250,7 +250,7 @@ impl DeferredMetrics {
     /// If `stats` or the gradient norm is not finite, this update and all later ones are skipped.
     /// With loss scaling, gradients that are not finite skip this update only, unless the scale
     /// falls below [`MIN_SCALE`].
-    fn update(
+    fn clip_and_apply(
         &self,
         gradients: &[Tensor],
         config: &Gradient,
