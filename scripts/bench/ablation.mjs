@@ -106,6 +106,8 @@ await runScript(import.meta.url, async () => {
     },
   })
   const names = values.case.split(',')
+  const unknown = names.find((name) => !Object.hasOwn(CASES, name))
+  if (unknown !== undefined) throw new BuildError(`--case: unknown case ${unknown}`)
   const rounds = Number(values.rounds)
   const root = await buildVariant()
   const here = await describeMachine()
@@ -113,7 +115,6 @@ await runScript(import.meta.url, async () => {
   const record = await continueRecord(ABLATION_FILE, { command, machine: here })
   for (const name of names) {
     const parts = CASES[/** @type {keyof typeof CASES} */ (name)]
-    if (parts === undefined) throw new BuildError(`--case: unknown case ${name}`)
     const date = new Date().toISOString()
     const start = performance.now()
     const data = values.data === undefined ? {} : { data: resolve(values.data) }
