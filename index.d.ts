@@ -57,7 +57,8 @@ export declare class Run implements PromiseLike<TrainResult>, AsyncIterable<RunE
     get result(): TrainResult | undefined;
     /**
      * Saves a checkpoint and ends the run after its current step. The run then resolves with
-     * `stopReason: 'stopped'`, or rejects with an `AbortError` if no step is finished.
+     * `stopReason: 'stopped'`, or rejects with an `AbortError` if no step is finished. Training no
+     * longer waits for a pending hook, and the run waits for it up to 5 seconds.
      */
     stop(): void;
     /** Pauses the run after its current step, until `resume()`, `stop()` or an abort. */
@@ -68,7 +69,10 @@ export declare class Run implements PromiseLike<TrainResult>, AsyncIterable<RunE
     ref(): this;
     /** Allows the process to exit before the run ends; a checkpoint is then saved at exit. */
     unref(): this;
-    /** Resolves with the result; rejects with a `ResidualError`, or with the error of a hook. */
+    /**
+     * Resolves with the result; rejects with a `ResidualError`, or with the error of a hook. Rejects
+     * with `E_USAGE` in a hook that the run waits for, because neither would ever end.
+     */
     then<Value = TrainResult, Caught = never>(onResolved?: ((result: TrainResult) => Value | PromiseLike<Value>) | null, onRejected?: ((error: unknown) => Caught | PromiseLike<Caught>) | null): Promise<Value | Caught>;
     /**
      * Iterates over the events that follow this call. Step events are coalesced if the loop is slower
@@ -475,7 +479,10 @@ export declare interface TrainOptions {
      * reported to the hook while a call is pending.
      */
     onStep?: Hook<StepEvent> | undefined;
-    /** Called after an epoch and its validation. Training waits until the hook has completed. */
+    /**
+     * Called after an epoch and its validation. Training waits until the hook has completed. The hook
+     * cannot await another run: the runs of a process train one after another.
+     */
     onEpoch?: Hook<EpochEvent> | undefined;
     /** Called after a checkpoint is written. */
     onCheckpoint?: Hook<CheckpointEvent> | undefined;
@@ -777,6 +784,16 @@ export declare type RunEvaluation = {
      * Evaluation, with thumbnails in `samples` and `topLosses`.
      */
     evaluation: Evaluation;
+    /**
+     * Outcome of the checkpoint on each validation image, for paired comparisons of runs. One
+     * character per image of the source from which the split was selected, in its order: `1` if
+     * the image was classified correctly, `0` if not, `-` if it was not evaluated.
+     */
+    valOutcomes?: string | undefined;
+    /**
+     * Outcome on each test image, as `valOutcomes`.
+     */
+    testOutcomes?: string | undefined;
 };
 
 // -----------------------------------------------------------------------------
@@ -911,18 +928,19 @@ export declare type TrainConfig = {
      */
     out?: 'auto' | string | undefined;
     /**
-     * Overwrite a finished run in `out`. Default: false.
-     */
-    overwrite?: boolean | undefined;
-    /**
-     * Run folder or checkpoint to resume. The run continues in its own folder.
-     */
-    resume?: string | undefined;
-    /**
      * Base configuration: the name of a recipe (`notebook`) or a file (`./mine.yaml`). Keys
      * that are set here override it.
      */
     recipe?: RecipeName | undefined;
+    /**
+     * Overwrite a finished run in `out`. Default: false.
+     */
+    overwrite?: boolean | undefined;
+    /**
+     * Run folder or checkpoint to resume. The run continues in its own folder. A run that was
+     * killed before its first checkpoint starts over.
+     */
+    resume?: string | undefined;
 };
 
 /** Name of a data set, or a path. */
@@ -1061,7 +1079,7 @@ export declare type TransformConfig = {
  * Crop of training images to `data.imageSize`.
  */
 export declare type CropConfig = 'none' | 'pad' | 'random-resized' | 'random-short-side' | {
-    type: 'none';
+    type?: 'none' | undefined;
 } | ({
     type: 'pad';
 } & PadCropConfig) | ({
@@ -1117,7 +1135,7 @@ export declare type ChannelValues = [number] | [number, number, number];
  * Automatic augmentation policy.
  */
 export declare type PolicyConfig = 'none' | 'randaugment' | 'trivialaugment' | {
-    type: 'none';
+    type?: 'none' | undefined;
 } | ({
     type: 'randaugment';
 } & RandAugmentConfig) | {
@@ -1143,7 +1161,7 @@ export declare type RandAugmentConfig = {
  * Color augmentation.
  */
 export declare type ColorConfig = 'none' | 'pca' | {
-    type: 'none';
+    type?: 'none' | undefined;
 } | ({
     type: 'pca';
 } & PcaColorConfig);
@@ -1163,7 +1181,7 @@ export declare type PcaColorConfig = {
  * Erasing of image regions, filled with the mean color.
  */
 export declare type EraseConfig = 'none' | 'cutout' | 'random-erasing' | {
-    type: 'none';
+    type?: 'none' | undefined;
 } | ({
     type: 'cutout';
 } & CutoutConfig) | ({
@@ -1203,7 +1221,7 @@ export declare type RandomErasingConfig = {
  * Mixing of two images.
  */
 export declare type MixConfig = 'none' | 'mixup' | 'cutmix' | {
-    type: 'none';
+    type?: 'none' | undefined;
 } | ({
     type: 'mixup';
 } & MixupConfig) | ({
@@ -1329,7 +1347,7 @@ export declare type BudgetConfig = {
  * Optimizer.
  */
 export declare type OptimizerConfig = 'sgd' | 'adam' | 'adamw' | 'lars' | ({
-    type: 'sgd';
+    type?: 'sgd' | undefined;
 } & SgdConfig) | ({
     type: 'adam';
 } & AdamConfig) | ({
@@ -1429,7 +1447,7 @@ export declare type LarsConfig = {
  * Learning-rate schedule.
  */
 export declare type ScheduleConfig = 'cosine' | 'constant' | 'multistep' | 'plateau' | 'step' | 'linear' | 'polynomial' | 'one-cycle' | ({
-    type: 'cosine';
+    type?: 'cosine' | undefined;
 } & CosineScheduleConfig) | {
     type: 'constant';
 } | ({
@@ -1632,7 +1650,7 @@ export declare type LossConfig = {
  * Weight of each class in the loss.
  */
 export declare type ClassWeightsConfig = 'none' | 'balanced' | 'given' | {
-    type: 'none';
+    type?: 'none' | undefined;
 } | {
     type: 'balanced';
 } | ({
@@ -1752,7 +1770,8 @@ export declare type RecipeName = 'fast' | 'he2015-cifar' | 'he2015-cifar110' | '
 // -----------------------------------------------------------------------------
 
 /**
- * Loads a trained network.
+ * Loads a trained network. If the best checkpoint of a run is missing or damaged, another
+ * checkpoint of the run is loaded, which `info.warnings` says.
  *
  * @example
  * await using model = await loadModel('runs/latest')
@@ -1762,8 +1781,8 @@ export declare type RecipeName = 'fast' | 'he2015-cifar' | 'he2015-cifar110' | '
  *   state_dict (.pth, .pt, .th) or .safetensors
  * @param config properties that weights files of other frameworks do not contain, such as the
  *   classes; `info.assumed` lists the values that were assumed
- * @throws {ResidualError} `E_CHECKPOINT` if the file is missing or truncated, or a pickle that
- *   contains anything other than tensors; `E_MISMATCH` if its weights match no known network, or
+ * @throws {ResidualError} `E_CHECKPOINT` if the file is missing, truncated or damaged (checksums of
+ *   every tensor and of the metadata), or a pickle that contains anything other than tensors; `E_MISMATCH` if its weights match no known network, or
  *   not the network that `config` selects
  */
 export declare function loadModel(path: string | URL, config?: LoadConfig): Promise<Model>;
@@ -1822,7 +1841,7 @@ export declare class Model implements AsyncDisposable {
      * await using model = await loadModel('runs/latest')
      * const [cat, dog] = await model.predict(['cat.jpg', 'dog.jpg'])
      *
-     * @param image a path, bytes or pixels
+     * @param image a path, the bytes of an image file, or pixels; see `ImageInput`
      * @param config number of classes to return, and test-time augmentation: `{ crops: 'flip' }`
      * @throws {ResidualError} `E_IMAGE` with the file, if an image cannot be decoded; `E_IO`,
      *   `E_USAGE`, `E_CONFIG`, `E_CLOSED`
@@ -1903,21 +1922,38 @@ export declare type ModelInfo = {
      * Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
      */
     assumed: Array<string>;
+    /**
+     * Remarks about the file, one sentence each: tensors that are ignored, which of several networks in
+     * the file is used, a damaged checkpoint that another one of the run replaces.
+     */
+    warnings: Array<string>;
 };
 
-/** An image: a path, a `file:` URL, the bytes of a JPEG or PNG file, or decoded pixels. */
-export declare type ImageInput = string | URL | Uint8Array | Pixels;
+/**
+ * An image: a path or a `file:` URL; a JPEG or PNG file as bytes, a `Blob` or a `data:` URL; or
+ * decoded pixels.
+ */
+export declare type ImageInput = string | URL | Uint8Array | ArrayBuffer | SharedArrayBuffer | DataView | Blob | RawPixels | RawPixelsWithInfo;
 
-/** Decoded pixels, 8 bits per channel, in row-major HWC order. */
-export declare interface Pixels {
-    /** `height * width * channels` bytes. */
-    data: Uint8Array;
+/** Decoded pixels as other programs return them, such as an `ImageData`. */
+export declare interface RawPixels {
+    /** `height * width * channels` bytes in row-major HWC order. */
+    data: Uint8Array | Uint8ClampedArray;
     /** Width in pixels. */
     width: number;
     /** Height in pixels. */
     height: number;
-    /** 1 (gray) or 3 (RGB). */
-    channels: 1 | 3;
+    /**
+     * 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGBA). Alpha is ignored. Default: derived from the
+     * length of `data`.
+     */
+    channels?: 1 | 2 | 3 | 4 | undefined;
+}
+
+/** Decoded pixels as sharp returns them: `sharp(file).raw().toBuffer({ resolveWithObject: true })`. */
+export declare interface RawPixelsWithInfo {
+    data: Uint8Array | Uint8ClampedArray;
+    info: Omit<RawPixels, 'data'>;
 }
 
 /**
@@ -2528,6 +2564,11 @@ export declare type CheckpointInfo = {
      * Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
      */
     assumed: Array<string>;
+    /**
+     * Remarks about the file, one sentence each: tensors that are ignored, which of several networks in
+     * the file is used, a damaged checkpoint that another one of the run replaces.
+     */
+    warnings: Array<string>;
 };
 
 /**
@@ -2542,6 +2583,60 @@ export declare type BestEpoch = {
     accuracy: number;
     loss: number;
 };
+
+/**
+ * Verifies the files of a run (`residual verify`): the checksums of every tensor and of the metadata
+ * of all checkpoints, and the structure of all other files. Changes nothing and does not load
+ * libtorch.
+ *
+ * @example
+ * const { ok, files } = await verify('runs/latest')
+ * if (!ok) console.error(files.filter(({ status }) => status === 'damaged'))
+ *
+ * @param path a run folder, a checkpoint, or a weights file; files of other programs have no
+ *   checksums and are `unverified`
+ * @throws {ResidualError} `E_CHECKPOINT` if the path is neither a run folder nor a file; `E_IO`
+ */
+export declare function verify(path: string | URL): Promise<RunVerification>;
+
+/**
+ * Result of `verify()`.
+ */
+export declare type RunVerification = {
+    /**
+     * Absolute path of the run folder or the file.
+     */
+    path: string;
+    /**
+     * Whether no file is damaged or missing.
+     */
+    ok: boolean;
+    files: Array<VerifiedRunFile>;
+};
+
+/**
+ * A file that `verify()` checked.
+ */
+export declare type VerifiedRunFile = {
+    /**
+     * Path in the run folder, such as `checkpoints/last.safetensors`.
+     */
+    file: string;
+    status: RunFileStatus;
+    /**
+     * Size in bytes; null if the file is missing.
+     */
+    bytes: number | null;
+    /**
+     * Content of the file, or its problem.
+     */
+    detail: string;
+};
+
+/**
+ * Condition of a file.
+ */
+export declare type RunFileStatus = 'ok' | 'unverified' | 'damaged' | 'missing';
 
 // -----------------------------------------------------------------------------
 // Data sets
@@ -3155,6 +3250,18 @@ export declare interface GridTile {
     correct?: boolean | undefined;
 }
 
+/** Decoded pixels, 8 bits per channel, in row-major HWC order. */
+export declare interface Pixels {
+    /** `height * width * channels` bytes. */
+    data: Uint8Array;
+    /** Width in pixels. */
+    width: number;
+    /** Height in pixels. */
+    height: number;
+    /** 1 (gray) or 3 (RGB). */
+    channels: 1 | 3;
+}
+
 /** A grid of images as SVG, which can be rasterized to PNG. */
 export declare class ImageGrid {
     readonly svg: string;
@@ -3404,7 +3511,7 @@ export declare const exitStatus: {
     readonly E_OUT_IN_USE: 1;
     readonly E_PORT: 1;
     readonly E_WRITE: 1;
-    readonly E_IO: 1;
+    readonly E_IO: 4;
     readonly E_CHECKPOINT: 4;
     readonly E_MISMATCH: 2;
     readonly E_DIVERGED: 1;
@@ -3549,14 +3656,6 @@ export declare type ResolvedConfig = {
      * Run folder. Default: `runs/<data>-<model>`, with a number appended if it exists.
      */
     out: string;
-    /**
-     * Overwrite a finished run in `out`. Default: false.
-     */
-    overwrite: boolean;
-    /**
-     * Run folder or checkpoint to resume. The run continues in its own folder.
-     */
-    resume: string | null;
     /**
      * Base configuration: the name of a recipe (`notebook`) or a file (`./mine.yaml`). Keys
      * that are set here override it.

@@ -25,6 +25,7 @@ export { type Recipe, recipes } from './api/run/recipes.js'
 export { Run, type RunState } from './api/run/run.js'
 export { train } from './api/run/train.js'
 export type { Hook, HookResult, TrainOptions } from './api/run/train-options.js'
+export { verify } from './api/run/verify.js'
 export type { FigureFiles } from './charts/figure-files.js'
 export { Dashboard, type DashboardOptions, dashboard } from './dashboard/dashboard.js'
 export type { Check, CheckStatus, Diagnosis } from './doctor/diagnosis.js'
@@ -58,6 +59,11 @@ export { type GridOptions, type GridTile, ImageGrid, makeGrid } from './image-gr
 export type { PngOptions } from './image-grid/rasterize.js'
 export { renderPredictions } from './image-grid/render-predictions.js'
 export type { ArrayDataset, ArraySplit } from './native/arguments/arrays.js'
-export type { ImageInput, Pixels } from './native/arguments/image.js'
+export type {
+  ImageInput,
+  Pixels,
+  RawPixels,
+  RawPixelsWithInfo,
+} from './native/arguments/image.js'
 export * from './native/generated.js'
 export { type NamedPrediction, renderPredictionGallery } from './report/prediction-gallery.js'

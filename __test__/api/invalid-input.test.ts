@@ -5,6 +5,7 @@ import test, { type ExecutionContext } from 'ava'
 import {
   type ErrorCode,
   inspect,
+  loadModel,
   ResidualError,
   type TrainConfig,
   type TrainOptions,
@@ -175,4 +176,20 @@ test('rejects an unknown network and suggests the nearest name', async (t) => {
   t.is(error?.code, 'E_CONFIG')
   t.is(error?.at.key, 'model')
   t.regex(error?.hint ?? '', /resnet50/)
+})
+
+test('names and paths of megabytes give short messages', async (t) => {
+  const long = 'x'.repeat(4e6)
+  const errors = [
+    await trainError(t, { data: long }),
+    await trainError(t, { data: tempFolder(t), out: long }),
+    await trainError(t, tinyConfig(t, { model: long })),
+    await t.throwsAsync<ResidualError>(loadModel(long)),
+    await t.throwsAsync<ResidualError>(loadModel(`./${long}.pth`)),
+    await t.throwsAsync<ResidualError>(inspect(long)),
+  ]
+  for (const error of errors) {
+    const { message, hint, at } = error
+    t.true([message, hint, at.file ?? '', at.key ?? ''].every(({ length }) => length < 6100))
+  }
 })

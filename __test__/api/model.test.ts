@@ -202,7 +202,7 @@ test('rejects an invalid image with its key', async (t) => {
     [7, 'image'],
     ['', 'image'],
     [new URL('https://example.com/cat.jpg'), 'image'],
-    [{ data: [1, 2, 3], width: 1, height: 1, channels: 3 }, 'image'],
+    [{ data: [1, 2, 3], width: 1, height: 1, channels: 3 }, 'image.data'],
     [{ data: pixels(0), width: -8, height: 8, channels: 1 }, 'image.width'],
     [{ data: pixels(0), width: 8, height: 2 ** 32 + 8, channels: 1 }, 'image.height'],
   ]

@@ -84,8 +84,8 @@ test('wraps help at 40 columns and places descriptions below the commands', asyn
     const { stdout } = await residual(args, narrow)
     const [usage = '', examples = ''] = stdout.split('Examples:')
     for (const line of usage.split('\n').slice(1)) t.true(line.length <= 40, line)
-    t.regex(examples, /^ {2}residual train \.\/photos\n {6}\S/m)
+    t.regex(examples, /^ {2}(?:npx )?residual train \.\/photos\n {6}\S/m)
   }
-  t.regex((await residual([], narrow)).stdout, /^ {2}residual doctor\n {6}check/m)
-  t.regex((await residual([])).stdout, /^ {2}residual doctor {2,}check/m)
+  t.regex((await residual([], narrow)).stdout, /^ {2}(?:npx )?residual doctor\n {6}check/m)
+  t.regex((await residual([])).stdout, /^ {2}(?:npx )?residual doctor {2,}check/m)
 })

@@ -10,7 +10,7 @@ const COMMANDS = ['train', 'report', 'eval', 'predict', 'doctor']
 /** Returns the commands suggested for a folder. */
 function suggestions(path: string): string[] {
   return Array.from(
-    formatWelcome(COMMANDS, path).matchAll(/^ {2}(residual .*?)(?: {2}|$)/gm),
+    formatWelcome(COMMANDS, path).matchAll(/^ {2}(?:npx )?(residual .*?)(?: {2}|$)/gm),
     (match) => match[1] ?? '',
   )
 }
@@ -18,7 +18,7 @@ function suggestions(path: string): string[] {
 test('residual without arguments suggests commands and exits with 0', async (t) => {
   const { status, stdout, stderr } = await residual([], { cwd: tempFolder(t) })
   t.is(status, 0, stderr)
-  t.regex(stdout, /^ {2}residual train .*/m)
+  t.regex(stdout, /^ {2}(?:npx )?residual train .*/m)
   t.regex(stdout, /residual --help/)
 })
 

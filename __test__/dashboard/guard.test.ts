@@ -208,7 +208,7 @@ test('serves a report by the id of its run, with a policy that allows no script'
     t.is((await send(page, path, { headers: { cookie } })).status, 404, path)
   }
   const { runs } = JSON.parse((await send(page, '/api/runs', { headers: { cookie } })).body)
-  const withReport = runs.filter(({ hasReport }: { hasReport: boolean }) => hasReport)
+  const withReport = runs.filter(({ report }: { report: string | null }) => report !== null)
   t.deepEqual(
     withReport.map(({ id }: { id: string }) => id),
     ['photos'],

@@ -176,7 +176,7 @@ test('device cuda without CUDA is an error that names the missing requirement', 
     t.is(code, 'E_DEVICE')
     t.is(at.key, 'device')
     t.regex(message, /^no CUDA device is available: .+/)
-    t.regex(hint, /Omit `device` to train on the CPU.*`residual doctor`/)
+    t.regex(hint, /Omit `device` to train on the CPU.*`(npx )?residual doctor`/)
   }
   const parent = tempFolder(t)
   mkdirSync(join(parent, 'x'))

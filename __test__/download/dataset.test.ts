@@ -24,7 +24,7 @@ function published(file: string, bytes: Buffer, from: string[], unpack: string |
 }
 
 /** Returns a data set with the given downloads, which is not on this machine. */
-function datasetOf(t: ExecutionContext, downloads: KnownDataset['downloads']): KnownDataset {
+function datasetOf(t: ExecutionContext, downloads: KnownDataset['downloads']) {
   const store = join(tempFolder(t), 'datasets', 'tiny')
   const files = [
     { file: 'train.bin', bytes: TRAIN.length, sha256: sha256(TRAIN) },
@@ -32,7 +32,10 @@ function datasetOf(t: ExecutionContext, downloads: KnownDataset['downloads']): K
   ]
   const numbers = { classes: 2, train: 1, test: 1, channels: 1, imageSize: 1 }
   const texts = { title: 'Tiny', description: '', license: 'MIT', homepage: '' }
-  return { name: 'tiny', ...texts, ...numbers, folder: null, store, files, downloads }
+  return {
+    ...{ name: 'tiny', ...texts, ...numbers, store, files, downloads },
+    folder: null as string | null,
+  }
 }
 
 function archive(...more: ArchiveEntry[]): Buffer {
@@ -68,6 +71,20 @@ test('verifies compressed files without unpacking them to disk', async (t) => {
   t.deepEqual(readdirSync(set.store).sort(), ['.residual.json', 'test.bin.gz', 'train.bin.gz'])
   const { ok, files } = await verifyFiles(set, set.store, undefined)
   t.true(ok, JSON.stringify(files))
+})
+
+test('without a cache folder, only a download fails', async (t) => {
+  const bytes = archive()
+  const { url, requests } = await serve(t, fileHandler(bytes))
+  const set = datasetOf(t, [published('tiny.tar.gz', bytes, [url], 'top')])
+  const error = await t.throwsAsync(ensureDataset({ ...set, store: null }, {}, POLICY), {
+    instanceOf: ResidualError,
+    code: 'E_WRITE',
+  })
+  t.regex(error?.hint ?? '', /RESIDUAL_CACHE/)
+  t.is(requests.length, 0)
+  const folder = await ensureDataset(set, {}, POLICY)
+  t.is(await ensureDataset({ ...set, folder, store: null }, {}, POLICY), folder)
 })
 
 test('concurrent calls download a data set once', async (t) => {

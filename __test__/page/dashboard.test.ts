@@ -436,3 +436,67 @@ test('shows the command to open the page again after the server has closed or is
   cut(false)
   await waitUntilUpToDate(again.page)
 })
+
+test('a page shows the end of a run although the server closes with it, and where the report is', async (t) => {
+  const config = tinyConfig(t, { epochs: 60 })
+  const run = train(config, { report: true })
+  for await (const event of run) if (event.type === 'epoch') break
+  const server = await dashboard(dirname(config.out as string), { port: 0 })
+  const { page, errors } = await open(t, server.url)
+  await page.getByText('running', { exact: true }).waitFor()
+  const { report: file } = await run
+  await server.close()
+  await page.getByText('completed', { exact: true }).waitFor()
+  await page.getByText(/server closed/).waitFor()
+  t.is(await textOf(page.locator('#report-path code')), file ?? '')
+  t.false(await page.locator('#report').isVisible())
+  t.false(await page.locator('#progress').isVisible())
+  t.is(await page.locator('[data-state=running], [data-state=unknown]').count(), 0)
+  t.deepEqual(
+    errors.filter((error) => !error.includes('ERR_CONNECTION_')),
+    [],
+  )
+})
+
+test('links to the report as soon as it is written', async (t) => {
+  const parent = tempFolder(t)
+  const dir = writeSampleRun(parent, { name: 'photos' })
+  const { page } = await openDashboard(t, parent)
+  t.is(await page.getByRole('link', { name: 'Open report' }).count(), 0)
+  writeFileSync(join(dir, 'report.html'), '<!doctype html>')
+  await page.getByRole('link', { name: 'Open report' }).waitFor()
+  t.false(await page.locator('#report-path').isVisible())
+})
+
+test('without a connection, the state of a running run is unknown', async (t) => {
+  const config = tinyConfig(t, { epochs: 5000 })
+  const run = train(config)
+  for await (const event of run) if (event.type === 'epoch') break
+  const server = await startDashboard(t, dirname(config.out as string))
+  const { port, cut } = await startProxy(t, server.port)
+  const { page } = await open(t, server.url.replace(`:${server.port}`, `:${port}`))
+  await page.getByText('running', { exact: true }).waitFor()
+  const stop = page.getByRole('button', { name: 'Stop and save' })
+  await stop.waitFor()
+  cut(true)
+  await page.getByText('unknown (was running)', { exact: true }).waitFor()
+  t.false(await page.locator('#progress').isVisible())
+  t.is(await stop.count(), 0)
+  // The run ends while the page cannot know it.
+  run.stop()
+  await run
+  cut(false)
+  await page.getByText('stopped', { exact: true }).waitFor()
+  t.pass()
+})
+
+test('names the damage of a log', async (t) => {
+  const parent = tempFolder(t)
+  const log = join(writeSampleRun(parent, { name: 'photos' }), 'metrics.jsonl')
+  appendFileSync(log, `{"type":"st\n\0\0\0\n${stepLine(41, 0.5)}{"type":"step","step":42`)
+  const { page, errors } = await openDashboard(t, parent)
+  await page.getByText('2 lines of metrics.jsonl cannot be read and were skipped.').waitFor()
+  await page.getByText(/last line of metrics\.jsonl is truncated/).waitFor()
+  await chartOf(page, 'Loss').locator('canvas').waitFor()
+  t.deepEqual(errors, [])
+})

@@ -102,3 +102,49 @@ test('reads runs of a newer version and runs without metrics as far as possible'
   t.is(result, undefined)
   t.is(issues.length, 2)
 })
+
+test('replaces damaged files by their copies in the log, and says so', async (t) => {
+  const parent = tempFolder(t)
+  const intact = await readRunFolder(writeSampleRun(parent, { name: 'intact' }))
+  const dir = writeSampleRun(parent, { name: 'damaged' })
+  const log = join(dir, 'metrics.jsonl')
+  const end = { type: 'end', result: { ...intact.result, dir } }
+  appendFileSync(log, `${JSON.stringify(end)}\n`)
+  for (const content of ['', '{ "stopReason": "comp', '\0'.repeat(100), '[1, 2]', 'null']) {
+    writeFileSync(join(dir, 'result.json'), content)
+    const run = await readRunFolder(dir)
+    t.is(run.result?.stopReason, 'completed')
+    t.deepEqual(run.result?.best, intact.result?.best)
+    t.deepEqual(run.issues, [
+      'result.json cannot be read and is ignored.',
+      'The result is that of metrics.jsonl.',
+    ])
+  }
+  // A missing result belongs to a run that was resumed, even if the log contains an earlier end.
+  rmSync(join(dir, 'result.json'))
+  t.is((await readRunFolder(dir)).result, undefined)
+
+  for (const content of ['', '{ "data": {', '\0'.repeat(100)]) {
+    writeFileSync(join(dir, 'config.json'), content)
+    const { config, issues } = await readRunFolder(dir)
+    t.is(config.batchSize, 128)
+    t.regex(issues.join(), /config\.json cannot be read; the configuration is that of metrics/)
+  }
+  writeFileSync(log, '')
+  await t.throwsAsync(readRunFolder(dir), { code: 'E_CHECKPOINT' })
+})
+
+test('a damaged log is read in bounded memory', async (t) => {
+  const dir = writeSampleRun(tempFolder(t), { epochs: 2 })
+  const log = join(dir, 'metrics.jsonl')
+  const lines = readFileSync(log, 'utf8').split('\n')
+  const damaged = [...lines.slice(0, 4), 'x'.repeat(20 * 2 ** 20), '{"type":"step","st', '\0\0\0']
+  writeFileSync(log, [...damaged, ...lines.slice(4)].join('\n').slice(0, -10))
+  const { epochs, steps, issues } = await readRunFolder(dir)
+  t.is(epochs.length, 1)
+  t.is(steps.length, 20)
+  t.deepEqual(issues, [
+    'The last line of metrics.jsonl is truncated: the run was killed while writing.',
+    '3 lines of metrics.jsonl cannot be read and are ignored.',
+  ])
+})

@@ -29,6 +29,11 @@ export async function validProgram(lr: number | undefined, signal: AbortSignal |
     transform: { crop: { type: 'pad', padding: 4 }, flip: true },
     precision: 'auto',
   }
+  const shortForms: TrainConfig = {
+    optimizer: { lr: 0.05 },
+    schedule: { minLr: 0 },
+    transform: { crop: 'pad', mix: { type: 'mixup', alpha: 0.2 } },
+  }
   const run: Run = train(config, {
     signal,
     onStep(event) {
@@ -49,7 +54,8 @@ export async function validProgram(lr: number | undefined, signal: AbortSignal |
   const evaluateConfig: EvaluateConfig = { split: 'test', data: undefined }
   const { accuracy } = await evaluate(result.dir, evaluateConfig)
   const { layers } = await inspect({ model: 'resnet20', classes: 10 })
-  return { resumed, single, several, accuracy, layers }
+  await model.predict({ data: new Uint8ClampedArray(4), width: 1, height: 1 })
+  return { shortForms, resumed, single, several, accuracy, layers }
 }
 
 function readEvent(event: RunEvent): string | number {
@@ -81,6 +87,8 @@ export async function invalidProgram() {
   train({ data: './x', lr: 0.1 })
   // @ts-expect-error: a key of another schedule
   train({ data: './x', schedule: { type: 'constant', gamma: 0.1 } })
+  // @ts-expect-error: a key of another optimizer
+  train({ data: './x', optimizer: { betas: [0.9, 0.99] } })
   // @ts-expect-error: unknown precision
   train({ data: './x', precision: 'fp8' })
   // @ts-expect-error: expects a number

@@ -38,8 +38,9 @@ export const PAGES = [
   {
     file: 'models.md',
     title: 'Models',
-    about: 'Loading, prediction, evaluation, export and inspection of trained networks.',
-    names: ['loadModel', 'Model', 'predict', 'evaluate', 'exportModel', 'inspect'],
+    about:
+      'Loading, prediction, evaluation, export, inspection and verification of trained networks.',
+    names: ['loadModel', 'Model', 'predict', 'evaluate', 'exportModel', 'inspect', 'verify'],
   },
   {
     file: 'data.md',

@@ -1,6 +1,8 @@
 /**
  * Creates a categorical axis by index, so that two categories may have the same label. Labels enter
- * Vega's expressions only as string literals.
+ * Vega's expressions only as string literals, with a dot before each, which the expression removes:
+ * Vega replaces literals that name a signal (`width`) or a property of every object
+ * (`constructor`).
  */
 export function labelAxis(labels: readonly string[]): {
   domain: number[]
@@ -8,7 +10,7 @@ export function labelAxis(labels: readonly string[]): {
 } {
   return {
     domain: labels.map((_, index) => index),
-    labelExpr: `${toLiteral(labels)}[datum.value]`,
+    labelExpr: `slice(${toLiteral(labels.map((label) => `.${label}`))}[datum.value], 1)`,
   }
 }
 

@@ -1,5 +1,7 @@
 import type { Logger } from 'vega'
 import type { LiteSpec } from 'vega-lite'
+import { ResidualError } from '../errors/errors.js'
+import { replaceForbidden } from '../image-grid/svg-text.js'
 import { THEME } from './theme.js'
 
 /**
@@ -7,14 +9,47 @@ import { THEME } from './theme.js'
  * its data, since nothing is fetched. Vega is imported on first use.
  */
 export async function renderChart(spec: LiteSpec): Promise<string> {
-  const [{ compile }, { parse, View }] = await Promise.all([import('vega-lite'), import('vega')])
-  const { spec: compiled } = compile({ ...spec, config: THEME }, { logger: STRICT_LOGGER })
+  const [{ compile }, { parse, View }] = await importVega()
+  const guarded = guardNames(spec) as LiteSpec
+  const { spec: compiled } = compile({ ...guarded, config: THEME }, { logger: STRICT_LOGGER })
   const view = new View(parse(compiled), { renderer: 'none', logger: STRICT_LOGGER })
   try {
-    return await view.toSVG()
+    // Vega writes control characters of names into the SVG, which is then no XML.
+    return replaceForbidden((await view.toSVG()).replaceAll(GUARD, ''))
   } finally {
     view.finalize()
   }
+}
+
+/** Imports Vega, which opens more than a hundred files at the same time. */
+async function importVega() {
+  try {
+    return await Promise.all([import('vega-lite'), import('vega')])
+  } catch (cause) {
+    throw new ResidualError(
+      {
+        code: 'E_IO',
+        message: `the chart library could not be loaded: ${(cause as Error).message}`,
+        hint: 'Raise the limit of open files, for example `ulimit -n 1024`, or reinstall the package.',
+      },
+      { cause },
+    )
+  }
+}
+
+/** Invisible character (word joiner) before names that Vega would mistake for something else. */
+const GUARD = '\u2060'
+
+/**
+ * Marks all strings that are properties of every object, such as `constructor`: Vega uses strings
+ * as keys of plain objects.
+ */
+function guardNames(value: unknown): unknown {
+  if (typeof value === 'string')
+    return Object.hasOwn(Object.prototype, value) ? GUARD + value : value
+  if (Array.isArray(value)) return value.map(guardNames)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, guardNames(inner)]))
 }
 
 /** Turns warnings of Vega into errors: a chart that differs from its specification is a bug. */

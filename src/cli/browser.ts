@@ -1,4 +1,8 @@
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { notice } from './messages.js'
 import { log } from './output/streams.js'
 
@@ -15,10 +19,68 @@ export function hasDisplay(): boolean {
   return process.platform !== 'linux' || Boolean(DISPLAY || WAYLAND_DISPLAY)
 }
 
-/** Opens a file or a URL in the browser, or prints a notice if there is none. */
-export function openInBrowser(target: string): void {
+/**
+ * Opens a file in the browser, or prints a notice if there is none.
+ *
+ * @param target path or URL in the notice
+ */
+export function openInBrowser(file: string, target = file): void {
   const [command, ...args] = OPENERS[process.platform] ?? ['xdg-open']
-  const child = spawn(command, [...args, target], { stdio: 'ignore', detached: true })
+  const child = spawn(command, [...args, file], { stdio: 'ignore', detached: true })
   child.on('error', () => log(notice.noBrowser(target)))
   child.unref()
+}
+
+/** Time after which a file that redirects to a URL is removed, in milliseconds. */
+const REDIRECT_LIFETIME = 60_000
+
+/**
+ * Opens a URL that contains a secret. Arguments of processes are visible to all users of the
+ * machine, so the browser opens a file that only this user can read and that redirects to the URL.
+ *
+ * @param folder preferred folder of the file; browsers in a sandbox cannot read temporary files
+ * @returns removes the file, which otherwise happens after a minute
+ */
+export function openSecretUrl(url: string, folder: string): Disposable {
+  const file = writeRedirect(url, folder)
+  const remove = () => rmSync(file, { force: true })
+  const timer = setTimeout(remove, REDIRECT_LIFETIME).unref()
+  openInBrowser(file, url)
+  return {
+    [Symbol.dispose]() {
+      clearTimeout(timer)
+      remove()
+    },
+  }
+}
+
+/** Writes a private file that redirects to a URL, in a folder or else among temporary files. */
+function writeRedirect(url: string, folder: string): string {
+  const name = `.open-dashboard-${randomBytes(6).toString('hex')}.html`
+  for (const parent of [folder, tmpdir()]) {
+    const file = join(parent, name)
+    try {
+      writeFileSync(file, redirectPage(url), { mode: 0o600, flag: 'wx' })
+    } catch (error) {
+      if (parent === folder) continue
+      throw error
+    }
+    // File systems without permissions ignore the mode.
+    if (process.platform === 'win32' || (statSync(file).mode & 0o077) === 0) return file
+    rmSync(file)
+  }
+  throw new Error('there is no folder for a private file')
+}
+
+function redirectPage(url: string): string {
+  const escaped = url.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;')
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="referrer" content="no-referrer">
+<meta http-equiv="refresh" content="0; url=${escaped}">
+<title>residual</title>
+<p><a href="${escaped}">Open the dashboard</a></p>
+</html>
+`
 }

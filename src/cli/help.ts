@@ -1,4 +1,8 @@
 import type { Argument, Command, Option } from 'commander'
+import { suggestSetting } from '../api/run/suggestions.js'
+import { commandName as programName, withCommandName } from '../errors/command-name.js'
+import { recordFlags } from './arguments/config-arguments.js'
+import { localizeHint } from './arguments/config-sources.js'
 import { hasColors, styled } from './output/colors.js'
 import { displayWidth, padEnd, terminalWidth } from './output/terminal.js'
 
@@ -17,7 +21,9 @@ const examplesByCommand = new WeakMap<Command, readonly Example[]>()
 export function addExamples(command: Command, ...examples: Example[]): Command {
   examplesByCommand.set(command, examples)
   const lines = () =>
-    formatExamples(examples.map(([words, description]) => [`residual ${words}`, description]))
+    formatExamples(
+      examples.map(([words, description]) => [`${programName()} ${words}`, description]),
+    )
   return command.addHelpText('after', () => `\n${formatHeading('Examples:')}\n${lines()}`)
 }
 
@@ -30,7 +36,9 @@ export function getExamples(command: Command): readonly Example[] {
 export function configureHelp(program: Command): void {
   const configure = (command: Command) => {
     command
-      .showHelpAfterError(`  Run \`${commandName(command)} --help\` for usage and examples.`)
+      .showHelpAfterError(
+        withCommandName(`  Run \`${commandName(command)} --help\` for usage and examples.`),
+      )
       .exitOverride() // commander exits with 1 after a usage error instead of 2
       .configureOutput({
         getOutHelpWidth: () => terminalWidth(process.stdout),
@@ -39,7 +47,11 @@ export function configureHelp(program: Command): void {
         getErrHasColors: () => hasColors(process.stderr),
         outputError: (text, write) => {
           const label = styled(process.stderr, ['red', 'bold'], 'error')
-          write(text.replace(/^error/, label).replace(/\n\((.*)\)\n$/, '\n  $1\n'))
+          write(
+            withSuggestion(text, command)
+              .replace(/^error/, label)
+              .replace(/\n\((.*)\)\n$/, '\n  $1\n'),
+          )
         },
       })
       .configureHelp({
@@ -54,6 +66,24 @@ export function configureHelp(program: Command): void {
     for (const subcommand of command.commands) configure(subcommand)
   }
   configure(program)
+}
+
+/**
+ * Adds the setting that an unknown option stands for: any setting is a word of the form key=value.
+ */
+function withSuggestion(text: string, command: Command): string {
+  const [message, option, word = '', inline] =
+    /^error: unknown option '(--?([\w-]+?)(?:=(.*))?)'/s.exec(text) ?? []
+  const takesSettings = command.options.some(({ long }) => long === '--config')
+  if (message === undefined || !takesSettings || text.includes('(Did you mean')) return text
+  const { argv } = process
+  const next = argv[argv.indexOf(option as string) + 1]
+  const value = inline ?? (next?.startsWith('--') ? undefined : next)
+  const setting = suggestSetting(word, value)
+  if (setting === undefined) return text
+  recordFlags(command)
+  const suggestion = localizeHint(`\`${setting}\``).replaceAll('`', '')
+  return `${text.trimEnd()}\n(Did you mean ${suggestion}?)\n`
 }
 
 /** Shows a text as a default without the quotes that commander adds. */

@@ -1,12 +1,12 @@
 /** Signals that end a command, with the exit status that a shell reports for each. */
-const EXIT_STATUS = { SIGINT: 130, SIGTERM: 143 } as const
+const EXIT_STATUS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
 type Signal = keyof typeof EXIT_STATUS
 
 const SIGNALS = Object.keys(EXIT_STATUS) as Signal[]
 
 /**
- * Calls a function at the first SIGINT or SIGTERM so that the command can stop cleanly. A second
+ * Calls a function at the first SIGINT, SIGTERM or SIGHUP (closed terminal) so that the command can stop cleanly. A second
  * signal ends the process immediately. Disposal restores the default handling.
  */
 export class InterruptHandler implements Disposable {

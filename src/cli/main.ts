@@ -1,15 +1,12 @@
 #!/usr/bin/env node
-import { printError } from './output/print-error.js'
-import { exitOnBrokenPipe, print } from './output/streams.js'
-import { createProgram } from './program.js'
-import { formatWelcome } from './welcome.js'
+import { createRequire } from 'node:module'
 
-exitOnBrokenPipe(process.stdout)
-exitOnBrokenPipe(process.stderr)
+const ENVIRONMENT_STATUS = 3
+
 try {
-  const program = createProgram()
-  if (process.argv.length > 2) await program.parseAsync()
-  else await print(formatWelcome(program.commands.map((command) => command.name())))
+  // `import` opens all modules at the same time, which fails under a low limit of open files.
+  await createRequire(import.meta.url)('./run-command.js').completed
 } catch (error) {
-  process.exitCode = printError(error)
+  process.stderr.write(`error: residual could not be loaded: ${(error as Error).message}\n`)
+  process.exitCode = ENVIRONMENT_STATUS
 }

@@ -1,4 +1,6 @@
 /** Messages of the command line itself; errors of the API have their own messages. */
+import { commandName, withCommandName } from '../errors/command-name.js'
+import { shellQuote } from '../errors/shell-quote.js'
 import { type ErrorCode, type ErrorLocation, ResidualError } from '../index.js'
 
 /** Creates an error for a wrong command line. */
@@ -11,7 +13,15 @@ export const cliError = {
   invalidOverride: (word: string) =>
     usageError(
       `\`${word}\` is not of the form key=value`,
-      'Write settings as key=value, for example optimizer.lr=0.05.',
+      /^[a-z][\w.-]*:[^/\\]/i.test(word)
+        ? `Did you mean \`${word.replace(':', '=')}\`?`
+        : 'Write settings as key=value, for example optimizer.lr=0.05.',
+    ),
+  imageUrl: (url: string) =>
+    usageError(
+      `${url} is a URL, and images are not downloaded`,
+      `Pipe the image: \`curl -sL ${shellQuote(url)} | ${commandName()} predict RUN -\`.`,
+      { key: 'images' },
     ),
   unreadableConfig: (file: string, cause: unknown) =>
     withCause(cause, {
@@ -53,6 +63,13 @@ export const cliError = {
       at: { file: path },
       hint: 'Choose an existing folder that you may write to.',
     }),
+  unwritableOutput: (cause: unknown) =>
+    withCause(cause, {
+      code: 'E_WRITE',
+      message: `the results could not be written to stdout: ${messageOf(cause)}`,
+      at: {},
+      hint: 'Redirect stdout to a file on a disk with free space.',
+    }),
   unsupportedShell: (name: string | undefined, shells: readonly string[]) =>
     usageError(
       name === undefined ? 'no shell was specified' : `shell '${name}' is not supported`,
@@ -65,13 +82,6 @@ export const cliError = {
       message: `there is no JPEG or PNG file in ${folder}`,
       at: { file: folder },
       hint: 'Pass a folder that contains images, at any depth, or image files.',
-    }),
-  unreadableFolder: (folder: string, cause: unknown) =>
-    withCause(cause, {
-      code: 'E_IO',
-      message: `${folder} could not be read: ${messageOf(cause)}`,
-      at: { file: folder },
-      hint: 'Check the path and the permissions of the folder.',
     }),
   stdinIsTerminal: () =>
     usageError(
@@ -88,6 +98,7 @@ export const notice = {
     `downloading pretrained weights (once): ${file}, ${megabytes} MB from ${host}\n` +
     '  (`model.weights=none` trains from scratch; RESIDUAL_OFFLINE=1 disables downloads)',
   assumed: (sentence: string) => `assumed: ${sentence}`,
+  weightsWarning: (sentence: string) => `warning: ${sentence}`,
   chosenValues: 'values chosen automatically (--explain shows all)',
   evaluating: 'evaluating the network for the report ...',
   missingSections: (sections: readonly string[], reason: string) =>
@@ -98,7 +109,7 @@ export const notice = {
   dashboardStillOpen: (url: string) =>
     `the run has ended; the dashboard stays available until Ctrl-C: ${url}`,
   dashboardClosed: (folder: string) =>
-    `dashboard closed; start it again with \`residual dashboard ${folder}\``,
+    withCommandName(`dashboard closed; start it again with \`residual dashboard ${folder}\``),
   noDashboard: (reason: string) =>
     `the dashboard could not be started, but the run continues: ${reason}`,
   fileWritten: (file: string) => `wrote ${file}`,

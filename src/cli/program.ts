@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { recordFlags } from './arguments/config-arguments.js'
 import { addBench } from './commands/bench.js'
 import { addCompletion } from './commands/completion.js'
 import { addDashboard } from './commands/dashboard.js'
@@ -14,6 +15,7 @@ import { addPredict } from './commands/predict.js'
 import { addRecipes } from './commands/recipes.js'
 import { addReport } from './commands/report.js'
 import { addTrain } from './commands/train.js'
+import { addVerify } from './commands/verify.js'
 import { addExamples, configureHelp } from './help.js'
 
 const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
@@ -34,6 +36,7 @@ export function createProgram(): Command {
   addPredict(program)
   addExport(program)
   addReport(program)
+  addVerify(program)
   addDashboard(program)
   program.commandsGroup('Data and networks:')
   addData(program)
@@ -50,6 +53,7 @@ export function createProgram(): Command {
     ['predict runs/latest cat.jpg', 'classify an image'],
     ['train --help', 'options and more examples of a command'],
   )
+  program.hook('preAction', (_, command) => recordFlags(command))
   configureHelp(program)
   return program
 }

@@ -1,5 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { commandName, withCommandName } from '../errors/command-name.js'
+import { shellQuote } from '../errors/shell-quote.js'
 import { type Example, formatExamples } from './help.js'
 import { styled } from './output/colors.js'
 
@@ -23,9 +25,14 @@ export function formatWelcome(commandNames: readonly string[], folder = '.'): st
     `${styled(stdout, 'bold', 'residual')} trains residual networks (ResNet) for image classification.`,
     '',
     `${styled(stdout, 'bold', 'Get started:')}`,
-    formatExamples(suggestions),
+    formatExamples(
+      suggestions.map(([command, purpose]) => [
+        command.replace(/^residual/, commandName()),
+        purpose,
+      ]),
+    ),
     '',
-    'Run `residual --help` for all commands.',
+    withCommandName('Run `residual --help` for all commands.'),
   ].join('\n')
 }
 
@@ -130,9 +137,4 @@ function listNames(path: string): string[] {
   } catch {
     return []
   }
-}
-
-/** Quotes a path for a shell. */
-function shellQuote(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
 }

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LogTail } from './log-tail.js'
 import { toMetricColumns } from './metric-columns.js'
-import type { RunLocation } from './run-index.js'
+import type { RunIndex, RunLocation } from './run-index.js'
 
 /** Maximum number of open streams, which bounds the cost of polling files. */
 export const MAX_STREAMS = 64
@@ -26,11 +26,16 @@ const CLOSE_TIMEOUT = 5000
 
 /** Streams of server-sent events of runs, read from metrics.jsonl. */
 export class EventStreams {
+  readonly #runs: RunIndex
   readonly #open = new Set<Promise<void>>()
   /** Aborted when streams must end without sending the remaining events. */
   readonly #closing = new AbortController()
   /** Aborted when streams must end after sending the remaining events. */
   readonly #draining = new AbortController()
+
+  constructor(runs: RunIndex) {
+    this.#runs = runs
+  }
 
   /** Number of open streams. */
   get size(): number {
@@ -82,6 +87,7 @@ export class EventStreams {
       }
     }
     const tails = createTails(runs, from)
+    const states = runs.map(() => '')
     let lastWrite = Date.now()
     await write('retry: 2000\n\n')
     let isCaughtUp = false
@@ -99,6 +105,15 @@ export class EventStreams {
         lastWrite = Date.now()
       }
       if (hasMore) continue
+      // After the log, so that the page has all points of a run when it learns that the run has ended.
+      for (const [index, run] of runs.entries()) {
+        const change = await this.#runs.changedSummary(run, states[index] ?? '')
+        if (change === undefined) continue
+        states[index] = change.state
+        if (change.summary === undefined) continue
+        await write(`event: summary\ndata: ${JSON.stringify(change.summary)}\n\n`)
+        lastWrite = Date.now()
+      }
       if (!isCaughtUp) await write('event: caught-up\ndata: {}\n\n')
       isCaughtUp = true
       if (isLast) break

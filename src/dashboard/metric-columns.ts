@@ -26,6 +26,8 @@ export interface MetricColumns {
   now: Record<string, number | null> | undefined
   /** Start, checkpoint, warning and end events, with the fields that the page shows. */
   notices: Record<string, unknown>[]
+  /** Number of lines that are damaged, and were skipped. */
+  unreadable: number
 }
 
 /** Significant digits of a number: enough for a chart, and half the length of full precision. */
@@ -40,9 +42,12 @@ export function toMetricColumns(lines: readonly string[]): MetricColumns {
     epochs: emptyColumns(EPOCH_COLUMNS),
     now: undefined,
     notices: [],
+    unreadable: 0,
   }
   for (const line of lines) {
+    if (line.trim() === '') continue
     const event = parseLine(line)
+    if (event === undefined) metrics.unreadable++
     if (event?.type === 'step') addStep(metrics, event)
     else if (event?.type === 'epoch') addEpoch(metrics, event)
     else if (event !== undefined) {

@@ -8,6 +8,9 @@ export interface Rejection {
   hint: string
 }
 
+/** Maximum number of session cookies that are compared, which bounds the cost of a request. */
+const MAX_COOKIES = 8
+
 /**
  * Authorizes requests. Every program on this machine can reach the server, and so can every web
  * page that is open in a browser. A request is therefore accepted only with a secret, with the host
@@ -64,7 +67,7 @@ export class RequestGuard {
   checkSession({ headers }: IncomingMessage): Rejection | undefined {
     const cookies = (headers.cookie ?? '').split(/; */)
     const prefix = `${this.#cookieName}=`
-    const sessions = cookies.filter((cookie) => cookie.startsWith(prefix))
+    const sessions = cookies.filter((cookie) => cookie.startsWith(prefix)).slice(0, MAX_COOKIES)
     if (sessions.some((cookie) => isEqual(cookie.slice(prefix.length), this.#session))) {
       return undefined
     }

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
+import { escapeXml } from '../image-grid/svg-text.js'
 import { requestStop } from '../run-folder/stop-request.js'
+import type { ConnectionLimiter } from './connection-limiter.js'
 import { type EventStreams, MAX_RUNS_PER_STREAM, MAX_STREAMS } from './event-streams.js'
 import type { Rejection, RequestGuard } from './request-guard.js'
 import { openRunFile } from './run-file.js'
@@ -40,10 +42,17 @@ export class Router {
   readonly #guard: RequestGuard
   readonly #runs: RunIndex
   readonly #streams: EventStreams
+  readonly #limiter: ConnectionLimiter
   readonly #predictor = new SamplePredictor()
   readonly #routes: ReadonlyMap<string, Handler>
 
-  constructor(guard: RequestGuard, runs: RunIndex, streams: EventStreams) {
+  constructor(
+    guard: RequestGuard,
+    runs: RunIndex,
+    streams: EventStreams,
+    limiter: ConnectionLimiter,
+  ) {
+    this.#limiter = limiter
     this.#guard = guard
     this.#runs = runs
     this.#streams = streams
@@ -73,8 +82,7 @@ export class Router {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value)
     request.resume() // discards the body, which no route reads
     const originRejection = this.#guard.checkOrigin(request)
-    if (originRejection !== undefined)
-      return rejectByAcceptHeader(request, response, originRejection)
+    if (originRejection !== undefined) return denyAccess(request, response, originRejection)
     const url = parseUrl(request.url)
     if (url === undefined) return notFound(response)
     const method = request.method === 'HEAD' ? 'GET' : request.method
@@ -82,12 +90,11 @@ export class Router {
     const isLogin = method === 'GET' && url.pathname === '/' && token !== null
     if (isLogin && this.#guard.isValidToken(token)) {
       response.setHeader('Set-Cookie', this.#guard.cookie)
-      response.writeHead(303, { Location: '/' }).end()
-      return
+      return redirectToPage(request, response, url.searchParams.get('run'))
     }
     const sessionRejection = this.#guard.checkSession(request)
-    if (sessionRejection !== undefined)
-      return rejectByAcceptHeader(request, response, sessionRejection)
+    if (sessionRejection !== undefined) return denyAccess(request, response, sessionRejection)
+    this.#limiter.authorize(request.socket)
     const file = method === 'GET' ? STATIC_FILES.get(url.pathname) : undefined
     if (file !== undefined) {
       response.setHeader('Content-Type', file.type)
@@ -198,6 +205,37 @@ function notFound(response: ServerResponse): void {
 function runNotFound(response: ServerResponse): void {
   const hint = 'The run may have been removed or renamed; select another one.'
   reject(response, { status: 404, message: 'run not found', hint })
+}
+
+/**
+ * Redirects to the page after the token was exchanged for a cookie. A navigation that another page
+ * started, such as the file that opens the browser, is not redirected by status: the browser would
+ * omit the strict cookie. The document that it gets instead navigates within the site.
+ */
+function redirectToPage(
+  { headers }: IncomingMessage,
+  response: ServerResponse,
+  run: string | null,
+): void {
+  const location = run === null ? '/' : `/#${new URLSearchParams({ run })}`
+  if (headers['sec-fetch-site'] !== 'cross-site') {
+    response.writeHead(303, { Location: location }).end()
+    return
+  }
+  response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' })
+  const refresh = `<meta http-equiv="refresh" content="0; url=${escapeXml(location)}">`
+  // The empty icon keeps the browser from requesting /favicon.ico.
+  response.end(`<!doctype html><title>residual</title><link rel="icon" href="data:,">${refresh}`)
+}
+
+/** Rejects a request and closes its connection. */
+function denyAccess(
+  request: IncomingMessage,
+  response: ServerResponse,
+  rejection: Rejection,
+): void {
+  response.setHeader('Connection', 'close')
+  rejectByAcceptHeader(request, response, rejection)
 }
 
 /** Rejects a request: in plain text for a browser tab, which accepts HTML, otherwise in JSON. */

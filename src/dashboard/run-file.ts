@@ -30,20 +30,23 @@ export async function openRunFile(dir: string, name: string): Promise<FileHandle
  * Reads a small file of a run folder.
  *
  * @param from position of the first byte; negative from the end
+ * @param length maximum number of bytes. Default: the rest of the file
  * @returns undefined if there is no such file
  */
 export async function readRunFile(
   dir: string,
   name: string,
   from = 0,
+  length = Number.POSITIVE_INFINITY,
 ): Promise<string | undefined> {
   const file = await openRunFile(dir, name)
   if (file === undefined) return undefined
   try {
     const { size } = await file.stat()
     const start = from < 0 ? Math.max(0, size + from) : Math.min(from, size)
-    if (size - start > MAX_SIZE) return undefined
-    const bytes = Buffer.alloc(size - start)
+    const numBytes = Math.min(size - start, length)
+    if (numBytes > MAX_SIZE) return undefined
+    const bytes = Buffer.alloc(numBytes)
     const { bytesRead } = await file.read(bytes, 0, bytes.length, start)
     return bytes.toString('utf8', 0, bytesRead)
   } catch {

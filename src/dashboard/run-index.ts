@@ -17,6 +17,11 @@ const CACHE_TIME = 1000
 /** Name of the report in a run folder. */
 export const REPORT = 'report.html'
 
+/** Files on which a summary depends. */
+const SUMMARIZED_FILES = [
+  ...['config.json', 'environment.json', 'metrics.jsonl', 'metrics.csv', 'result.json', REPORT],
+]
+
 /** Summary of a run for the list of runs. */
 export interface RunSummary {
   /** Path below the folder of runs, which identifies the run in requests. */
@@ -44,8 +49,8 @@ export interface RunSummary {
   modified: number
   /** Sentence about an unusual state of the folder, such as a newer version. */
   remark: string | null
-  /** Whether the folder contains a report. */
-  hasReport: boolean
+  /** Absolute path of the report; null if the folder contains none. */
+  report: string | null
 }
 
 /** Location of a run. */
@@ -85,9 +90,23 @@ export class RunIndex {
     return summaries.sort((a, b) => b.modified - a.modified)
   }
 
+  /**
+   * Returns the summary of a run if its state or its files other than the log have changed.
+   *
+   * @param known state that an earlier call returned
+   * @returns undefined without a change
+   */
+  async changedSummary(
+    run: RunLocation,
+    known: string,
+  ): Promise<{ state: string; summary: RunSummary | undefined } | undefined> {
+    const state = `${isRunning(run.dir)} ${await fileStamp(run.dir, ['result.json', REPORT])}`
+    return state === known ? undefined : { state, summary: await summarize(run) }
+  }
+
   /** Reads the files of a run only if they have changed, since there may be thousands of runs. */
   async #summary(run: RunLocation): Promise<RunSummary | undefined> {
-    const stamp = await fileStamp(run.dir)
+    const stamp = await fileStamp(run.dir, SUMMARIZED_FILES)
     const cached = this.#cache.get(run.id)
     if (cached?.stamp === stamp) return cached.summary
     const summary = await summarize(run)
@@ -137,9 +156,8 @@ async function hasConfig(dir: string): Promise<boolean> {
   return (await stat(join(dir, 'config.json')).catch(() => undefined))?.isFile() ?? false
 }
 
-/** Returns a string that changes whenever a file of the run changes. */
-async function fileStamp(dir: string): Promise<string> {
-  const names = ['config.json', 'metrics.jsonl', 'metrics.csv', 'result.json', REPORT]
+/** Returns a string that changes whenever one of several files of a run changes. */
+async function fileStamp(dir: string, names: readonly string[]): Promise<string> {
   const files = await Promise.all(
     names.map((name) => lstat(join(dir, name)).catch(() => undefined)),
   )
@@ -148,12 +166,21 @@ async function fileStamp(dir: string): Promise<string> {
 
 /** Summarizes a run; undefined if the folder is not a run folder. */
 async function summarize({ id, dir }: RunLocation): Promise<RunSummary | undefined> {
-  const config = await readRunObject(dir, 'config.json')
-  if (config === undefined || CONFIG_SECTIONS.some((section) => !isObject(config[section])))
-    return undefined
+  const remarks: string[] = []
+  const config = await readConfig(dir, remarks)
+  if (config === undefined) return undefined
   const running = isRunning(dir)
-  const result = running ? undefined : await readRunObject(dir, 'result.json')
+  const result = running ? undefined : await readResult(dir, remarks)
+  if (!running && (await endsWithinLine(dir))) {
+    remarks.push('The last line of metrics.jsonl is truncated: the run was killed while writing.')
+  }
   const environment = await readRunObject(dir, 'environment.json')
+  if (isNewerVersion(environment?.residual)) {
+    const version = environment?.residual
+    remarks.unshift(
+      `This run was written by a newer version (${version}); some data may be missing.`,
+    )
+  }
   const last = await readLastEpoch(dir)
   const [best, test] = [asObject(result?.best), asObject(result?.test)]
   return {
@@ -167,11 +194,68 @@ async function summarize({ id, dir }: RunLocation): Promise<RunSummary | undefin
     accuracy: asNumber(best.accuracy) ?? last.accuracy,
     testAccuracy: asNumber(test.accuracy),
     modified: await modificationTime(dir),
-    remark: isNewerVersion(environment?.residual)
-      ? `This run was written by a newer version (${environment?.residual}); some data may be missing.`
-      : null,
-    hasReport: (await lstat(join(dir, REPORT)).catch(() => undefined))?.isFile() ?? false,
+    remark: remarks.length > 0 ? remarks.join(' ') : null,
+    report: (await isFile(join(dir, REPORT))) ? join(dir, REPORT) : null,
   }
+}
+
+type JsonObject = Record<string, unknown>
+
+/** Maximum size of the first and of the last event of a log, in bytes. */
+const MAX_EVENT_SIZE = 2 ** 20
+
+/** Reads config.json, or else the configuration in the first event of the log. */
+async function readConfig(dir: string, remarks: string[]): Promise<JsonObject | undefined> {
+  const isRunConfig = (config: JsonObject | undefined) =>
+    config !== undefined && CONFIG_SECTIONS.every((section) => isObject(config[section]))
+  const config = await readRunObject(dir, 'config.json')
+  // A complete file without these sections belongs to another program.
+  if (config !== undefined) return isRunConfig(config) ? config : undefined
+  const [first = ''] = ((await readRunFile(dir, 'metrics.jsonl', 0, MAX_EVENT_SIZE)) ?? '').split(
+    '\n',
+    1,
+  )
+  const start = parseEvent(first)
+  const logged = start?.type === 'start' && isObject(start.config) ? start.config : undefined
+  if (!isRunConfig(logged)) return undefined
+  remarks.push('config.json is damaged; the configuration is that of metrics.jsonl.')
+  return logged
+}
+
+/** Reads result.json; if it is damaged, the result in the last event of the log. */
+async function readResult(dir: string, remarks: string[]): Promise<JsonObject | undefined> {
+  const result = await readRunObject(dir, 'result.json')
+  if (typeof result?.stopReason === 'string') return result
+  if (!(await isFile(join(dir, 'result.json')))) return undefined
+  const tail = (await readRunFile(dir, 'metrics.jsonl', -MAX_EVENT_SIZE)) ?? ''
+  const end = parseEvent(tail.trimEnd().split('\n').at(-1) ?? '')
+  const logged = end?.type === 'end' && isObject(end.result) ? end.result : undefined
+  remarks.push(
+    logged === undefined
+      ? 'result.json is damaged and ignored.'
+      : 'result.json is damaged; the result is that of metrics.jsonl.',
+  )
+  return logged
+}
+
+/** Whether the log ends within a line. */
+async function endsWithinLine(dir: string): Promise<boolean> {
+  const end = await readRunFile(dir, 'metrics.jsonl', -1)
+  return end !== undefined && end !== '' && end !== '\n'
+}
+
+function parseEvent(line: string): JsonObject | undefined {
+  try {
+    const event: unknown = JSON.parse(line)
+    return isObject(event) ? event : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a path is a regular file, not a link to one. */
+async function isFile(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined))?.isFile() ?? false
 }
 
 /** Whether a process is writing to a run folder; false if the lock cannot be checked. */

@@ -1,12 +1,34 @@
 import { createServer } from 'node:http'
+import { ConnectionLimiter } from './connection-limiter.js'
 import { EventStreams } from './event-streams.js'
 import { listen } from './listen.js'
 import { RequestGuard } from './request-guard.js'
 import { Router } from './router.js'
 import { RunIndex } from './run-index.js'
 
-/** Limit of connections, which is more than the open pages need. */
-const MAX_CONNECTIONS = 1024
+/**
+ * Limits of each connection, so that a client that sends slowly, too much or nothing is
+ * disconnected within seconds. Times in milliseconds.
+ */
+const CONNECTION_LIMITS = {
+  /** Time to send all headers. */
+  headersTimeout: 5000,
+  /** Time to send a request with its body. */
+  requestTimeout: 10_000,
+  /** Time between requests. */
+  keepAliveTimeout: 5000,
+  /** Interval at which these times are checked. */
+  connectionsCheckingInterval: 1000,
+  /** Bytes of all headers. */
+  maxHeaderSize: 16 * 1024,
+}
+const MAX_HEADERS = 100
+
+/**
+ * Time without any byte sent or received after which a connection is closed, in milliseconds. Event
+ * streams send a heartbeat more often, unless the client does not read.
+ */
+const IDLE_TIMEOUT = 60_000
 
 /** A running dashboard server. */
 export interface RunningServer {
@@ -26,11 +48,14 @@ export async function startServer(
   folder: string,
   requestedPort: number | undefined,
 ): Promise<RunningServer> {
-  const server = createServer()
-  server.maxConnections = MAX_CONNECTIONS
+  const server = createServer(CONNECTION_LIMITS)
+  server.maxHeadersCount = MAX_HEADERS
+  server.timeout = IDLE_TIMEOUT
+  const limiter = new ConnectionLimiter(server)
   const port = await listen(server, requestedPort)
-  const [guard, streams] = [new RequestGuard(port), new EventStreams()]
-  const router = new Router(guard, new RunIndex(folder), streams)
+  const [guard, runs] = [new RequestGuard(port), new RunIndex(folder)]
+  const streams = new EventStreams(runs)
+  const router = new Router(guard, runs, streams, limiter)
   server.on('request', (request, response) => router.handle(request, response))
   // An error of one connection must not reach a training run in the same process.
   server.on('error', () => {})

@@ -23,7 +23,9 @@ export function checkResources(
   return [
     checkMemory(system),
     checkDisk('disk', runsDir, 'here', RUNS_HINT),
-    checkDisk('cache', downloadsDir, `in ${downloadsDir}`, CACHE_HINT),
+    downloadsDir === undefined
+      ? { name: 'cache', status: 'warn', detail: 'this user has no home folder', hint: CACHE_HINT }
+      : checkDisk('cache', downloadsDir, `in ${downloadsDir}`, CACHE_HINT),
   ]
 }
 

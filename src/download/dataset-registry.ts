@@ -26,8 +26,8 @@ export interface KnownDataset {
   downloads: PublishedFile[]
   /** Files of the data set; on disk, each may be compressed, with the suffix `.gz`. */
   files: { file: string; bytes: number; sha256: string }[]
-  /** Folder for the downloaded data set. */
-  store: string
+  /** Folder for the downloaded data set; null if the user has no cache folder. */
+  store: string | null
 }
 
 /** A file that is downloaded for a named data set. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { access, mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
+import { noCacheDirError } from '../native/cache-dirs.js'
 import { hashFile } from './checksum.js'
 import type { KnownDataset } from './dataset-registry.js'
 import { throwIfAborted, toWriteError } from './download-error.js'
@@ -34,6 +35,9 @@ export interface DatasetVerification {
   files: VerifiedFile[]
 }
 
+/** A data set that can be downloaded. */
+type StoredDataset = KnownDataset & { store: string }
+
 /** Folders outside the cache that this process has verified. No marker file is written there. */
 const verifiedFolders = new Set<string>()
 
@@ -59,7 +63,9 @@ export async function ensureDataset(
   }
   const isInCache = dataset.folder === dataset.store
   if (dataset.folder !== null) {
-    const isVerified = isInCache ? await hasMarker(dataset) : verifiedFolders.has(dataset.folder)
+    const isVerified = isInCache
+      ? await hasMarker(dataset.folder, dataset)
+      : verifiedFolders.has(dataset.folder)
     if (isVerified) return dataset.folder
     const verification = await verifyFiles(dataset, dataset.folder, options.signal)
     if (verification.ok) {
@@ -70,13 +76,15 @@ export async function ensureDataset(
     // A different copy outside the cache, such as a system package, does not prevent the download.
     if (isInCache) throw verificationError(verification)
   }
-  await download(dataset, options, policy)
-  return dataset.store
+  const { store } = dataset
+  if (store === null) throw noCacheDirError(`'${dataset.name}'`)
+  await download({ ...dataset, store }, options, policy)
+  return store
 }
 
-/** Returns whether the folder has a marker with the current checksums. */
-async function hasMarker({ store, files }: KnownDataset): Promise<boolean> {
-  const text = await readFile(join(store, MARKER), 'utf8').catch(() => '')
+/** Returns whether a folder has a marker with the current checksums. */
+async function hasMarker(folder: string, { files }: KnownDataset): Promise<boolean> {
+  const text = await readFile(join(folder, MARKER), 'utf8').catch(() => '')
   return text === markerText(files)
 }
 
@@ -137,7 +145,7 @@ function verificationError({ name, folder, files }: DatasetVerification): Residu
 
 /** Downloads a data set to a staging folder, verifies and unpacks it, and renames the result. */
 async function download(
-  dataset: KnownDataset,
+  dataset: StoredDataset,
   options: DownloadOptions,
   policy: RetryPolicy,
 ): Promise<void> {
@@ -155,7 +163,7 @@ async function download(
 
   async function stage(): Promise<void> {
     // Another process may have downloaded the data set while this process waited for the lock.
-    if (await hasMarker(dataset)) return
+    if (await hasMarker(store, dataset)) return
     await assertUnoccupied(dataset)
     await mkdir(staging, { recursive: true })
     const unpacked = join(staging, `unpacked-${randomUUID()}`)
@@ -185,7 +193,7 @@ async function download(
 }
 
 /** Throws if the target folder exists and is not empty, because it may contain other files. */
-async function assertUnoccupied({ store, name }: KnownDataset): Promise<void> {
+async function assertUnoccupied({ store, name }: StoredDataset): Promise<void> {
   try {
     await rmdir(store)
   } catch (error) {

@@ -70,8 +70,10 @@ function mayContainPhotos(source: string): boolean {
 }
 
 function isCached(arch: string | undefined): boolean {
+  const folder = weightsCacheDir()
   try {
-    return existsSync(join(weightsCacheDir(), findPublishedWeights(arch).file))
+    const { file } = findPublishedWeights(arch)
+    return folder !== undefined && existsSync(join(folder, file))
   } catch {
     return true // there are no published weights to download
   }

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { weightsCacheDir } from '../native/cache-dirs.js'
+import { noCacheDirError, weightsCacheDir } from '../native/cache-dirs.js'
 import { type DownloadOptions, fetchFile } from './fetch-file.js'
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from './http.js'
 import { fileUrls } from './mirror.js'
@@ -27,14 +27,16 @@ export function weightsUrl({ file, from }: Pick<PublishedWeights, 'file' | 'from
 /**
  * Returns the path of a weights file in the cache. Downloads the file if necessary.
  *
- * @throws {ResidualError} the errors of `fetchFile`
+ * @throws {ResidualError} the errors of `fetchFile`; `E_WRITE` without a cache folder
  */
 export async function ensureWeights(
   { file, from, sha256 }: Omit<PublishedWeights, 'bytes'>,
   options: DownloadOptions = {},
   retryPolicy: RetryPolicy = DEFAULT_RETRY_POLICY,
 ): Promise<string> {
-  const target = join(weightsCacheDir(), file)
+  const folder = weightsCacheDir()
+  if (folder === undefined) throw noCacheDirError(file)
+  const target = join(folder, file)
   const urls = fileUrls('weights', file, [from])
   await fetchFile(
     { name: 'weights', file, target, urls, bytes: undefined, maxBytes: MAX_BYTES, sha256 },

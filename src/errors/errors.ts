@@ -1,4 +1,5 @@
 import type { ErrorCode, ErrorLocation } from '../native/generated.js'
+import { withCommandName } from './command-name.js'
 import { HINTS } from './hints.js'
 
 /** An error as plain data. */
@@ -10,6 +11,17 @@ export interface RunError {
   at?: ErrorLocation
   /** Suggested fix. Default: the general hint of the code. */
   hint?: string
+}
+
+/** Maximum length of a message, as in the core. Longer ones contain a path of megabytes, for example. */
+const MAX_TEXT_LENGTH = 6000
+
+/** Shortens a text in the middle. */
+function shorten(text: string): string {
+  if (text.length <= MAX_TEXT_LENGTH) return text
+  const half = MAX_TEXT_LENGTH / 2
+  const left = text.length - MAX_TEXT_LENGTH
+  return `${text.slice(0, half)} ... (${left} characters) ... ${text.slice(-half)}`
 }
 
 /**
@@ -36,10 +48,14 @@ export class ResidualError extends Error {
   }
 
   constructor({ code, message, at, hint }: RunError, options?: ErrorOptions) {
-    super(message, options)
+    super(shorten(message), options)
     this.code = code
-    this.at = at ?? {}
-    this.hint = hint ?? HINTS[code]
+    this.at = {
+      ...at,
+      ...(at?.key !== undefined && { key: shorten(at.key) }),
+      ...(at?.file !== undefined && { file: shorten(at.file) }),
+    }
+    this.hint = withCommandName(shorten(hint ?? HINTS[code]))
   }
 }
 

@@ -15,12 +15,34 @@ export function describeComparisons(
   }
   const sentences = comparisons.map(({ deep, shallow, degraded }) => {
     const relation = degraded ? 'is higher than' : 'is not higher than'
-    return `The training error of ${deep} (${error(deep)}) ${relation} that of ${shallow} (${error(shallow)}).`
+    const sentence = `The training error of ${deep} (${error(deep)}) ${relation} that of ${shallow} (${error(shallow)}).`
+    const [first, second] = [deep, shallow].map(
+      (arch) => networks.find((network) => network.arch === arch)?.trainError,
+    )
+    return first && second && isWithinVariation(first, second)
+      ? `${sentence} This difference is within the variation between seeds.`
+      : sentence
   })
+  const isSingle = networks.every(({ trainError }) => trainError.values.length === 1)
+  const caveat = isSingle
+    ? ['With one seed, the variation between runs is unknown: set `seeds` to 3 or more.']
+    : []
   const agreement = reproduced
     ? 'The plain networks show degradation and the residual networks do not, as in the paper.'
     : 'This differs from the paper, where the deeper plain network trains worse and the deeper residual network does not.'
-  return [...sentences, agreement].join(' ')
+  return [...sentences, agreement, ...caveat].join(' ')
+}
+
+/** Quantiles 0.975 of Student's t distribution for 2, 4, 6, ... degrees of freedom. */
+const T_QUANTILES = [4.303, 2.776, 2.447, 2.306, 2.228, 2.179, 2.145, 2.12, 2.101]
+
+/** Whether two means over at least two seeds do not differ significantly (Welch's t-test, 5 %). */
+export function isWithinVariation(first: MeanStd, second: MeanStd): boolean {
+  const numSeeds = Math.min(first.values.length, second.values.length)
+  if (numSeeds < 2) return false
+  const variance = (value: MeanStd) => value.std ** 2 / value.values.length
+  const error = Math.sqrt(variance(first) + variance(second))
+  return Math.abs(first.mean - second.mean) <= (T_QUANTILES[numSeeds - 2] ?? 1.96) * error
 }
 
 /** Builds the table of all networks. */

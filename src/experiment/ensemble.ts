@@ -3,6 +3,7 @@ import type { DownloadOptions } from '../download/fetch-file.js'
 import { prepareData } from '../download/prepare-data.js'
 import { ResidualError } from '../errors/errors.js'
 import { torchAddon } from '../native/addon.js'
+import { checkOptions } from '../native/arguments/check-options.js'
 import { serializeConfig } from '../native/arguments/serialize-config.js'
 import { runCancellable } from '../native/cancel.js'
 import type {
@@ -55,6 +56,7 @@ export async function ensemble(
   const loaded: Model[] = []
   try {
     const json = serializeConfig(config)
+    checkOptions('evaluate', json)
     for (const model of models) loaded.push(await Model.load(model, load))
     await prepareData(config.data)?.({ signal, onDownload })
     const handles = loaded.map((model) => model.handle)

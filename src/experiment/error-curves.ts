@@ -43,15 +43,13 @@ export function errorCurves(name: string, runs: readonly ExperimentRun[], panel 
 }
 
 /**
- * Returns the domain of an error axis in percent. The domain starts at zero unless all errors are
- * above 40 percent, and ignores the first tenth of each curve, where errors are high.
+ * Returns the domain of an error axis in percent, which includes every point with its standard
+ * deviation. The domain starts at zero unless all errors are above 40 percent.
  */
 export function errorDomain(series: readonly Series[]): [number, number] {
-  const errors = series
-    .flatMap(({ points }) => points.slice(Math.floor(points.length / 10)))
-    .map(({ y }) => y)
-  const lowest = errors.reduce((least, y) => Math.min(least, y), 100)
-  const highest = errors.reduce((most, y) => Math.max(most, y), 0)
+  const points = series.flatMap(({ points }) => points)
+  const lowest = points.reduce((least, { y, std = 0 }) => Math.min(least, y - std), 100)
+  const highest = points.reduce((most, { y, std = 0 }) => Math.max(most, y + std), 0)
   const floor = lowest > 40 ? 10 * Math.floor((lowest - 10) / 10) : 0
   return [floor, Math.min(100, Math.max(floor + 10, 10 * Math.ceil(highest / 10)))]
 }

@@ -4,11 +4,14 @@ const SPECIAL = /[&<>"']/g
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern matches control characters
 const FORBIDDEN = /[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|\p{Surrogate}/gu
 
+/** Replaces characters that XML does not allow, such as control characters. */
+export function replaceForbidden(text: string): string {
+  return text.replace(FORBIDDEN, '\ufffd')
+}
+
 /** Escapes a text for XML, as content or in an attribute. */
 export function escapeXml(text: string): string {
-  return text
-    .replace(FORBIDDEN, '\ufffd')
-    .replace(SPECIAL, (character) => `&#${character.charCodeAt(0)};`)
+  return replaceForbidden(text).replace(SPECIAL, (character) => `&#${character.charCodeAt(0)};`)
 }
 
 /** Created on first use, since the constructor takes 20 ms. */

@@ -78,9 +78,10 @@ function loadTorch(device: RequestedDevice): { addon: TorchAddon; cuda: CudaStat
     }
   }
   if (cuda.state === 'failed') addon.setCudaUnusable(cuda.error.message)
-  // Waits for the training thread, because a process that exits during a libtorch call crashes. At
-  // the end of a worker thread, the addon stops the runs of that worker.
-  if (isMainThread) process.on('exit', () => addon.shutdown())
+  // Waits for the training thread, because a process that exits during a libtorch call crashes. The
+  // first listener is called even if another one throws an error. At the end of a worker thread, the
+  // addon ends the work of that worker.
+  if (isMainThread) process.prependListener('exit', () => addon.shutdown())
   return { addon, cuda }
 }
 
@@ -90,7 +91,8 @@ function load<A extends Addon>(folder: string, name: string): A {
     checkLibrary(path)
     const addon: A = require(path)
     addon.setDataRoots(DATA_ROOT, datasetCacheDir())
-    addon.setWeightsFolder(weightsCacheDir())
+    const weights = weightsCacheDir()
+    if (weights !== undefined) addon.setWeightsFolder(weights)
     return addon
   } catch (error) {
     if (error instanceof ResidualError) throw error

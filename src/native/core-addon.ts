@@ -6,6 +6,19 @@ export declare class NativeCancel {
   cancel(): void
 }
 
+/**
+ * Checks the options of a function before its data set is downloaded: the name of the function
+ * and its options as JSON. Returns null.
+ */
+export declare function checkOptions(name: string, options: string): string
+
+/**
+ * Checks a `TrainConfig` before its data set or weights are downloaded: all values, the network,
+ * and whether its files exist. A data set on this machine is opened, which reads the headers of
+ * its images; another one is known from its name. Returns null.
+ */
+export declare function checkTrainConfig(config: string, hasArrays: boolean, cancel?: NativeCancel | undefined | null): Promise<string>
+
 /** Returns the named data sets with their folders. */
 export declare function datasets(): string
 
@@ -17,7 +30,7 @@ export declare function defaultWeights(config: string, cancel?: NativeCancel | u
 
 /**
  * Exports the network of a run folder or checkpoint to .safetensors or .onnx on a background
- * thread.
+ * thread; returns an array of `WarningEvent`.
  */
 export declare function exportModel(model: string, path: string, request: string): Promise<string>
 
@@ -33,6 +46,9 @@ export declare function inspectCheckpoint(model: string, request: string): Promi
 /** Returns whether a process is writing a run to a folder. */
 export declare function isRunActive(folder: string): boolean
 
+/** Returns the paths of the images below a folder that training would read, relative to the folder. */
+export declare function listImages(folder: string): string
+
 /** A preview of a data set. */
 export interface NativePreview {
   /** The description of the images, as JSON text. */
@@ -40,6 +56,15 @@ export interface NativePreview {
   /** The concatenated pixels of all images. */
   pixels: Buffer
 }
+
+/** Returns the name that is most similar to a misspelled word; null if no name is similar. */
+export declare function nearestName(word: string, names: Array<string>): string | null
+
+/**
+ * Returns the setting of a `TrainConfig` that a word with a value stands for, in JavaScript's
+ * syntax; null if no key is similar.
+ */
+export declare function nearestSetting(word: string, value?: string | undefined | null): string | null
 
 /** Reads the images of a `PreviewConfig` on a thread of Node's pool. */
 export declare function preview(request: string, cancel?: NativeCancel | undefined | null): Promise<NativePreview>
@@ -50,8 +75,11 @@ export declare function preview(request: string, cancel?: NativeCancel | undefin
  */
 export declare function publishedWeights(arch?: string | undefined | null): string
 
-/** Sets the folders of the bundled data set and of downloaded data sets. */
-export declare function setDataRoots(embedded: string, store: string): void
+/** Reads the configuration of a run from its newest intact checkpoint; returns `{config, file}`. */
+export declare function readCheckpointConfig(run: string): string
+
+/** Sets the folders of the bundled data set and, if there is one, of downloaded data sets. */
+export declare function setDataRoots(embedded: string, store?: string | undefined | null): void
 
 /** Sets the folder of published weights. */
 export declare function setWeightsFolder(folder: string): void
@@ -61,3 +89,6 @@ export declare function setWeightsNotFetched(file: string, why: string): void
 
 /** Returns the version of the addon. */
 export declare function version(): string
+
+/** Verifies the files of a run folder, or a file of weights; returns a `RunVerification`. */
+export declare function verifyRun(path: string): Promise<string>

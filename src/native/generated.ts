@@ -205,18 +205,19 @@ export type TrainConfig = {
    */
   out?: 'auto' | string | undefined
   /**
-   * Overwrite a finished run in `out`. Default: false.
-   */
-  overwrite?: boolean | undefined
-  /**
-   * Run folder or checkpoint to resume. The run continues in its own folder.
-   */
-  resume?: string | undefined
-  /**
    * Base configuration: the name of a recipe (`notebook`) or a file (`./mine.yaml`). Keys
    * that are set here override it.
    */
   recipe?: RecipeName | undefined
+  /**
+   * Overwrite a finished run in `out`. Default: false.
+   */
+  overwrite?: boolean | undefined
+  /**
+   * Run folder or checkpoint to resume. The run continues in its own folder. A run that was
+   * killed before its first checkpoint starts over.
+   */
+  resume?: string | undefined
 }
 
 /**
@@ -363,7 +364,7 @@ export type CropConfig =
   | 'pad'
   | 'random-resized'
   | 'random-short-side'
-  | { type: 'none' }
+  | { type?: 'none' | undefined }
   | ({ type: 'pad' } & PadCropConfig)
   | ({ type: 'random-resized' } & RandomResizedCropConfig)
   | ({ type: 'random-short-side' } & RandomShortSideCropConfig)
@@ -415,7 +416,7 @@ export type PolicyConfig =
   | 'none'
   | 'randaugment'
   | 'trivialaugment'
-  | { type: 'none' }
+  | { type?: 'none' | undefined }
   | ({ type: 'randaugment' } & RandAugmentConfig)
   | { type: 'trivialaugment' }
 
@@ -437,7 +438,11 @@ export type RandAugmentConfig = {
 /**
  * Color augmentation.
  */
-export type ColorConfig = 'none' | 'pca' | { type: 'none' } | ({ type: 'pca' } & PcaColorConfig)
+export type ColorConfig =
+  | 'none'
+  | 'pca'
+  | { type?: 'none' | undefined }
+  | ({ type: 'pca' } & PcaColorConfig)
 
 /**
  * Random shifts along the principal components of ImageNet's colors (Krizhevsky et al. 2012,
@@ -457,7 +462,7 @@ export type EraseConfig =
   | 'none'
   | 'cutout'
   | 'random-erasing'
-  | { type: 'none' }
+  | { type?: 'none' | undefined }
   | ({ type: 'cutout' } & CutoutConfig)
   | ({ type: 'random-erasing' } & RandomErasingConfig)
 
@@ -497,7 +502,7 @@ export type MixConfig =
   | 'none'
   | 'mixup'
   | 'cutmix'
-  | { type: 'none' }
+  | { type?: 'none' | undefined }
   | ({ type: 'mixup' } & MixupConfig)
   | ({ type: 'cutmix' } & CutmixConfig)
 
@@ -618,7 +623,7 @@ export type OptimizerConfig =
   | 'adam'
   | 'adamw'
   | 'lars'
-  | ({ type: 'sgd' } & SgdConfig)
+  | ({ type?: 'sgd' | undefined } & SgdConfig)
   | ({ type: 'adam' } & AdamConfig)
   | ({ type: 'adamw' } & AdamConfig)
   | ({ type: 'lars' } & LarsConfig)
@@ -722,7 +727,7 @@ export type ScheduleConfig =
   | 'linear'
   | 'polynomial'
   | 'one-cycle'
-  | ({ type: 'cosine' } & CosineScheduleConfig)
+  | ({ type?: 'cosine' | undefined } & CosineScheduleConfig)
   | { type: 'constant' }
   | ({ type: 'multistep' } & MultiStepScheduleConfig)
   | ({ type: 'plateau' } & PlateauScheduleConfig)
@@ -920,7 +925,7 @@ export type ClassWeightsConfig =
   | 'none'
   | 'balanced'
   | 'given'
-  | { type: 'none' }
+  | { type?: 'none' | undefined }
   | { type: 'balanced' }
   | ({ type: 'given' } & GivenClassWeightsConfig)
 
@@ -1727,6 +1732,16 @@ export type RunEvaluation = {
    * Evaluation, with thumbnails in `samples` and `topLosses`.
    */
   evaluation: Evaluation
+  /**
+   * Outcome of the checkpoint on each validation image, for paired comparisons of runs. One
+   * character per image of the source from which the split was selected, in its order: `1` if
+   * the image was classified correctly, `0` if not, `-` if it was not evaluated.
+   */
+  valOutcomes?: string | undefined
+  /**
+   * Outcome on each test image, as `valOutcomes`.
+   */
+  testOutcomes?: string | undefined
 }
 
 /**
@@ -1964,6 +1979,11 @@ export type ModelInfo = {
    * Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
    */
   assumed: Array<string>
+  /**
+   * Remarks about the file, one sentence each: tensors that are ignored, which of several networks in
+   * the file is used, a damaged checkpoint that another one of the run replaces.
+   */
+  warnings: Array<string>
 }
 
 /**
@@ -2089,6 +2109,11 @@ export type CheckpointInfo = {
    * Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
    */
   assumed: Array<string>
+  /**
+   * Remarks about the file, one sentence each: tensors that are ignored, which of several networks in
+   * the file is used, a damaged checkpoint that another one of the run replaces.
+   */
+  warnings: Array<string>
 }
 
 /**
@@ -2103,6 +2128,45 @@ export type BestEpoch = {
   accuracy: number
   loss: number
 }
+
+/**
+ * Result of `verify()`.
+ */
+export type RunVerification = {
+  /**
+   * Absolute path of the run folder or the file.
+   */
+  path: string
+  /**
+   * Whether no file is damaged or missing.
+   */
+  ok: boolean
+  files: Array<VerifiedRunFile>
+}
+
+/**
+ * A file that `verify()` checked.
+ */
+export type VerifiedRunFile = {
+  /**
+   * Path in the run folder, such as `checkpoints/last.safetensors`.
+   */
+  file: string
+  status: RunFileStatus
+  /**
+   * Size in bytes; null if the file is missing.
+   */
+  bytes: number | null
+  /**
+   * Content of the file, or its problem.
+   */
+  detail: string
+}
+
+/**
+ * Condition of a file.
+ */
+export type RunFileStatus = 'ok' | 'unverified' | 'damaged' | 'missing'
 
 // Resolved configuration
 
@@ -2233,14 +2297,6 @@ export type ResolvedConfig = {
    * Run folder. Default: `runs/<data>-<model>`, with a number appended if it exists.
    */
   out: string
-  /**
-   * Overwrite a finished run in `out`. Default: false.
-   */
-  overwrite: boolean
-  /**
-   * Run folder or checkpoint to resume. The run continues in its own folder.
-   */
-  resume: string | null
   /**
    * Base configuration: the name of a recipe (`notebook`) or a file (`./mine.yaml`). Keys
    * that are set here override it.
@@ -3275,7 +3331,7 @@ export const exitStatus = {
   E_OUT_IN_USE: 1,
   E_PORT: 1,
   E_WRITE: 1,
-  E_IO: 1,
+  E_IO: 4,
   E_CHECKPOINT: 4,
   E_MISMATCH: 2,
   E_DIVERGED: 1,

@@ -4,9 +4,13 @@ import { dirname, join, resolve } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
 import { checkLibrary } from './elf.js'
 import { packageFolder, supportedPlatform } from './platform.js'
+import { hostSystem } from './system.js'
 
 /** The version that the addon is built against; libtorch's C++ ABI changes in minor versions. */
 const VERSION = '2.11.0'
+
+/** Address space in bytes that libtorch and its threads occupy. */
+const MIN_ADDRESS_SPACE = 600e6
 
 /** Environment variables with the folder of a libtorch, in order of precedence. */
 const FOLDER_VARIABLES = ['RESIDUAL_LIBTORCH', 'LIBTORCH']
@@ -29,6 +33,7 @@ const SPIN_VARIABLES = ['GOMP_SPINCOUNT', 'OMP_WAIT_POLICY']
 export function loadLibtorch(): void {
   const library = libtorchLibrary()
   for (const { path } of listLibraries(library)) checkLibrary(path)
+  assertAddressSpace()
   // OpenMP reads the variable once, when it is loaded. (In a worker thread, `process.env` is a copy
   // whose changes OpenMP does not see.)
   const setSpinCount = SPIN_VARIABLES.every((variable) => process.env[variable] === undefined)
@@ -48,6 +53,26 @@ export function loadLibtorch(): void {
   } finally {
     if (setSpinCount) delete process.env.GOMP_SPINCOUNT
   }
+}
+
+/**
+ * Checks the limit of address space (`ulimit -v`), since libtorch aborts the process if it cannot
+ * allocate memory while it is loaded.
+ */
+function assertAddressSpace(): void {
+  const limits = hostSystem.read('/proc/self/limits') ?? ''
+  const limit = Number(/^Max address space +(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY)
+  const status = hostSystem.read('/proc/self/status') ?? ''
+  const used = 1024 * Number(/^VmSize:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0)
+  if (limit - used >= MIN_ADDRESS_SPACE) return
+  const free = Math.max(0, Math.floor((limit - used) / 1e6))
+  throw new ResidualError({
+    code: 'E_LIBTORCH',
+    message:
+      `libtorch needs ${MIN_ADDRESS_SPACE / 1e6} MB of address space, and the limit of this ` +
+      `process leaves ${free} MB`,
+    hint: 'Raise the limit, for example with `ulimit -v unlimited`.',
+  })
 }
 
 /** Loads a shared library that is not an addon, with its dependencies, until the process exits. */

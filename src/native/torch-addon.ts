@@ -93,8 +93,8 @@ export declare function predict(handle: number, images: Array<string | Buffer | 
 /** Records why CUDA cannot be used although its driver and libraries are installed. */
 export declare function setCudaUnusable(why: string): void
 
-/** Sets the folders of the bundled data set and of downloaded data sets. */
-export declare function setDataRoots(embedded: string, store: string): void
+/** Sets the folders of the bundled data set and, if there is one, of downloaded data sets. */
+export declare function setDataRoots(embedded: string, store?: string | undefined | null): void
 
 /** Sets the folder of published weights. */
 export declare function setWeightsFolder(folder: string): void
@@ -103,8 +103,8 @@ export declare function setWeightsFolder(folder: string): void
 export declare function setWeightsNotFetched(file: string, why: string): void
 
 /**
- * Stops every run, which saves a checkpoint, and joins the torch thread. A process that exits during
- * a libtorch call would crash.
+ * Stops every run, which saves a checkpoint, and joins the torch thread, which cannot be started
+ * again. A process that exits during a libtorch call would crash.
  */
 export declare function shutdown(): void
 

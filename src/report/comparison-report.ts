@@ -3,8 +3,22 @@ import { type LineChart, lineChart, type Series, type Stroke } from '../charts/l
 import { PALETTE } from '../charts/theme.js'
 import type { EpochEvent } from '../native/generated.js'
 import type { RunFolder } from '../run-folder/run-folder.js'
+import { wilsonInterval } from '../statistics/proportion.js'
+import {
+  type AccuracyComparison,
+  compareWithFirst,
+  isWithinNoise,
+  rankingAccuracy,
+} from './compare-accuracy.js'
 import { type Figure, renderFigure } from './html/figure.js'
-import { formatCount, formatDecimal, formatDuration, formatPercent } from './html/format.js'
+import {
+  formatCount,
+  formatDecimal,
+  formatDuration,
+  formatInterval,
+  formatPercent,
+  formatPValue,
+} from './html/format.js'
 import { type Content, type Html, html, isolate } from './html/html.js'
 import { renderFooter, renderPage, type Section } from './html/page.js'
 import { numericColumns, percentBar, table } from './html/table.js'
@@ -16,14 +30,14 @@ import {
   domainFromZero,
   EPOCH_AXIS,
   epochPoints,
-  lossDomain,
+  lossAxis,
 } from './sections/training-curves.js'
 
 /** Number of curves with distinct styles: every color twice, solid and dashed. */
 const MAX_CURVES = 2 * PALETTE.length
 
 /** Keys that are not compared, because they differ between any two runs. */
-const IGNORED_SETTINGS = new Set(['out', 'resume', 'overwrite'])
+const IGNORED_SETTINGS = new Set(['out'])
 const IGNORED_ENVIRONMENT = new Set(['started (UTC)'])
 
 /** A run with a label that is unique in the comparison. */
@@ -36,15 +50,16 @@ interface LabeledRun {
 export async function renderComparisonReport(runs: readonly RunFolder[]): Promise<RenderedReport> {
   const labels = uniqueRunLabels(runs)
   const labeled = runs.map((run, index): LabeledRun => ({ run, label: labels[index] ?? run.name }))
-  const accuracy = ({ run }: LabeledRun) => rankingAccuracy(run) ?? -1
+  const accuracy = ({ run }: LabeledRun) => rankingAccuracy(run)?.accuracy ?? -1
   const ranked = [...labeled].sort((a, b) => accuracy(b) - accuracy(a))
+  const comparisons = compareWithFirst(ranked.map(({ run }) => run))
   const figures = await comparisonCurves(ranked.slice(0, MAX_CURVES))
   const note =
     ranked.length > MAX_CURVES
       ? html`<p>Only the ${MAX_CURVES} of ${formatCount(ranked.length)} runs with the highest accuracy are shown.</p>`
       : undefined
   const sections: Section[] = [
-    { id: 'results', title: 'Results', content: [describeRanking(ranked), resultsTable(ranked)] },
+    { id: 'results', title: 'Results', content: [resultsTable(ranked, comparisons), NOTES] },
     {
       id: 'curves',
       title: 'Training curves',
@@ -74,7 +89,7 @@ export async function renderComparisonReport(runs: readonly RunFolder[]): Promis
   const sources = [...new Set(runs.map(({ config }) => dataSetTitle(config.data.source)))]
   const title = `${runs.length} runs on ${sources.join(', ')}`
   const names = labeled.map(({ label }, index) => [index > 0 ? ', ' : '', isolate(label)])
-  const lead = html`<p class="lead">${names}</p>`
+  const lead = html`${describeRanking(ranked, comparisons)}<p class="lead">${names}</p>`
   const versions = runs.map(({ environment }) => environment.residual)
   const footer = renderFooter(versions.find((version) => version !== undefined))
   return { page: renderPage(title, lead, sections, footer), figures, imageGrids: [], skipped: [] }
@@ -87,29 +102,18 @@ export function uniqueRunLabels(runs: readonly RunFolder[]): string[] {
   return runs.map(({ name, dir }) => (counts.get(name) === 1 ? name : relative(process.cwd(), dir)))
 }
 
-/**
- * Returns the accuracy by which a run is ranked: on validation images, or else on training images.
- * Test accuracy is not used, since selecting a run by it would bias it.
- */
-export function rankingAccuracy({ result, epochs }: RunFolder): number | undefined {
-  const best = epochs.find(({ epoch }) => epoch === result?.best?.epoch) ?? bestEpoch(epochs)
-  const accuracy = result?.best?.accuracy ?? best?.val?.accuracy ?? best?.train.accuracy
-  return accuracy !== undefined && Number.isFinite(accuracy) ? accuracy : undefined
-}
+const NOTES = html`<p class="p">Runs are ranked by the accuracy of their best epoch on the validation
+split, or on the training split if there is no validation split. Intervals are 95\u00a0% confidence intervals
+(Wilson). A difference is called noise if a test finds p ≥ 0.05: McNemar’s exact test for runs that
+were evaluated on the same images, otherwise Fisher’s exact test; p-values are adjusted for the number of
+tests (Holm). Intervals and tests account for the limited number of images, not for the variation between
+training runs, which <code>residual experiment repeat</code> measures.</p>`
 
-function bestEpoch(epochs: readonly EpochEvent[]): EpochEvent | undefined {
-  const accuracy = ({ val, train }: EpochEvent) => (val ?? train).accuracy
-  return epochs.reduce<EpochEvent | undefined>(
-    (best, epoch) => (best === undefined || accuracy(epoch) > accuracy(best) ? epoch : best),
-    undefined,
-  )
-}
-
-/** Describes `rankingAccuracy` to the reader. */
-const ACCURACY_NOTE =
-  'Runs are ranked by the accuracy of their best epoch on the validation split, or on the training split if there is no validation split.'
-
-function describeRanking(ranked: readonly LabeledRun[]): Content[] {
+/** Describes the two best runs, and whether their difference is noise. */
+function describeRanking(
+  ranked: readonly LabeledRun[],
+  comparisons: readonly AccuracyComparison[],
+): Content[] {
   const [first, second] = ranked
   const fingerprints = new Set(
     ranked
@@ -122,28 +126,74 @@ function describeRanking(ranked: readonly LabeledRun[]): Content[] {
       : undefined
   const highest = first && rankingAccuracy(first.run)
   const next = second && rankingAccuracy(second.run)
-  if (highest === undefined || next === undefined) return [warning]
+  const [comparison] = comparisons
+  if (highest === undefined || next === undefined || comparison === undefined) return [warning]
   const [winner, runnerUp] = [isolate(first?.label ?? ''), isolate(second?.label ?? '')]
+  const gap = (100 * (highest.accuracy - next.accuracy)).toFixed(1)
+  const split = highest.split === 'val' ? 'validation' : 'training'
   const verdict =
-    highest === next
-      ? html`${winner} and ${runnerUp} have the same accuracy.`
-      : html`${winner} has the highest accuracy, ${(100 * (highest - next)).toFixed(1)} percentage points
-above ${runnerUp}.`
-  return [html`<p class="p">${verdict} ${ACCURACY_NOTE}</p>`, warning]
+    highest.accuracy === next.accuracy
+      ? html`${winner} and ${runnerUp} have the same ${split} accuracy, ${formatPercent(highest.accuracy)}.`
+      : html`${winner} has the highest ${split} accuracy, ${formatPercent(highest.accuracy)}, ${gap}
+percentage points above ${runnerUp}.`
+  return [
+    html`<p class="p"><strong>${verdict}</strong> ${describeDifference(comparison, winner, runnerUp)}
+${countNoise(comparisons)}</p>`,
+    warning,
+  ]
 }
 
-function resultsTable(ranked: readonly LabeledRun[]): Content {
+/** Describes whether the difference between two runs is noise, and why. */
+function describeDifference(comparison: AccuracyComparison, winner: Html, runnerUp: Html): Content {
+  if ('missing' in comparison) {
+    return `Whether the difference is noise cannot be tested: ${comparison.missing}.`
+  }
+  const { p, paired } = comparison
+  const result = isWithinNoise(comparison)
+    ? html`This difference is <strong>within noise</strong>`
+    : 'This difference is more than noise'
+  if (paired === undefined) return html`${result} (Fisher’s exact test, ${formatPValue(p)}).`
+  const { onlyFirst, onlySecond, count } = paired
+  return html`${result}: of the same ${formatCount(count)} images, only ${winner} classified
+${formatCount(onlyFirst)} correctly, and only ${runnerUp} ${formatCount(onlySecond)} (McNemar’s exact test,
+${formatPValue(p)}).`
+}
+
+/** Counts the runs that cannot be distinguished from the best one; undefined for two runs. */
+function countNoise(comparisons: readonly AccuracyComparison[]): Content {
+  const tests = comparisons.filter((comparison) => 'p' in comparison)
+  if (tests.length < 2) return undefined
+  const numNoise = tests.filter(isWithinNoise).length
+  return `Of ${tests.length} other runs, ${numNoise} cannot be distinguished from the best one.`
+}
+
+/** Describes the comparison of a run with the best run, in a cell. */
+function describeCell(comparison: AccuracyComparison | undefined): Content {
+  if (comparison === undefined) return '–'
+  if ('missing' in comparison) return comparison.missing
+  const verdict = isWithinNoise(comparison) ? 'within noise' : 'lower'
+  return `${verdict} (${formatPValue(comparison.p)})`
+}
+
+function resultsTable(
+  ranked: readonly LabeledRun[],
+  comparisons: readonly AccuracyComparison[],
+): Content {
   const headers = [
-    ...['accuracy', 'test accuracy', 'test loss', 'best epoch', 'epochs'],
+    ...['accuracy', '95\u00a0% interval', 'compared with the best'],
+    ...['test accuracy', 'test loss', 'best epoch', 'epochs'],
     ...['parameters', 'training images', 'images/s', 'training time'],
   ]
-  const rows = ranked.map(({ run, label }): Content[] => {
+  const rows = ranked.map(({ run, label }, index): Content[] => {
     const { result, start, epochs } = run
-    const accuracy = rankingAccuracy(run)
+    const { accuracy, count, split } = rankingAccuracy(run) ?? {}
+    const hasInterval = accuracy !== undefined && count !== undefined && split === 'val'
     return [
       isolate(label),
       run.config.model.arch,
       accuracy === undefined ? '–' : percentBar(accuracy),
+      hasInterval ? formatInterval(wilsonInterval(accuracy, count)) : '–',
+      index === 0 ? '–' : describeCell(comparisons[index - 1]),
       formatPercent(result?.test?.accuracy),
       formatDecimal(result?.test?.loss),
       result?.best?.epoch ?? '–',
@@ -170,10 +220,7 @@ async function comparisonCurves(runs: readonly LabeledRun[]): Promise<Figure[]> 
       })
       .filter(({ points }) => points.length > 0)
   const accuracy = { title: 'accuracy', format: '.0%' }
-  const loss = (series: readonly Series[]) => ({
-    title: 'loss',
-    domain: lossDomain(series.map(({ points }) => points)),
-  })
+  const loss = (series: readonly Series[]) => lossAxis(series.map(({ points }) => points))
   const throughput = (series: readonly Series[]) => ({
     title: 'images/s',
     domain: domainFromZero(series.flatMap(({ points }) => points)),

@@ -2,7 +2,8 @@ import { type GridTile, makeGrid } from '../image-grid/grid.js'
 import { renderPredictions } from '../image-grid/render-predictions.js'
 import type { Split } from '../native/generated.js'
 import type { RunFolder } from '../run-folder/run-folder.js'
-import { formatCount, formatDuration, formatPercent } from './html/format.js'
+import { wilsonInterval } from '../statistics/proportion.js'
+import { formatCount, formatDuration, formatInterval, formatPercent } from './html/format.js'
 import { type Content, type Html, html, isolate } from './html/html.js'
 import { renderFooter, renderPage } from './html/page.js'
 import { joinSentences } from './html/sentences.js'
@@ -257,18 +258,22 @@ function headlineAccuracy(
 ): [label: string, accuracy: number | undefined] {
   if (splitEvaluation !== undefined) {
     const { accuracy, count } = splitEvaluation.evaluation
-    return [
-      `${SPLIT_NAMES[splitEvaluation.split]} accuracy (${formatCount(count)} images)`,
-      accuracy,
-    ]
+    return [accuracyLabel(SPLIT_NAMES[splitEvaluation.split], accuracy, count), accuracy]
   }
   if (result?.test) {
     const { accuracy, count } = result.test
-    return [`test accuracy (${formatCount(count)} images)`, accuracy]
+    return [accuracyLabel(SPLIT_NAMES.test, accuracy, count), accuracy]
   }
   const label = start?.valImages === 0 ? 'training accuracy' : 'validation accuracy'
   const last = epochs.at(-1)
   return [label, result?.best?.accuracy ?? (last?.val ?? last?.train)?.accuracy]
+}
+
+function accuracyLabel(split: string, accuracy: number, count: number): string {
+  const images = `${split} accuracy (${formatCount(count)} images`
+  if (split === SPLIT_NAMES.train) return `${images})`
+  const interval = formatInterval(wilsonInterval(accuracy, count))
+  return `${images}, 95${'\u00a0'}% interval ${interval})`
 }
 
 function renderReproduce(run: RunFolder): Content {

@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { randomUUID } from 'node:crypto'
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
 
 /**
@@ -8,12 +9,14 @@ import { ResidualError } from '../errors/errors.js'
  * @throws {ResidualError} `E_WRITE`
  */
 export function replaceFile(path: string, content: string | Uint8Array): void {
-  const temporary = `${path}.${process.pid}.tmp`
+  // The name of the core's temporary files, which a run removes from its folder when it is resumed.
+  const temporary = join(dirname(path), `.residual-${randomUUID()}.tmp`)
   try {
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(temporary, content)
     renameSync(temporary, path)
   } catch (cause) {
+    rmSync(temporary, { force: true })
     const message = `${path} could not be written: ${(cause as Error).message}`
     throw new ResidualError({ code: 'E_WRITE', message, at: { file: path } }, { cause })
   }

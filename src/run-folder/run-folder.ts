@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
-import { open } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
+import { coreAddon } from '../native/addon.js'
 import type {
   EpochEvent,
   Metrics,
@@ -12,7 +12,9 @@ import type {
   TrainResult,
   WarningEvent,
 } from '../native/generated.js'
+import type { NativeResult } from '../native/native-result.js'
 import { packageVersion } from '../native/platform.js'
+import { type Line, readLines } from './read-lines.js'
 import { isRunEvaluation } from './validate-evaluation.js'
 
 /** Content of environment.json, written by the last session of the run. */
@@ -72,7 +74,8 @@ export const CONFIG_SECTIONS = ['data', 'model', 'optimizer', 'reasons'] as cons
 export async function readRunFolder(path: string): Promise<RunFolder> {
   const dir = realFolder(path)
   const issues: string[] = []
-  const config = readConfig(path, dir)
+  const { end, ...metrics } = await readMetrics(join(dir, 'metrics.jsonl'), issues)
+  const config = readConfig(path, dir, metrics.start?.config, issues)
   const readOptional = (
     name: string,
     isValid: (content: JsonObject) => boolean,
@@ -84,8 +87,9 @@ export async function readRunFolder(path: string): Promise<RunFolder> {
     issues.push(`${name} cannot be read and is ignored.`)
     return undefined
   }
-  const environment: RunFolder['environment'] = readOptional('environment.json', () => true) ?? {}
-  const result = readOptional('result.json', isResult) as TrainResult | undefined
+  const environment: RunFolder['environment'] =
+    readOptional('environment.json', isEnvironment) ?? {}
+  const result = readOptional('result.json', isResult) ?? recoverResult(dir, end, issues)
   const evaluation = readOptional('evaluation.json', isRunEvaluation) as RunEvaluation | undefined
   if (isNewerVersion(environment.residual)) {
     issues.push(
@@ -98,9 +102,9 @@ export async function readRunFolder(path: string): Promise<RunFolder> {
     name: basename(dir),
     config,
     environment,
-    result,
+    result: result && toResult(result),
     evaluation,
-    ...(await readMetrics(join(dir, 'metrics.jsonl'), issues)),
+    ...metrics,
     issues,
   }
 }
@@ -116,14 +120,51 @@ function realFolder(path: string): string {
   throw notARun(path, `${path} is a file, not a run folder`)
 }
 
-function readConfig(path: string, dir: string): ResolvedConfig {
+/**
+ * Reads config.json; if it is missing or damaged, returns the configuration in the log, or that of a
+ * checkpoint.
+ */
+function readConfig(path: string, dir: string, logged: unknown, issues: string[]): ResolvedConfig {
   const file = join(dir, 'config.json')
-  if (!existsSync(file)) throw notARun(path, `${path} is not a run folder: it has no config.json`)
+  const missingSection = (config: JsonObject) =>
+    CONFIG_SECTIONS.find((section) => !isObject(config[section]))
   const config = readObject(file)
-  if (config === undefined) throw notARun(file, `${file} is truncated or not JSON`)
-  const missing = CONFIG_SECTIONS.find((section) => !isObject(config[section]))
-  if (missing === undefined) return config as unknown as ResolvedConfig
-  throw notARun(file, `${file} is not the config.json of a run: it has no \`${missing}\``)
+  if (config !== undefined) {
+    const missing = missingSection(config)
+    if (missing === undefined) return config as unknown as ResolvedConfig
+    throw notARun(file, `${file} is not the config.json of a run: it has no \`${missing}\``)
+  }
+  if (isObject(logged) && missingSection(logged) === undefined) {
+    issues.push('config.json cannot be read; the configuration is that of metrics.jsonl.')
+    return logged as unknown as ResolvedConfig
+  }
+  const checkpoint = existsSync(join(dir, 'checkpoints')) ? readCheckpointConfig(dir) : undefined
+  if (checkpoint !== undefined) {
+    const name = basename(checkpoint.file)
+    issues.push(`config.json cannot be read; the configuration is that of ${name}.`)
+    return checkpoint.config
+  }
+  if (!existsSync(file)) throw notARun(path, `${path} is not a run folder: it has no config.json`)
+  throw notARun(file, `${file} is truncated or not JSON`)
+}
+
+/** Reads the configuration of the newest intact checkpoint; returns undefined if there is none. */
+function readCheckpointConfig(dir: string): { config: ResolvedConfig; file: string } | undefined {
+  const result: NativeResult<{ config: ResolvedConfig; file: string }> = JSON.parse(
+    coreAddon().readCheckpointConfig(dir),
+  )
+  return 'ok' in result ? result.ok : undefined
+}
+
+/** Returns the result in the end event of the log, if result.json exists but is damaged. */
+function recoverResult(
+  dir: string,
+  end: JsonObject | undefined,
+  issues: string[],
+): JsonObject | undefined {
+  if (end === undefined || !existsSync(join(dir, 'result.json'))) return undefined
+  issues.push('The result is that of metrics.jsonl.')
+  return end
 }
 
 function notARun(file: string, message: string, cause?: unknown): ResidualError {
@@ -144,11 +185,20 @@ function readObject(file: string): JsonObject | undefined {
 /** A JSON object that is not validated yet. */
 type JsonObject = Record<string, unknown>
 
-type MetricsFile = Pick<RunFolder, 'start' | 'epochs' | 'steps' | 'warnings'>
+interface MetricsFile extends Pick<RunFolder, 'start' | 'epochs' | 'steps' | 'warnings'> {
+  /** Result in the last event; undefined if the log does not end with the end of the run. */
+  end: JsonObject | undefined
+}
 
-/** Reads metrics.jsonl line by line, since the log of a long run is large. */
+/** Reads metrics.jsonl. */
 async function readMetrics(file: string, issues: string[]): Promise<MetricsFile> {
-  const metrics: MetricsFile = { start: undefined, epochs: [], steps: [], warnings: [] }
+  const metrics: MetricsFile = {
+    start: undefined,
+    end: undefined,
+    epochs: [],
+    steps: [],
+    warnings: [],
+  }
   if (!existsSync(file)) {
     issues.push('metrics.jsonl is missing: the run has no history.')
     return metrics
@@ -156,26 +206,23 @@ async function readMetrics(file: string, issues: string[]): Promise<MetricsFile>
   const epochs = new Map<number, EpochEvent>()
   const steps = new Map<number, StepEvent>()
   let numUnreadable = 0
-  let isLastLineTruncated = false
-  const readLine = (line: string) => {
-    if (line.trim() === '') return
-    const event = parseEvent(line)
-    isLastLineTruncated = event === undefined
-    if (event === undefined) numUnreadable++
-    else if (isStart(event)) metrics.start = event
+  const readLine = ({ text, isComplete }: Line) => {
+    if (text?.trim() === '') return
+    const event = text === undefined ? undefined : parseEvent(text)
+    if (event === undefined && !isComplete) {
+      issues.push('The last line of metrics.jsonl is truncated: the run was killed while writing.')
+    } else if (event === undefined) numUnreadable++
+    else if (isStart(event)) metrics.start = withClassCounts(event)
     else if (isEpoch(event)) epochs.set(event.epoch, withMetrics(event))
     else if (isStep(event)) steps.set(event.step, withNumbers(event))
     else if (isWarning(event)) metrics.warnings.push(event)
+    const { result } = event ?? {}
+    metrics.end = event?.type === 'end' && isObject(result) && isResult(result) ? result : undefined
   }
   try {
-    const input = await open(file)
-    for await (const line of input.readLines()) readLine(line)
+    for await (const line of readLines(file)) readLine(line)
   } catch (error) {
     issues.push(`metrics.jsonl could not be read: ${(error as Error).message}.`)
-  }
-  if (isLastLineTruncated) {
-    numUnreadable--
-    issues.push('The last line of metrics.jsonl is truncated: the run was killed while writing.')
   }
   if (numUnreadable > 0) {
     const lines = numUnreadable === 1 ? '1 line' : `${numUnreadable} lines`
@@ -197,7 +244,15 @@ function parseEvent(line: string): JsonObject | undefined {
 
 function isStart(event: JsonObject): event is JsonObject & StartEvent {
   const { type, data } = event
-  return type === 'start' && isObject(data) && Array.isArray(data.classes)
+  return type === 'start' && isObject(data) && isListOf(data.classes, isString)
+}
+
+/** Removes the class counts of a start event unless there is a number for each class. */
+function withClassCounts(event: JsonObject & StartEvent): StartEvent {
+  const { trainClassCounts: counts, data } = event
+  if (isListOf(counts, isNumber) && counts.length === data.classes.length) return event
+  const { trainClassCounts: _, ...rest } = event
+  return rest as unknown as StartEvent
 }
 
 function isEpoch(event: JsonObject): event is JsonObject & EpochEvent {
@@ -210,11 +265,29 @@ function isStep(event: JsonObject): event is JsonObject & StepEvent {
 }
 
 function isWarning(event: JsonObject): event is JsonObject & WarningEvent {
-  return event.type === 'warning' && typeof event.message === 'string'
+  const { type, message, hint } = event
+  return type === 'warning' && isString(message) && (hint == null || isString(hint))
 }
 
 function isResult({ stopReason, epochs, steps }: JsonObject): boolean {
   return typeof stopReason === 'string' && isNumber(epochs) && isNumber(steps)
+}
+
+/** Removes parts of a result that are not valid. */
+function toResult(content: JsonObject): TrainResult {
+  const { best, test } = content
+  const hasBest = isObject(best) && isNumber(best.epoch) && isNumber(best.accuracy)
+  const hasTest = isObject(test) && isNumber(test.accuracy) && isNumber(test.count)
+  const result = { ...content, best: hasBest ? best : null, test: hasTest ? test : null }
+  return result as unknown as TrainResult
+}
+
+/** Whether all values are text, numbers or null. */
+function isEnvironment(content: JsonObject): boolean {
+  return (
+    Object.values(content).every((value) => value === null || typeof value !== 'object') &&
+    (content.startedAt === undefined || isString(content.startedAt))
+  )
 }
 
 function withMetrics(event: EpochEvent): EpochEvent {
@@ -240,6 +313,14 @@ function toNumber(value: unknown): number {
 
 function isNumber(value: unknown): value is number {
   return typeof value === 'number'
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === 'string'
+}
+
+function isListOf<T>(value: unknown, isItem: (item: unknown) => item is T): value is T[] {
+  return Array.isArray(value) && value.every(isItem)
 }
 
 function isObject(value: unknown): value is JsonObject {

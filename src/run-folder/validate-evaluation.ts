@@ -5,12 +5,16 @@ import type { RunEvaluation } from '../native/generated.js'
  * another program may have written the file.
  */
 export function isRunEvaluation(content: Record<string, unknown>): boolean {
-  const { split, epoch, evaluation } = content as unknown as RunEvaluation
+  const { split, epoch, evaluation, valOutcomes, testOutcomes } =
+    content as unknown as RunEvaluation
   return (
     ['train', 'val', 'test'].includes(split) &&
-    isNumber(epoch) &&
+    isCount(epoch) &&
+    [valOutcomes, testOutcomes].every(isOutcomes) &&
     isObject(evaluation) &&
-    [evaluation.loss, evaluation.accuracy, evaluation.count, evaluation.broken].every(isNumber) &&
+    isNumber(evaluation.loss) &&
+    isFraction(evaluation.accuracy) &&
+    [evaluation.count, evaluation.broken].every(isCount) &&
     isList(evaluation.classes, isClass) &&
     isMatrix(evaluation.confusion, evaluation.classes.length) &&
     isList(evaluation.mostConfused, isPair) &&
@@ -22,29 +26,32 @@ export function isRunEvaluation(content: Record<string, unknown>): boolean {
 }
 
 function isClass({ label, accuracy, precision, f1, count, predicted }: JsonObject): boolean {
-  return isString(label) && [accuracy, precision, f1, count, predicted].every(isNumber)
+  return (
+    isString(label) &&
+    [accuracy, precision, f1].every(isFraction) &&
+    [count, predicted].every(isCount)
+  )
 }
 
 /** Whether rows form a confusion matrix: square, or empty if there are very many classes. */
 function isMatrix(rows: unknown, classes: number): boolean {
   if (!Array.isArray(rows)) return false
-  const isRow = (row: unknown) =>
-    Array.isArray(row) && row.length === classes && row.every(isNumber)
+  const isRow = (row: unknown) => Array.isArray(row) && row.length === classes && row.every(isCount)
   return rows.length === 0 || (rows.length === classes && rows.every(isRow))
 }
 
 function isPair({ label, predicted, count }: JsonObject): boolean {
-  return isString(label) && isString(predicted) && isNumber(count)
+  return isString(label) && isString(predicted) && isCount(count)
 }
 
 function isBin({ count, confidence, accuracy }: JsonObject): boolean {
-  return [count, confidence, accuracy].every(isNumber)
+  return isCount(count) && [confidence, accuracy].every(isFraction)
 }
 
 function isExample({ name, label, predicted, probability, thumbnail }: JsonObject): boolean {
   return (
     [name, label, predicted].every(isString) &&
-    isNumber(probability) &&
+    isFraction(probability) &&
     (thumbnail === undefined || (isObject(thumbnail) && isThumbnail(thumbnail)))
   )
 }
@@ -57,6 +64,21 @@ function isThumbnail({ width, height, channels, base64 }: JsonObject): boolean {
     isString(base64) &&
     Buffer.byteLength(base64, 'base64') === Number(width) * Number(height) * channels
   )
+}
+
+/** Whether a value is missing, or has one character for each image of a source. */
+function isOutcomes(value: unknown): boolean {
+  return value === undefined || (isString(value) && /^[01-]*$/.test(value))
+}
+
+/** Whether a value is a number of images or epochs. */
+function isCount(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) < 2 ** 32
+}
+
+/** Whether a value is from 0 to 1, apart from rounding. */
+function isFraction(value: unknown): boolean {
+  return isNumber(value) && value >= 0 && value <= 1 + 1e-6
 }
 
 /** A JSON object that is not validated yet. */

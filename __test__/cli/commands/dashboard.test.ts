@@ -50,7 +50,7 @@ test('train --open prints the URL of the dashboard', async (t) => {
   )
   t.is(status, 0, stderr)
   t.regex(stderr, /dashboard: http:\/\/127\.0\.0\.1:\d+\/\?token=\S+#run=digits\n/)
-  t.regex(stderr, /dashboard closed; start it again with `residual dashboard .*runs`/)
+  t.regex(stderr, /dashboard closed; start it again with `(npx )?residual dashboard .*runs`/)
   t.regex(stdout, /completed|budget/)
   t.notRegex(stderr, /stays available/)
 })
@@ -131,7 +131,7 @@ test('in a terminal, the dashboard of train --open stays available until Ctrl-C,
   )
   t.is(status, 0, text)
   t.like(JSON.parse(runs).runs[0], { id: 'digits', state: 'ended' })
-  t.regex(text, /start it again with `residual dashboard .*runs`/)
+  t.regex(text, /start it again with `(npx )?residual dashboard .*runs`/)
 })
 
 test('the dashboard closes after Ctrl-C during the run, in CI, and with --json', async (t) => {

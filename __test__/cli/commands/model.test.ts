@@ -15,8 +15,10 @@ test('eval and predict print text and JSON', async (t) => {
   t.regex(text.stdout, /^middle +\d+\.\d % +\d+\.\d % +\d\.\d{3} +\d$/m)
   t.regex(
     text.stdout,
-    /^accuracy \d+\.\d % \(\d+ images\), loss \d\.\d{4}, expected calibration error/m,
+    /^accuracy \d+\.\d % \(\d+ images\), loss \d\.\d{4}, expected calibration error/,
   )
+  t.regex(text.stdout, /^95 % confidence interval \d+\.\d to \d+\.\d %$/m)
+  t.regex(text.stdout, /lways predicting the most frequent class would reach 33\.3 %\.$/m)
   const json = await residual(['eval', dir, photos, '--split', 'train', '--json'])
   const evaluation: Evaluation = JSON.parse(json.stdout)
   t.is(evaluation.classes.length, 3)
@@ -57,6 +59,23 @@ test('eval and predict print text and JSON', async (t) => {
   t.is(partial.status, 4)
   t.regex(partial.stderr, /broken\.png/)
   t.true(partial.stdout.includes(image))
+})
+
+test('eval says that a network is not above guessing, and what to try', async (t) => {
+  const parent = tempFolder(t)
+  const photos = imageFolder(parent, ['left', 'middle', 'right'])
+  const data = { source: photos, validation: 0.25 }
+  const { dir } = await train(tinyConfig(t, { data, optimizer: { type: 'sgd', lr: 1e-9 } }))
+  const { status, stdout, stderr } = await residual(['eval', dir, photos, '--split', 'train'])
+  t.is(status, 0, stderr)
+  t.regex(
+    stdout,
+    /from guessing: always predicting the most frequent class would reach 33\.3 %\.$/m,
+  )
+  t.regex(
+    stdout,
+    /^what to try\n( {2}.*\n)* {2}Find a learning rate: residual find-lr \S*photos\.$/m,
+  )
 })
 
 test('eval draws samples and highest losses, and warns of unreadable images', async (t) => {

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { loadModel, type Prediction, train } from 'residual'
 import { ROOT, residual } from '../../child.js'
@@ -74,6 +74,20 @@ test('predict reads folders and stdin, and continues after an unreadable image',
   const [fromFile] = parseLines((await residual(['predict', dir, file, '--json'])).stdout)
   t.is(fromStdin?.image, '-')
   t.is(fromStdin?.probability, fromFile?.probability)
+
+  // The same files as for training: by content, without system folders and run folders.
+  const mixed = tempFolder(t)
+  for (const name of ['1.png', 'deep/2', 'deep/3.tmp', '@eaDir/1.png/4.png', 'runs/x/5.png']) {
+    mkdirSync(dirname(join(mixed, name)), { recursive: true })
+    writeFileSync(join(mixed, name), readFileSync(file))
+  }
+  writeFileSync(join(mixed, 'runs/x/config.json'), '{}')
+  const { stdout } = await residual(['predict', dir, mixed, '--json'])
+  const expected = ['1.png', 'deep/2', 'deep/3.tmp'].map((name) => join(mixed, name))
+  t.deepEqual(
+    parseLines(stdout).map(({ image }) => image),
+    expected,
+  )
 
   const empty = tempFolder(t)
   const none = await residual(['predict', dir, empty])

@@ -2,7 +2,7 @@
 
 use napi_derive::napi;
 use residual_arch::Inspection;
-use residual_spec::{FromJson, InspectConfig, KeyPath, Result, resolve_inspect};
+use residual_spec::{FromJson, InspectConfig, Result, resolve_inspect};
 
 use crate::native_result::{parse_json, to_native_result};
 
@@ -19,7 +19,7 @@ pub fn inspect(request: String) -> String {
 }
 
 fn inspect_network(request: &str) -> Result<Inspection> {
-    let config = InspectConfig::from_json_at(&parse_json(request)?, &KeyPath::Root)?;
+    let config = InspectConfig::parse(&parse_json(request)?)?;
     let target = resolve_inspect(&config)?;
     let network =
         residual_arch::build(&target.model, target.channels, target.image_size, target.classes)?;

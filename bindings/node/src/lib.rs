@@ -10,9 +10,13 @@ mod arrays;
 mod background_thread;
 mod cancel;
 #[cfg(not(feature = "torch"))]
+mod check_config;
+#[cfg(not(feature = "torch"))]
 mod checkpoint_file;
 #[cfg(not(feature = "torch"))]
 mod datasets;
+#[cfg(feature = "torch")]
+mod environment;
 #[cfg(not(feature = "torch"))]
 mod inspect;
 #[cfg(feature = "torch")]
@@ -27,11 +31,13 @@ mod torch_thread;
 
 use napi_derive::napi;
 
-/// Sets the folders of the bundled data set and of downloaded data sets.
+/// Sets the folders of the bundled data set and, if there is one, of downloaded data sets.
 #[napi]
-pub fn set_data_roots(embedded: String, store: String) {
+pub fn set_data_roots(embedded: String, store: Option<String>) {
     residual_data::set_bundled_dir(embedded);
-    residual_data::set_download_dir(store);
+    if let Some(store) = store {
+        residual_data::set_download_dir(store);
+    }
 }
 
 /// Sets the folder of published weights.

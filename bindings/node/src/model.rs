@@ -2,24 +2,22 @@
 //! returns a promise.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use napi::bindgen_prelude::{Buffer, ClassInstance, Either3, Object};
 use napi::{Env, JsDeferred};
 use napi_derive::napi;
 use residual_data::Arrays;
 use residual_model::ImageInput;
-use residual_runtime::{PredictRequest, Session, Worker};
+use residual_runtime::{Cancellation, PredictRequest, Session, Worker};
 use residual_spec::{
-    EvaluateConfig, ExportConfig, FromJson, KeyPath, LoadConfig, PredictConfig, Result,
-    resolve_export,
+    EvaluateConfig, ExportConfig, FromJson, LoadConfig, PredictConfig, Result, resolve_export,
 };
 use serde::Serialize;
 use serde_json::json;
 
 use crate::arrays::NativeArrays;
 use crate::cancel::NativeCancel;
+use crate::environment::owner;
 use crate::native_result::{parse_json, to_native_result};
 use crate::torch_thread::torch_thread;
 
@@ -37,10 +35,11 @@ pub struct NativePixels {
 fn on_torch_thread<'env, T: Serialize + 'static>(
     env: &'env Env,
     cancel: Option<ClassInstance<NativeCancel>>,
-    work: impl FnMut(&mut Worker, &AtomicBool) -> Result<Option<T>> + Send + 'static,
+    work: impl FnMut(&mut Worker, &Cancellation) -> Result<Option<T>> + Send + 'static,
 ) -> napi::Result<Object<'env>> {
     let (deferred, promise) = env.create_deferred()?;
-    let cancelled: Arc<AtomicBool> = cancel.map(|cancel| cancel.flag()).unwrap_or_default();
+    let flag = cancel.map(|cancel| cancel.flag()).unwrap_or_default();
+    let cancelled = Cancellation { owner: owner(env)?, flag };
     match torch_thread() {
         Ok(thread) => thread.submit(cancelled, work, |result| resolve(deferred, result)),
         Err(error) => resolve::<T>(deferred, Err(error)),
@@ -59,11 +58,12 @@ type Resolver = Box<dyn FnOnce(Env) -> napi::Result<String> + Send>;
 /// `{handle, info}`.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn open_model(env: &Env, path: String, request: String) -> napi::Result<Object<'_>> {
-    on_torch_thread(env, None, move |worker, _| {
-        let config = LoadConfig::from_json_at(&parse_json(&request)?, &KeyPath::Root)?;
+    on_torch_thread(env, None, move |worker, cancelled| {
+        let config = LoadConfig::parse(&parse_json(&request)?)?;
         let model = Session::open(&PathBuf::from(&path), &config)?;
         let info = model.info().clone();
-        Ok(Some(json!({ "handle": worker.insert(model), "info": info })))
+        let handle = worker.insert(cancelled.owner.clone(), model);
+        Ok(Some(json!({ "handle": handle, "info": info })))
     })
 }
 
@@ -90,13 +90,13 @@ pub fn predict(
             },
         })
         .collect();
+    let owner = owner(env)?;
     let (deferred, promise) = env.create_deferred()?;
-    let options =
-        parse_json(&request).and_then(|json| PredictConfig::from_json_at(&json, &KeyPath::Root));
+    let options = parse_json(&request).and_then(|json| PredictConfig::parse(&json));
     match options.and_then(|options| Ok((options, torch_thread()?))) {
         Ok((options, thread)) => {
             let respond = Box::new(|result| resolve(deferred, result));
-            thread.predict(PredictRequest { handle, inputs, options, respond });
+            thread.predict(PredictRequest { owner, handle, inputs, options, respond });
         }
         Err(error) => resolve::<()>(deferred, Err(error)),
     }
@@ -176,13 +176,13 @@ fn on_dataset<'env, T: Serialize + 'static>(
     request: String,
     arrays: Option<NativeArrays>,
     cancel: Option<ClassInstance<NativeCancel>>,
-    work: impl Fn(&Worker, &EvaluateConfig, Option<Arrays>, &AtomicBool) -> Result<Option<T>>
+    work: impl Fn(&Worker, &EvaluateConfig, Option<Arrays>, &Cancellation) -> Result<Option<T>>
     + Send
     + 'static,
 ) -> napi::Result<Object<'env>> {
     let arrays = arrays.map(Arrays::from);
     on_torch_thread(env, cancel, move |worker, cancelled| {
-        let config = EvaluateConfig::from_json_at(&parse_json(&request)?, &KeyPath::Root)?;
+        let config = EvaluateConfig::parse(&parse_json(&request)?)?;
         work(worker, &config, arrays.clone(), cancelled)
     })
 }
@@ -196,7 +196,7 @@ pub fn export_open_model(
     request: String,
 ) -> napi::Result<Object<'_>> {
     on_torch_thread(env, None, move |worker, _| {
-        let config = ExportConfig::from_json_at(&parse_json(&request)?, &KeyPath::Root)?;
+        let config = ExportConfig::parse(&parse_json(&request)?)?;
         worker.session(handle)?.export(&PathBuf::from(&path), resolve_export(&config)).map(Some)
     })
 }
@@ -210,7 +210,7 @@ pub fn evaluate_ensemble<'env>(
     cancel: Option<ClassInstance<NativeCancel>>,
 ) -> napi::Result<Object<'env>> {
     on_torch_thread(env, cancel, move |worker, cancelled| {
-        let config = EvaluateConfig::from_json_at(&parse_json(&request)?, &KeyPath::Root)?;
+        let config = EvaluateConfig::parse(&parse_json(&request)?)?;
         worker.evaluate_ensemble(&handles, &config, cancelled)
     })
 }

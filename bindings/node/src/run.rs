@@ -12,6 +12,7 @@ use residual_spec::{Error, ErrorCode};
 use serde_json::{Value, json};
 
 use crate::arrays::NativeArrays;
+use crate::environment::owner;
 use crate::native_result::parse_json;
 use crate::torch_thread::torch_thread;
 
@@ -42,17 +43,11 @@ pub fn start_run(
     let control = Arc::new(Control::new(move || {
         wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
     }));
+    let owner = owner(&env)?;
     let config_and_thread = parse_json(&config).and_then(|config| Ok((config, torch_thread()?)));
     let thread = match config_and_thread {
         Ok((config, thread)) => {
-            // A terminated worker emits no 'exit' event, and the process may exit immediately
-            // afterwards, so a cleanup hook waits for the run to end.
-            let (hook_thread, hook_control) = (Arc::clone(&thread), Arc::clone(&control));
-            env.add_env_cleanup_hook((), move |()| {
-                hook_thread.stop(&hook_control, StopSignal::Shutdown);
-                hook_control.wait_settled();
-            })?;
-            thread.run(config, arrays.map(Arrays::from), Arc::clone(&control));
+            thread.run(owner, config, arrays.map(Arrays::from), Arc::clone(&control));
             Some(thread)
         }
         Err(error) => {

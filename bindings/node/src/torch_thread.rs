@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use napi_derive::napi;
-use residual_runtime::{TorchThread, machine_info};
+use residual_runtime::{Owner, TorchThread, machine_info};
 use residual_spec::{Error, ErrorCode, Result};
 use serde_json::json;
 use std::sync::Arc;
@@ -35,13 +35,35 @@ pub fn torch_thread() -> Result<Arc<TorchThread>> {
             residual_torch::use_huge_pages();
             let thread = Arc::new(TorchThread::start()?);
             *state = ThreadState::Running(Arc::clone(&thread));
+            shutdown_at_exit();
             Ok(thread)
         }
     }
 }
 
-/// Stops every run, which saves a checkpoint, and joins the torch thread. A process that exits during
-/// a libtorch call would crash.
+/// Ends the work of an environment that ends while others remain.
+pub fn end_owner(owner: &Owner) {
+    let thread = match &*lock_state() {
+        ThreadState::Running(thread) => Some(Arc::clone(thread)),
+        ThreadState::Idle | ThreadState::Closed => None,
+    };
+    if let Some(thread) = thread {
+        thread.end_owner(owner);
+    }
+}
+
+/// Stops every run, which saves a checkpoint, and joins the torch thread. The next call of
+/// [`torch_thread`] starts a new one.
+pub fn stop_thread() {
+    let mut state = lock_state();
+    if let ThreadState::Running(thread) = &*state {
+        thread.close();
+        *state = ThreadState::Idle;
+    }
+}
+
+/// Stops every run, which saves a checkpoint, and joins the torch thread, which cannot be started
+/// again. A process that exits during a libtorch call would crash.
 #[napi]
 pub fn shutdown() {
     let previous = std::mem::replace(&mut *lock_state(), ThreadState::Closed);
@@ -49,6 +71,23 @@ pub fn shutdown() {
         thread.close();
     }
 }
+
+/// Calls [`shutdown`] when the process exits without an `exit` event, such as after an error in a
+/// listener of this event.
+#[cfg(unix)]
+fn shutdown_at_exit() {
+    extern "C" fn run() {
+        shutdown();
+    }
+    // SAFETY: `run` does not unwind, and its code stays loaded: napi pins the addon when its first
+    // promise or run is created. `run` is called before the destructors of libtorch, which was
+    // loaded earlier.
+    let status = unsafe { libc::atexit(run) };
+    debug_assert_eq!(status, 0);
+}
+
+#[cfg(not(unix))]
+fn shutdown_at_exit() {}
 
 /// Returns the version of libtorch and the capabilities of the machine.
 #[napi]

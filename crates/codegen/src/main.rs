@@ -42,6 +42,7 @@ const SECTIONS: &[Section] = &[
     ("Models", |types| {
         types.add::<spec::ModelInfo>();
         types.add::<residual_arch::Inspection>();
+        types.add::<spec::RunVerification>();
     }),
     ("Resolved configuration", |types| types.add::<spec::ResolvedConfig>()),
     ("Events of a run", |types| {
@@ -60,6 +61,13 @@ const REPLACEMENTS: &[(&str, &str, &str)] = &[
     ("ResolvedTransform", "mean: Array<number>", "mean: ChannelValues"),
     ("ResolvedTransform", "std: Array<number>", "std: ChannelValues"),
     ("TrainConfig", "recipe?: string", "recipe?: RecipeName"),
+];
+
+/// Keys of a recipe file that are not part of the configuration. `src/api/run/recipes.ts` reads them.
+const RECIPE_METADATA: &[(&str, &str)] = &[
+    ("description", "Recipe files only: one-line summary of the network and the data set."),
+    ("source", "Recipe files only: authors and publication."),
+    ("published", "Recipe files only: published result, such as an accuracy."),
 ];
 
 /// Returns the declarations of `ChannelValues` and of the name types, which editors complete.
@@ -175,8 +183,9 @@ fn replace_types(name: &str, declaration: String) -> String {
     )
 }
 
-/// Adds the tag alone, as shorthand for a variant with defaults, to unions of configuration types:
-/// `"a" | { "type": "a" } & A`.
+/// Adds the short forms that `tagged_union!` accepts to unions of configuration types: the tag alone
+/// for a variant with defaults, and no tag for the first variant:
+/// `"a" | "b" | { "type"?: "a" } & A | { "type": "b" } & B`.
 fn allow_tag_alone(name: &str, declaration: String) -> String {
     const TAG: &str = r#"{ "type": "#;
     if !name.ends_with("Config") {
@@ -184,7 +193,7 @@ fn allow_tag_alone(name: &str, declaration: String) -> String {
     }
     let tags = declaration.split(TAG).skip(1).filter_map(|rest| rest.split([' ', ',']).next());
     let tags: String = tags.map(|tag| format!("{tag} | ")).collect();
-    declaration.replacen(TAG, &(tags + TAG), 1)
+    declaration.replacen(TAG, &(tags + r#"{ "type"?: "#), 1)
 }
 
 /// Converts `key?: T` to `key?: T | undefined`, so that `undefined` can be passed under
@@ -264,6 +273,12 @@ fn main() {
     // Editors load the schema that the key `$schema` of a configuration file names.
     if let Some(keys) = schema.get_mut("properties").and_then(|keys| keys.as_object_mut()) {
         keys.insert("$schema".into(), serde_json::json!({ "type": "string" }));
+        let reasons = "Reasons of the values of a resolved configuration; ignored.";
+        keys.insert("reasons".into(), serde_json::json!({ "description": reasons }));
+        for (key, description) in RECIPE_METADATA {
+            let schema = serde_json::json!({ "description": description, "type": "string" });
+            keys.insert((*key).into(), schema);
+        }
     }
     // Editors and shells complete the examples.
     let arch = schema.pointer_mut("/$defs/ModelConfig/properties/arch").expect("ModelConfig.arch");

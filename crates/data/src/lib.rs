@@ -24,7 +24,7 @@ pub use random::SampleRng;
 pub use sources::{
     ArraySplit, Arrays, DataFile, Dataset, Download, KnownDataset, MemorySource, OpenedImage,
     ReadBuffers, Source, Split, Splits, Subset, cifar10_class_names, decode_file, decode_file_with,
-    find_known_dataset, has_more_files_than, known_datasets, open, open_with_arrays,
+    find_known_dataset, has_more_files_than, known_datasets, list_images, open, open_with_arrays,
     set_bundled_dir, set_download_dir,
 };
 pub use transforms::{

@@ -75,8 +75,13 @@ fn image_bytes() -> impl Strategy<Value = Vec<u8>> {
         "yuv422.jpg",
         "yuv440.jpg",
         "progressive.jpg",
+        "progressive-restarts.jpg",
+        "scans.jpg",
+        "scans-restarts.jpg",
         "restarts.jpg",
         "cmyk.jpg",
+        "ycck.jpg",
+        "rgb.jpg",
         "orientation-6.jpg",
         "picture.png",
         "palette-transparent.png",
@@ -151,6 +156,47 @@ fn pipes_and_devices_do_not_block() {
     assert!(open_and_read_path(&path("a-{0..0}.tar")).is_err());
     create_pipe(&path("classes.txt"));
     assert!(open_and_read_path(folder.path()).is_err());
+}
+
+/// Returns a gray progressive JPEG of 8192x8192 pixels. After the DC coefficients, each scan of
+/// about 200 bytes says for each of a million blocks that it has no further coefficients.
+fn progressive_bomb() -> Vec<u8> {
+    let segment = |marker: u8, content: &[u8]| {
+        [&[0xff, marker][..], &(content.len() as u16 + 2).to_be_bytes(), content].concat()
+    };
+    // Two codes: 0 for DC differences of 0 or runs of 1, 10 for runs of 16384 to 32767 (EOB14).
+    let table = |class: u8| {
+        let counts = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        segment(0xc4, &[&[class << 4][..], &counts, &[0, 0xe0]].concat())
+    };
+    let mut bomb = [
+        vec![0xff, 0xd8],
+        segment(0xdb, &[&[0][..], &[1; 64]].concat()),
+        segment(0xc2, &[8, 0x20, 0, 0x20, 0, 1, 1, 0x11, 0]),
+        table(0),
+        table(1),
+        segment(0xda, &[1, 1, 0, 0, 0, 0]),
+        vec![0; (1 << 20) / 8],
+    ]
+    .concat();
+    for coefficient in 1..64 {
+        for bit in (0..14).rev() {
+            let high = if bit == 13 { 0 } else { bit + 1 };
+            bomb.extend(segment(0xda, &[1, 1, 0, coefficient, coefficient, high << 4 | bit]));
+            bomb.extend([0b1000_0000, 0].repeat(80));
+        }
+    }
+    bomb.extend([0xff, 0xd9]);
+    bomb
+}
+
+#[test]
+fn bounds_the_time_of_many_progressive_scans() {
+    let started = std::time::Instant::now();
+    let error = decode(&progressive_bomb(), 3, &mut Image::default()).unwrap_err();
+    assert!(error.message.contains("invalid or incomplete"), "{error}");
+    // 0.5 s without other load.
+    assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
 }
 
 fn idx(lengths: &[u32], values: &[u8]) -> Vec<u8> {

@@ -1,8 +1,9 @@
 //! Atomic file replacement: write a temporary file, sync it, rename it over the target.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use residual_spec::{Error, Result};
 use tempfile::Builder;
@@ -10,22 +11,33 @@ use tempfile::Builder;
 const PREFIX: &str = ".residual-";
 const SUFFIX: &str = ".tmp";
 
+/// Time since the last modification after which an unlocked temporary file is stale. Covers the
+/// moment between the creation of a file and its lock.
+const STALE_AFTER: Duration = Duration::from_secs(60);
+
+/// Buffered writer of a temporary file; seekable, so that a header can be completed at the end.
+pub type AtomicWriter<'f> = BufWriter<&'f File>;
+
 /// Replaces the file at `path` atomically by the output of `write`.
 ///
 /// The contents go to a temporary file in the same folder, which is synced and then renamed over
 /// `path`. After a crash or a power cut, `path` holds either the old or the complete new contents.
-/// The temporary file is removed if writing fails.
+/// The temporary file is removed if writing fails. Temporary files that killed processes left in
+/// the folder are removed, too.
 ///
 /// # Errors
 /// `E_WRITE` if the file cannot be written; `path` is then unchanged.
 pub fn write_atomically(
     path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    write: impl FnOnce(&mut AtomicWriter) -> io::Result<()>,
 ) -> Result<()> {
     try_write(path, write).map_err(|cause| write_error(path, &cause))
 }
 
-fn try_write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+fn try_write(
+    path: &Path,
+    write: impl FnOnce(&mut AtomicWriter) -> io::Result<()>,
+) -> io::Result<()> {
     let folder = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
@@ -35,7 +47,11 @@ fn try_write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
     // Temporary files are private by default; the final file gets the permissions of the umask.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    remove_stale_files(folder);
     let temporary = builder.tempfile_in(folder)?;
+    // The lock ends with the process and marks the file as in use. Without locks (some network file
+    // systems), the file is never considered stale.
+    let _ = temporary.as_file().try_lock();
 
     let mut buffered = BufWriter::new(temporary.as_file());
     write(&mut buffered)?;
@@ -50,7 +66,7 @@ fn try_write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
 /// systems that cannot sync folders.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    match fs::File::open(folder)?.sync_all() {
+    match File::open(folder)?.sync_all() {
         Err(cause) if matches!(cause.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
             Ok(())
         }
@@ -75,7 +91,26 @@ pub fn write_error(path: &Path, cause: &io::Error) -> Error {
     }
 }
 
-/// Removes the temporary files that a killed process left in `folder`.
+/// Removes the temporary files that killed processes left in a folder which other processes may
+/// write to. Files that cannot be removed do not affect the caller.
+fn remove_stale_files(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        if is_temporary(&entry.file_name().to_string_lossy()) && is_stale(&entry.path()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Returns whether no process writes to a temporary file any more.
+fn is_stale(path: &Path) -> bool {
+    let modified = path.symlink_metadata().and_then(|metadata| metadata.modified());
+    let age = modified.ok().and_then(|time| SystemTime::now().duration_since(time).ok());
+    age.is_some_and(|age| age > STALE_AFTER)
+        && File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+}
+
+/// Removes the temporary files in `folder`, which no other process may write to.
 ///
 /// # Errors
 /// Any I/O error of listing the folder or removing a file.
@@ -129,6 +164,26 @@ mod tests {
         let error = write_atomically(&path, |file| file.write_all(b"new")).unwrap_err();
         assert_eq!(error.code, ErrorCode::Write);
         assert_eq!(error.at.file, Some(path.display().to_string()));
+    }
+
+    #[test]
+    fn removes_stale_temporary_files_but_none_that_is_being_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let create = |name: &str, age| {
+            let file = File::create(folder.path().join(name)).unwrap();
+            file.set_modified(SystemTime::now() - age).unwrap();
+            file
+        };
+        let locked = create(".residual-locked.tmp", 2 * STALE_AFTER);
+        locked.try_lock().unwrap();
+        create(".residual-stale.tmp", 2 * STALE_AFTER);
+        create(".residual-new.tmp", Duration::ZERO);
+        create("mine.tmp", 2 * STALE_AFTER);
+        write_atomically(&folder.path().join("a"), |file| file.write_all(b"new")).unwrap();
+        let mut remaining = names(folder.path());
+        remaining.sort();
+        let expected = [".residual-locked.tmp", ".residual-new.tmp", "a", "mine.tmp"];
+        assert_eq!(remaining, expected);
     }
 
     #[cfg(unix)]

@@ -2,4 +2,6 @@
 
 mod atomic;
 
-pub use atomic::{is_temporary, remove_temporary_files, write_atomically, write_error};
+pub use atomic::{
+    AtomicWriter, is_temporary, remove_temporary_files, write_atomically, write_error,
+};

@@ -41,7 +41,8 @@ pub fn log_probs(logits: &Tensor) -> Result<Vec<f64>> {
 /// Images that cannot be decoded are skipped, counted and reported to `warn`.
 ///
 /// # Errors
-/// `E_DIVERGED` if the loss is not finite, because JSON cannot represent it.
+/// `E_DIVERGED` if the loss is not finite, because JSON cannot represent it; `E_DATA_UNUSABLE` if
+/// no image could be read.
 pub fn evaluate(
     model: &Model,
     labels: &[String],
@@ -76,6 +77,11 @@ pub fn evaluate(
     }
     let seconds = started.elapsed().as_secs_f64();
     let evaluation = metrics.finish(labels, seconds, |index| loader.name(index));
+    if evaluation.count == 0 {
+        return Err(Error::new(ErrorCode::DataUnusable, "no image to evaluate could be read")
+            .key("data")
+            .hint("Check the files of the data set."));
+    }
     if evaluation.loss.is_finite() {
         Ok(Some(evaluation))
     } else {

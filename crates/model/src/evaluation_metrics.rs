@@ -21,8 +21,8 @@ const MAX_PAIRS: usize = 10;
 /// Maximum number of warnings about unreadable images in the result.
 const MAX_WARNINGS: usize = 100;
 
-/// Sums over all added batches. Memory does not depend on the number of images, but on the numbers
-/// of classes, confused pairs, samples and top losses.
+/// Sums over all added batches. Memory depends on the numbers of classes, confused pairs, samples
+/// and top losses, and on the number of images only with [`EvaluationMetrics::with_outcomes`].
 pub struct EvaluationMetrics {
     classes: Vec<ClassCounts>,
     /// Number of wrong predictions by (label, predicted class).
@@ -33,6 +33,8 @@ pub struct EvaluationMetrics {
     top_losses: TopLosses,
     /// Results of the images with the requested indices.
     samples: BTreeMap<u32, Option<ImageResult>>,
+    /// Outcome of each image of the source, as in [`Evaluation::outcomes`]; empty if not requested.
+    outcomes: Vec<u8>,
     num_unreadable: u32,
     warnings: Vec<WarningEvent>,
     ensemble: Option<Rc<RefCell<Ensemble>>>,
@@ -77,6 +79,7 @@ impl EvaluationMetrics {
             bins: [Bin::default(); NUM_BINS],
             top_losses: TopLosses::default(),
             samples: BTreeMap::new(),
+            outcomes: Vec::new(),
             num_unreadable: 0,
             warnings: Vec::new(),
             ensemble: None,
@@ -98,6 +101,12 @@ impl EvaluationMetrics {
     /// Collects the results of the images with these indices.
     pub fn with_samples(mut self, indices: impl IntoIterator<Item = u32>) -> EvaluationMetrics {
         self.samples = indices.into_iter().map(|index| (index, None)).collect();
+        self
+    }
+
+    /// Collects the outcome of every image of a source of `count` images.
+    pub fn with_outcomes(mut self, count: usize) -> EvaluationMetrics {
+        self.outcomes = vec![b'-'; count];
         self
     }
 
@@ -152,6 +161,9 @@ impl EvaluationMetrics {
         if let Some(sample) = self.samples.get_mut(&index) {
             *sample = Some(result);
         }
+        if let Some(outcome) = self.outcomes.get_mut(index as usize) {
+            *outcome = if is_correct { b'1' } else { b'0' };
+        }
     }
 
     /// Counts an image that could not be read or decoded.
@@ -201,6 +213,8 @@ impl EvaluationMetrics {
             broken: self.num_unreadable,
             warnings: self.warnings,
             images_per_second: f64::from(count) / seconds.max(1e-9),
+            outcomes: (!self.outcomes.is_empty())
+                .then(|| self.outcomes.into_iter().map(char::from).collect()),
         }
     }
 
@@ -392,6 +406,14 @@ mod tests {
             evaluate_three(EvaluationMetrics::new(3).with_samples([9, 4, 100]), [0..2, 2..3]);
         let actual: Vec<_> = evaluation.samples.iter().map(|e| (e.index, &*e.predicted)).collect();
         assert_eq!(actual, [(4, "c0"), (9, "c1")]);
+    }
+
+    #[test]
+    fn outcomes_have_one_character_per_image_of_the_source() {
+        let outcomes = |metrics| evaluate_three(metrics, [0..1, 1..3]).outcomes;
+        let new = || EvaluationMetrics::new(3);
+        assert_eq!(outcomes(new().with_outcomes(11)).as_deref(), Some("----1--0-1-"));
+        assert_eq!(outcomes(new()), None);
     }
 
     #[test]

@@ -345,6 +345,7 @@ fn checked_weights(
         let message = format!("size mismatch: `{key}` has shape {shape:?}, expected {expected:?}");
         return Err(mismatch(message));
     }
+    residual_weights::check_finite_tensor(key, weights)?;
     to_tch(weights)
 }
 

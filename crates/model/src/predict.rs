@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use residual_data::{
     Batch, EncodedImage, Image, ImageSize, Pipeline, ReadBuffers, SampleRng, decode_file_with,
 };
-use residual_spec::{Error, ErrorCode, LabelProbability, Prediction, Result};
+use residual_spec::{LabelProbability, Prediction, Result};
 
 use crate::evaluate::diverged_error;
 use crate::{Model, predict_log_probs};
@@ -16,7 +16,8 @@ pub enum ImageInput {
     Path(PathBuf),
     /// Contents of a JPEG or PNG file.
     Encoded(Vec<u8>),
-    /// Pixels `[height, width, channels]`, values 0 to 255.
+    /// Pixels `[height, width, channels]`, values 0 to 255. Alpha, the second or fourth channel, is
+    /// ignored.
     Raw { pixels: Vec<u8>, width: u32, height: u32, channels: u32 },
 }
 
@@ -147,18 +148,7 @@ fn decode(input: &ImageInput, pipeline: &Pipeline, buffers: &mut ReadBuffers) ->
             encoded.decode(request(encoded.size()), network_channels, image)
         }
         ImageInput::Raw { pixels, width, height, channels } => {
-            let expected = u64::from(*width) * u64::from(*height) * u64::from(*channels);
-            if expected == 0 || expected != pixels.len() as u64 || !matches!(channels, 1 | 3) {
-                let message = format!(
-                    "{} bytes are not an image of {width} x {height} pixels with \
-                     {channels} channels",
-                    pixels.len()
-                );
-                return Err(Error::new(ErrorCode::Image, message).hint(
-                    "Pass height * width * channels bytes in row-major order (1 or 3 channels).",
-                ));
-            }
-            *image = Image::new(*width, *height, *channels, pixels.clone())?;
+            *image = Image::from_interleaved(*width, *height, *channels, pixels)?;
             image.set_channels(network_channels);
             Ok(())
         }

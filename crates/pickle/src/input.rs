@@ -67,7 +67,18 @@ impl<'r, R: BufRead> Input<'r, R> {
     }
 }
 
+/// Decodes a str, in which Python also encodes surrogates, such as those of file names that are not
+/// UTF-8. Surrogates are replaced by U+FFFD.
 pub(crate) fn utf8(bytes: Vec<u8>) -> Result<String> {
+    let mut bytes = match String::from_utf8(bytes) {
+        Ok(text) => return Ok(text),
+        Err(error) => error.into_bytes(),
+    };
+    for at in 0..bytes.len().saturating_sub(2) {
+        if let [0xed, 0xa0..=0xbf, 0x80..=0xbf] = bytes[at..at + 3] {
+            bytes[at..at + 3].copy_from_slice("\u{fffd}".as_bytes());
+        }
+    }
     String::from_utf8(bytes).or_else(|_| malformed("a str is not UTF-8"))
 }
 

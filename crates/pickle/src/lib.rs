@@ -1,10 +1,9 @@
 //! Python pickles of protocols 0 to 5, parsed without executing them.
 //!
 //! A pickle is a program for a stack machine that can import and call any Python function. This
-//! crate executes no such code. A pickle may refer only to the globals of a short list (`globals`),
-//! such as the types of tensors, arrays and dictionaries; any other global is an error. Calls that
-//! create built-in containers or bytes are evaluated, all other calls are recorded as objects with
-//! their arguments.
+//! crate imports and executes nothing: a global is only its name. Calls that create built-in
+//! containers or bytes are evaluated (`globals`), all other calls are recorded as objects with
+//! their arguments, so that callers can ignore them.
 //!
 //! Values are nodes of one table and refer to each other by index (`node`), so nested, shared and
 //! recursive values need no recursion. [`Limits`] bound the cost of a malicious pickle.
@@ -30,9 +29,6 @@ pub use value::{Pickle, Value};
 /// Error of a pickle. The message has no subject, so that callers can prepend the file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The pickle refers to a global that is not allowed.
-    #[error("uses {0}, which pickles are not allowed to call")]
-    DisallowedGlobal(String),
     /// The input is not a pickle, or is damaged.
     #[error("is not a valid pickle: {0}")]
     Malformed(String),

@@ -11,6 +11,8 @@ pub(crate) enum Node {
     None,
     Bool(bool),
     Int(i128),
+    /// An int of more than 128 bits, without its value.
+    LargeInt,
     Float(f64),
     Bytes(Vec<u8>),
     Str(String),
@@ -20,12 +22,15 @@ pub(crate) enum Node {
     Set(Vec<Id>),
     /// `module.name`.
     Global(Box<str>),
-    /// Call of a global, which is not executed.
+    /// Call that is not executed.
     Object {
-        global: Id,
+        /// The called value, usually a global.
+        callee: Id,
         arguments: Id,
         /// Argument of `BUILD`.
         state: Option<Id>,
+        /// Dict of the entries that were set, if the object is of a subclass of dict.
+        entries: Option<Id>,
     },
     /// Reference to an object outside the pickle, by its persistent id.
     Persistent(Id),
@@ -63,10 +68,14 @@ impl NodeTable {
             Node::Dict(pairs) => {
                 pairs.iter().map(|(key, value)| depth_of(key).max(depth_of(value))).max()
             }
-            Node::Object { arguments: id, .. } | Node::Persistent(id) => Some(depth_of(id)),
+            Node::Object { callee, arguments, .. } => {
+                Some(depth_of(callee).max(depth_of(arguments)))
+            }
+            Node::Persistent(id) => Some(depth_of(id)),
             Node::None
             | Node::Bool(_)
             | Node::Int(_)
+            | Node::LargeInt
             | Node::Float(_)
             | Node::Bytes(_)
             | Node::Str(_)

@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use crate::input::{Input, utf8};
 use crate::node::Node;
-use crate::{Error, Result, malformed, number, string};
+use crate::{Result, malformed, number, string};
 
 const HIGHEST_PROTOCOL: u8 = 5;
 
@@ -55,6 +55,7 @@ const EMPTY_TUPLE: u8 = b')';
 const PROTO: u8 = 0x80;
 const NEWOBJ: u8 = 0x81;
 const EXT1: u8 = 0x82;
+const EXT2: u8 = 0x83;
 const EXT4: u8 = 0x84;
 const TUPLE1: u8 = 0x85;
 const TUPLE2: u8 = 0x86;
@@ -197,7 +198,9 @@ pub(crate) fn read_operation<R: BufRead>(input: &mut Input<R>) -> Result<Operati
         PERSID => Operation::PersId(input.utf8_line()?),
         BINPERSID => Operation::BinPersId,
 
-        EXT1..=EXT4 => return Err(Error::DisallowedGlobal("a copyreg extension".into())),
+        EXT1 => extension(input.u8()?.into()),
+        EXT2 => extension(u16::from_le_bytes(input.array()?).into()),
+        EXT4 => extension(input.u32()?),
         NEXT_BUFFER | READONLY_BUFFER => return malformed("out-of-band buffers are not supported"),
         byte => return malformed(format!("unknown opcode {byte:#04x}")),
     })
@@ -223,16 +226,21 @@ fn int_or_bool(line: &[u8]) -> Result<Node> {
     Ok(match line {
         b"00" => Node::Bool(false),
         b"01" => Node::Bool(true),
-        digits => Node::Int(number::from_line(digits)?),
+        digits => number::int_from_line(digits)?,
     })
 }
 
 fn long(line: &[u8]) -> Result<Node> {
-    Ok(Node::Int(number::from_line(line.strip_suffix(b"L").unwrap_or(line))?))
+    number::int_from_line(line.strip_suffix(b"L").unwrap_or(line))
 }
 
 fn binary_long<R: BufRead>(length: u64, input: &mut Input<R>) -> Result<Node> {
-    Ok(Node::Int(number::from_twos_complement(&input.bytes(length)?)?))
+    Ok(number::from_twos_complement(&input.bytes(length)?))
+}
+
+/// Returns a global that `copyreg` registered under a number.
+fn extension(code: u32) -> Operation {
+    Operation::Push(Node::Global(format!("copyreg.extension_{code}").into()))
 }
 
 fn bytes<R: BufRead>(length: u64, input: &mut Input<R>) -> Result<Node> {

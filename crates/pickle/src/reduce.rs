@@ -1,31 +1,37 @@
 //! Globals and their calls. Calls that create built-in containers or bytes are evaluated, all other
 //! calls are recorded as objects.
 
-use crate::globals::{AllowedGlobal, allowed_global};
+use crate::globals::{Constructor, constructor};
 use crate::node::{Id, Node};
 use crate::unpickler::Unpickler;
 use crate::{Error, Result, malformed, string};
 
-/// Maximum length of a global's name in a message, in characters.
-const MAX_NAME_CHARS: usize = 100;
+/// Maximum length of a global's name in bytes.
+const MAX_GLOBAL_LEN: usize = 1024;
 
 impl Unpickler {
-    /// Executes `GLOBAL`.
+    /// Executes `GLOBAL`, which imports nothing.
     pub fn global(&mut self, module: &str, name: &str) -> Result<()> {
-        let full_name = format!("{module}.{name}");
-        match allowed_global(module, name) {
-            Some(_) => self.push(Node::Global(full_name.into())),
-            None => Err(Error::DisallowedGlobal(printable(&full_name))),
+        let length = module.len() + name.len() + 1;
+        if length > MAX_GLOBAL_LEN {
+            return Err(Error::LimitExceeded(format!("a global has a name of {length} bytes")));
         }
+        // A short pickle can refer to one name any number of times.
+        self.charge_bytes(length)?;
+        self.push(Node::Global(format!("{module}.{name}").into()))
     }
 
     /// Executes `STACK_GLOBAL`.
     pub fn stack_global(&mut self) -> Result<()> {
         let (name, module) = (self.stack.pop()?, self.stack.pop()?);
         match (self.nodes.get(module), self.nodes.get(name)) {
-            (Node::Str(module), Node::Str(name)) => {
+            (Node::Str(module), Node::Str(name)) if module.len() + name.len() < MAX_GLOBAL_LEN => {
                 let (module, name) = (module.clone(), name.clone());
                 self.global(&module, &name)
+            }
+            (Node::Str(module), Node::Str(name)) => {
+                let length = module.len() + name.len() + 1;
+                Err(Error::LimitExceeded(format!("a global has a name of {length} bytes")))
             }
             _ => malformed("the name of a global is not a str"),
         }
@@ -34,16 +40,21 @@ impl Unpickler {
     /// Executes `REDUCE` and `NEWOBJ`.
     pub fn reduce(&mut self) -> Result<()> {
         let arguments = self.stack.pop()?;
-        let global = self.stack.pop()?;
-        self.call(global, arguments)
+        let callee = self.stack.pop()?;
+        self.call(callee, arguments)
     }
 
-    /// Executes `NEWOBJ_EX`, without keyword arguments.
+    /// Executes `NEWOBJ_EX`. Keyword arguments are ignored.
     pub fn newobj_ex(&mut self) -> Result<()> {
         let keywords = self.stack.pop()?;
         match self.nodes.get(keywords) {
             Node::Dict(pairs) if pairs.is_empty() => self.reduce(),
-            _ => malformed("calls with keyword arguments are not supported"),
+            Node::Dict(_) => {
+                let arguments = self.stack.pop()?;
+                let callee = self.stack.pop()?;
+                self.push(Node::Object { callee, arguments, state: None, entries: None })
+            }
+            _ => malformed("the keyword arguments of a call are not a dict"),
         }
     }
 
@@ -61,97 +72,104 @@ impl Unpickler {
         if items.is_empty() {
             return malformed("OBJ has no class");
         }
-        let global = items.remove(0);
+        let callee = items.remove(0);
         self.push(Node::Tuple(items))?;
         let arguments = self.stack.pop()?;
-        self.call(global, arguments)
+        self.call(callee, arguments)
     }
 
-    /// Executes `BUILD`: records the state of an object. Attributes of built-in containers are
-    /// ignored, such as `_metadata`, which PyTorch sets on state dicts.
+    /// Executes `BUILD`: records the state of an object. Attributes of other values are ignored,
+    /// such as `_metadata`, which PyTorch sets on state dicts.
     pub fn build(&mut self) -> Result<()> {
         let new_state = self.stack.pop()?;
         let top = self.stack.top()?;
-        self.nodes.add_child(top, new_state)?;
-        match self.nodes.get_mut(top) {
-            Node::Object { state, .. } => *state = Some(new_state),
-            Node::Dict(_) | Node::List(_) | Node::Set(_) => {}
-            _ => return malformed("BUILD is applied to a value that has no state"),
+        if let Node::Object { .. } = self.nodes.get(top) {
+            self.nodes.add_child(top, new_state)?;
+        }
+        if let Node::Object { state, .. } = self.nodes.get_mut(top) {
+            *state = Some(new_state);
         }
         Ok(())
     }
 
-    /// Pushes the result of calling `global` with the tuple `arguments`.
-    fn call(&mut self, global: Id, arguments: Id) -> Result<()> {
-        let Node::Global(full_name) = self.nodes.get(global) else {
-            return malformed("the callee is not a global");
-        };
+    /// Pushes the result of calling `callee` with the tuple `arguments`.
+    fn call(&mut self, callee: Id, arguments: Id) -> Result<()> {
         let Node::Tuple(args) = self.nodes.get(arguments) else {
             return malformed("the arguments of a call are not a tuple");
         };
-        let (module, name) = full_name.rsplit_once('.').expect("a global has a module and a name");
-        let node = match allowed_global(module, name).expect("GLOBAL checked the name") {
-            AllowedGlobal::Dict => Node::Dict(self.dict_argument(args.first())?),
-            AllowedGlobal::DefaultDict => Node::Dict(self.dict_argument(args.get(1))?),
-            AllowedGlobal::List => Node::List(self.items_argument(args.first())?),
-            AllowedGlobal::Tuple => Node::Tuple(self.items_argument(args.first())?),
-            AllowedGlobal::Set => Node::Set(self.items_argument(args.first())?),
-            AllowedGlobal::Encode => Node::Bytes(self.encode(args)?),
-            AllowedGlobal::Bytes => Node::Bytes(self.bytes_argument(args)?),
-            AllowedGlobal::Opaque => Node::Object { global, arguments, state: None },
+        let node = match self.evaluate(callee, args) {
+            Some(node) => node,
+            None => Node::Object { callee, arguments, state: None, entries: None },
         };
         self.charge_copy(&node)?;
         self.push(node)
     }
 
+    /// Evaluates the call of a constructor; `None` for any other call, and for arguments that the
+    /// constructor cannot convert.
+    fn evaluate(&self, callee: Id, args: &[Id]) -> Option<Node> {
+        let Node::Global(name) = self.nodes.get(callee) else { return None };
+        Some(match constructor(name)? {
+            Constructor::Dict => Node::Dict(self.dict_argument(args.first())?),
+            Constructor::DefaultDict => Node::Dict(self.dict_argument(args.get(1))?),
+            Constructor::List => Node::List(self.items_argument(args.first())?),
+            Constructor::Tuple => Node::Tuple(self.items_argument(args.first())?),
+            Constructor::Set => Node::Set(self.items_argument(args.first())?),
+            Constructor::Encode => Node::Bytes(self.encode(args)?),
+            Constructor::Bytes => Node::Bytes(self.bytes_argument(args)?),
+        })
+    }
+
     /// Returns the items of a container argument; no items if the argument is missing.
-    fn items_argument(&self, argument: Option<&Id>) -> Result<Vec<Id>> {
+    fn items_argument(&self, argument: Option<&Id>) -> Option<Vec<Id>> {
         match argument.map(|id| self.nodes.get(*id)) {
-            None => Ok(Vec::new()),
-            Some(Node::List(items) | Node::Tuple(items) | Node::Set(items)) => Ok(items.clone()),
-            Some(_) => malformed("a container is created from a value without items"),
+            None => Some(Vec::new()),
+            Some(Node::List(items) | Node::Tuple(items) | Node::Set(items)) => Some(items.clone()),
+            Some(_) => None,
         }
     }
 
     /// Returns the entries of a dict argument, which is a dict or contains pairs.
-    fn dict_argument(&self, argument: Option<&Id>) -> Result<Vec<(Id, Id)>> {
+    fn dict_argument(&self, argument: Option<&Id>) -> Option<Vec<(Id, Id)>> {
         if let Some(Node::Dict(pairs)) = argument.map(|id| self.nodes.get(*id)) {
-            return Ok(pairs.clone());
+            return Some(pairs.clone());
         }
         self.items_argument(argument)?.iter().map(|&pair| self.pair(pair)).collect()
     }
 
-    fn pair(&self, id: Id) -> Result<(Id, Id)> {
+    fn pair(&self, id: Id) -> Option<(Id, Id)> {
         match self.nodes.get(id) {
-            Node::List(pair) | Node::Tuple(pair) if pair.len() == 2 => Ok((pair[0], pair[1])),
-            _ => malformed("a dict is created from items that are not pairs"),
+            Node::List(pair) | Node::Tuple(pair) if pair.len() == 2 => Some((pair[0], pair[1])),
+            _ => None,
         }
     }
 
-    /// Evaluates `_codecs.encode`.
-    fn encode(&self, args: &[Id]) -> Result<Vec<u8>> {
+    /// Evaluates `_codecs.encode` with the encoding Latin-1.
+    fn encode(&self, args: &[Id]) -> Option<Vec<u8>> {
         match self.argument_nodes(args)[..] {
             [Node::Str(text), Node::Str(encoding)]
                 if matches!(encoding.as_str(), "latin1" | "latin-1") =>
             {
                 string::to_latin_1(text)
             }
-            _ => malformed("_codecs.encode is called with another encoding than Latin-1"),
+            _ => None,
         }
     }
 
     /// Evaluates `bytes` and `bytearray`.
-    fn bytes_argument(&self, args: &[Id]) -> Result<Vec<u8>> {
+    fn bytes_argument(&self, args: &[Id]) -> Option<Vec<u8>> {
         match self.argument_nodes(args)[..] {
-            [] => Ok(Vec::new()),
-            [Node::Bytes(bytes)] => Ok(bytes.clone()),
+            [] => Some(Vec::new()),
+            [Node::Bytes(bytes)] => Some(bytes.clone()),
             [Node::Str(text), Node::Str(_encoding)] => string::to_latin_1(text),
-            _ => malformed("bytes are created from an unsupported value"),
+            _ => None,
         }
     }
 
+    /// Returns the nodes of at most three arguments, which is more than an evaluated call of bytes
+    /// has.
     fn argument_nodes(&self, args: &[Id]) -> Vec<&Node> {
-        args.iter().map(|id| self.nodes.get(*id)).collect()
+        args.iter().take(3).map(|id| self.nodes.get(*id)).collect()
     }
 
     /// Counts a copied value against the limits. Otherwise, a short pickle could copy a large value
@@ -162,23 +180,18 @@ impl Unpickler {
                 self.stack.charge(items.len());
             }
             Node::Dict(pairs) => self.stack.charge(2 * pairs.len()),
-            Node::Bytes(bytes) => self.copied_bytes += bytes.len(),
+            Node::Bytes(bytes) => self.charge_bytes(bytes.len())?,
             _ => {}
         }
+        Ok(())
+    }
+
+    fn charge_bytes(&mut self, count: usize) -> Result<()> {
+        self.copied_bytes += count;
         if self.copied_bytes > self.limits.bytes {
             Err(Error::LimitExceeded(format!("copies have {} bytes", self.copied_bytes)))
         } else {
             Ok(())
         }
     }
-}
-
-/// Shortens a name and removes control characters, which terminals interpret.
-fn printable(name: &str) -> String {
-    let is_printable = |char: &char| !char.is_control();
-    let mut printable: String = name.chars().take(MAX_NAME_CHARS).filter(is_printable).collect();
-    if name.chars().nth(MAX_NAME_CHARS).is_some() {
-        printable.push_str("...");
-    }
-    printable
 }

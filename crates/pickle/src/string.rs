@@ -53,12 +53,9 @@ pub(crate) fn from_raw_unicode(line: &[u8]) -> Result<String> {
     Ok(text)
 }
 
-/// Encodes a string as Latin-1.
-pub(crate) fn to_latin_1(text: &str) -> Result<Vec<u8>> {
-    text.chars()
-        .map(|char| u8::try_from(u32::from(char)))
-        .collect::<std::result::Result<_, _>>()
-        .or_else(|_| malformed("a str has characters that Latin-1 does not contain"))
+/// Encodes a string as Latin-1; `None` if it contains other characters.
+pub(crate) fn to_latin_1(text: &str) -> Option<Vec<u8>> {
+    text.chars().map(|char| u8::try_from(u32::from(char)).ok()).collect()
 }
 
 fn hex(bytes: &mut impl Iterator<Item = u8>, digits: usize) -> Option<u32> {

@@ -11,8 +11,7 @@ use crate::{Limits, Pickle, Result, malformed};
 /// Reads one pickle, up to and including its `STOP` opcode.
 ///
 /// # Errors
-/// [`Error`](crate::Error) for a malformed pickle, a global that is not allowed, and a pickle that
-/// exceeds `limits`.
+/// [`Error`](crate::Error) for a malformed pickle and a pickle that exceeds `limits`.
 pub fn read(reader: &mut impl BufRead, limits: Limits) -> Result<Pickle> {
     let mut input = Input::new(reader, limits.bytes);
     let mut unpickler = Unpickler::new(limits);
@@ -31,7 +30,7 @@ pub(crate) struct Unpickler {
     pub nodes: NodeTable,
     pub stack: Stack,
     pub memo: Memo,
-    /// Total size in bytes of the byte strings that were copied from other strings.
+    /// Total size in bytes of copied byte strings and of the names of globals.
     pub copied_bytes: usize,
 }
 
@@ -123,9 +122,13 @@ impl Unpickler {
         self.push(Node::Tuple(items))
     }
 
-    /// Adds items to the list or set on top of the stack.
+    /// Adds items to the list or set on top of the stack. Items of recorded objects, such as a
+    /// `deque`, are ignored.
     fn add_items(&mut self, items: &[Id]) -> Result<()> {
         let top = self.stack.top()?;
+        if let Node::Object { .. } = self.nodes.get(top) {
+            return Ok(());
+        }
         for &item in items {
             self.nodes.add_child(top, item)?;
         }
@@ -136,9 +139,24 @@ impl Unpickler {
         Ok(())
     }
 
-    /// Adds entries to the dict on top of the stack.
+    /// Adds entries to the dict, or to the recorded object of a subclass of dict, on top of the
+    /// stack.
     fn set_items(&mut self, pairs: &[(Id, Id)]) -> Result<()> {
-        let top = self.stack.top()?;
+        let mut top = self.stack.top()?;
+        if let Node::Object { entries, .. } = *self.nodes.get(top) {
+            let dict = match entries {
+                Some(dict) => dict,
+                None => self.nodes.insert(Node::Dict(Vec::new()))?,
+            };
+            if let Node::Object { entries, .. } = self.nodes.get_mut(top) {
+                *entries = Some(dict);
+            }
+            for &(key, value) in pairs {
+                self.nodes.add_child(top, key)?;
+                self.nodes.add_child(top, value)?;
+            }
+            top = dict;
+        }
         for &(key, value) in pairs {
             self.nodes.add_child(top, key)?;
             self.nodes.add_child(top, value)?;
@@ -167,8 +185,6 @@ fn pairs(items: &[Id]) -> Result<Vec<(Id, Id)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const DISALLOWED: &str = "uses os.system, which pickles are not allowed to call";
 
     fn load(bytes: &[u8]) -> Result<Pickle> {
         read(&mut &bytes[..], Limits::default())
@@ -203,15 +219,75 @@ mod tests {
     }
 
     #[test]
-    fn rejects_disallowed_globals_before_their_arguments_are_read() {
-        for call in
-            [&b"cos\nsystem\n(S'touch x'\ntR."[..], b"cos\nsystem\n", b"(S'x'\nios\nsystem\n."]
-        {
-            assert_eq!(error_message(call), DISALLOWED);
+    fn records_calls_with_their_arguments() {
+        for call in [
+            &b"cos\nsystem\n(S'touch x'\ntR."[..],
+            b"(S'touch x'\nios\nsystem\n.",
+            b"(cos\nsystem\nS'touch x'\no.",
+            b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x07touch x\x85R.",
+            b"cos\nsystem\n(S'touch x'\nt}S'k'\nK\x01s\x92.",
+        ] {
+            let pickle = load(call).unwrap();
+            let (function, arguments) = pickle.root().as_object().unwrap();
+            assert_eq!((function, arguments[0].as_str()), ("os.system", Some("touch x")));
+            assert_eq!(pickle.root().describe(), "a call of os.system");
         }
-        let named = b"\x80\x04\x8c\x02os\x8c\x06system\x93.";
-        assert_eq!(error_message(named), DISALLOWED);
-        assert!(error_message(b"c\x1b[31mred\nx\n.").contains("uses [31mred.x,"));
+        // The result of a call is called.
+        let computed = load(b"c__builtin__\ngetattr\n(NS'x'\ntR(K\x01tR.").unwrap();
+        assert_eq!(computed.root().describe(), "a call of a computed function");
+        assert!(computed.root().as_object().is_none());
+        let escape = load(b"c\x1b[31mred\nx\n.").unwrap();
+        assert_eq!(escape.root().describe(), "the global [31mred.x");
+        let extension = load(b"\x82\x07.").unwrap();
+        assert_eq!(extension.root().as_global(), Some("copyreg.extension_7"));
+    }
+
+    #[test]
+    fn records_calls_of_constructors_with_other_arguments() {
+        for (call, description) in [
+            (&b"c__builtin__\nset\n(c__builtin__\nrange\n(K\x03tRtR."[..], "__builtin__.set"),
+            (b"c__builtin__\nbytes\n(K\x03tR.", "__builtin__.bytes"),
+            (b"ccollections\nOrderedDict\n(K\x03tR.", "collections.OrderedDict"),
+            (b"c_codecs\nencode\n(V\\u20ac\nVlatin1\ntR.", "_codecs.encode"),
+        ] {
+            let pickle = load(call).unwrap();
+            assert_eq!(pickle.root().describe(), format!("a call of {description}"));
+        }
+    }
+
+    #[test]
+    fn objects_have_the_entries_and_the_state_that_were_set() {
+        // An object of a subclass of dict: cls(), then SETITEMS and BUILD.
+        let pickle = load(b"clightning\nAttributeDict\n)\x81(Va\nK\x01u}Vb\nK\x02sb.").unwrap();
+        assert_eq!(pickle.root().get("a").unwrap().as_int(), Some(1));
+        assert_eq!(pickle.root().state().unwrap().get("b").unwrap().as_int(), Some(2));
+        // Items of a deque are ignored, and so is the state of a list.
+        assert!(load(b"ccollections\ndeque\n)\x81(K\x01K\x02e.").is_ok());
+        assert!(load(b"]}b.").unwrap().root().as_items().is_some());
+    }
+
+    #[test]
+    fn bounds_the_names_of_globals() {
+        let long = [b"c".to_vec(), b"m".repeat(2000), b"\nx\n.".to_vec()].concat();
+        assert!(error_message(&long).contains("a name of 2002 bytes"));
+        // 100,000 references to one name of 1,000 bytes.
+        let mut repeated = [b"\x8c\xc8".to_vec(), b"m".repeat(200), b"\x94".to_vec()].concat();
+        repeated.extend(b"h\x00h\x00\x930".repeat(200_000));
+        repeated.push(b'.');
+        assert!(error_message(&repeated).contains("copies have"));
+    }
+
+    #[test]
+    fn large_ints_and_surrogates_are_read_without_their_value() {
+        let hash = [b"\x8a\x11".to_vec(), b"a".repeat(17), b".".to_vec()].concat();
+        let line = [b"L".to_vec(), b"9".repeat(60), b"L\n.".to_vec()].concat();
+        for bytes in [hash, line] {
+            let pickle = load(&bytes).unwrap();
+            assert_eq!(pickle.root().as_int(), None);
+            assert_eq!(pickle.root().describe(), "an int");
+        }
+        let name = load(b"X\x05\x00\x00\x00a\xed\xb3\xa9b.").unwrap();
+        assert_eq!(name.root().as_str(), Some("a\u{fffd}b"));
     }
 
     #[test]
@@ -309,7 +385,6 @@ mod tests {
             b"(N(1t0.",
             b"X\x01\x00\x00\x00\xff.",
             b"Iabc",
-            b"\x8a\x11aaaaaaaaaaaaaaaaa.",
         ] {
             error_message(bytes);
         }

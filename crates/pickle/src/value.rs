@@ -7,6 +7,8 @@ use crate::node::{Id, Node};
 const MAX_STR_BYTES: usize = 4096;
 /// Maximum number of arguments of a recorded call. No supported global has more.
 const MAX_ARGUMENTS: usize = 16;
+/// Maximum length of a global's name in a description, in characters.
+const MAX_NAME_CHARS: usize = 100;
 
 /// Parsed pickle.
 #[derive(Debug, Clone)]
@@ -97,12 +99,24 @@ impl<'p> Value<'p> {
         }
     }
 
-    /// Returns the entries of a dict in insertion order. If a key is repeated, its last entry is
-    /// valid.
+    /// Returns the items of a set.
+    pub fn as_set(self) -> Option<impl ExactSizeIterator<Item = Value<'p>>> {
+        match self.node() {
+            Node::Set(items) => Some(items.iter().map(move |&id| self.at(id))),
+            _ => None,
+        }
+    }
+
+    /// Returns the entries of a dict, or of an object of a subclass of dict, in insertion order. If a
+    /// key is repeated, its last entry is valid.
     pub fn as_dict(
         self,
     ) -> Option<impl DoubleEndedIterator<Item = (Value<'p>, Value<'p>)> + ExactSizeIterator> {
-        match self.node() {
+        let dict = match self.node() {
+            Node::Object { entries: Some(entries), .. } => self.at(*entries).node(),
+            node => node,
+        };
+        match dict {
             Node::Dict(pairs) => {
                 Some(pairs.iter().map(move |&(key, value)| (self.at(key), self.at(value))))
             }
@@ -127,10 +141,10 @@ impl<'p> Value<'p> {
     /// Returns the global and the arguments of a recorded call with at most 16 arguments.
     pub fn as_object(self) -> Option<(&'p str, Vec<Value<'p>>)> {
         match self.node() {
-            Node::Object { global, arguments, .. } => {
+            Node::Object { callee, arguments, .. } => {
                 let arguments = self.at(*arguments).as_items()?;
                 let arguments = (arguments.len() <= MAX_ARGUMENTS).then(|| arguments.collect())?;
-                Some((self.at(*global).as_global()?, arguments))
+                Some((self.at(*callee).as_global()?, arguments))
             }
             _ => None,
         }
@@ -157,7 +171,7 @@ impl<'p> Value<'p> {
         match self.node() {
             Node::None => "None".into(),
             Node::Bool(_) => "a bool".into(),
-            Node::Int(_) => "an int".into(),
+            Node::Int(_) | Node::LargeInt => "an int".into(),
             Node::Float(_) => "a float".into(),
             Node::Bytes(_) => "bytes".into(),
             Node::Str(_) => "a str".into(),
@@ -165,13 +179,24 @@ impl<'p> Value<'p> {
             Node::Tuple(_) => "a tuple".into(),
             Node::Dict(_) => "a dict".into(),
             Node::Set(_) => "a set".into(),
-            Node::Global(name) => format!("the global {name}"),
-            Node::Object { global, .. } => {
-                format!("a call of {}", self.at(*global).as_global().unwrap_or("an unknown global"))
-            }
+            Node::Global(name) => format!("the global {}", printable(name)),
+            Node::Object { callee, .. } => match self.at(*callee).as_global() {
+                Some(name) => format!("a call of {}", printable(name)),
+                None => "a call of a computed function".into(),
+            },
             Node::Persistent(_) => "a persistent reference".into(),
         }
     }
+}
+
+/// Shortens a name and removes control characters, which terminals interpret.
+fn printable(name: &str) -> String {
+    let is_printable = |char: &char| !char.is_control();
+    let mut printable: String = name.chars().take(MAX_NAME_CHARS).filter(is_printable).collect();
+    if name.chars().nth(MAX_NAME_CHARS).is_some() {
+        printable.push_str("...");
+    }
+    printable
 }
 
 impl std::fmt::Debug for Value<'_> {

@@ -17,6 +17,8 @@ pub(crate) const RESULT: &str = "result.json";
 pub(crate) const EVALUATION: &str = "evaluation.json";
 /// Written by the TypeScript package, but removed with the run that it describes.
 pub(crate) const REPORT: &str = "report.html";
+/// Figures of the report, which the TypeScript package writes.
+pub(crate) const PLOTS: &str = "plots";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 pub(crate) const LAST: &str = "last.safetensors";
 pub(crate) const BEST: &str = "best.safetensors";
@@ -43,7 +45,7 @@ impl FolderState {
             Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(FolderState::Free),
             Err(cause) => return Err(write_error(path, &cause)),
         };
-        if is_run_config(&path.join(CONFIG)) {
+        if is_run_config(&path.join(CONFIG)) || is_damaged_run(path) {
             return Ok(FolderState::Run);
         }
         for entry in entries {
@@ -71,11 +73,9 @@ pub(crate) fn check_available(path: &Path, overwrite: bool) -> Result<()> {
         }
         FolderState::Run => {
             let run = if path.join(RESULT).exists() { "a run" } else { "an unfinished run" };
-            let can_resume = path.join(CHECKPOINTS).join(LAST).is_file();
-            let resume = format!("Resume it (resume: '{shown}'), replace it");
             Err(exists(format!("{shown} contains {run}")).hint(format!(
-                "{} (overwrite: true), or choose another folder with `out`.",
-                if can_resume { &resume } else { "Replace it" }
+                "Resume it with `resume: '{shown}'`, replace it with `overwrite: true`, or choose \
+                 another folder with `out`."
             )))
         }
         FolderState::OtherFiles => {
@@ -90,6 +90,32 @@ fn is_run_config(path: &Path) -> bool {
     let Ok(text) = fs::read(path) else { return false };
     let Ok(config) = serde_json::from_slice::<serde_json::Value>(&text) else { return false };
     ["data", "model", "optimizer", "reasons"].iter().all(|key| config[key].is_object())
+}
+
+/// Returns whether a folder is that of a run whose config.json is missing or damaged: it contains a
+/// checkpoint, which holds the configuration, or at least metrics.
+fn is_damaged_run(path: &Path) -> bool {
+    let has_lock = path.join(lock::NAME).is_file();
+    let starts_as_metrics = || {
+        fs::read(path.join(metrics::CSV))
+            .is_ok_and(|text| text.starts_with(metrics::COLUMNS.as_bytes()))
+    };
+    match (has_checkpoint(path), path.join(CONFIG).is_file()) {
+        (true, _) => has_lock || starts_as_metrics(),
+        (false, true) => has_lock && starts_as_metrics(),
+        (false, false) => false,
+    }
+}
+
+/// Returns whether a folder contains a checkpoint of a run, intact or not.
+pub(crate) fn has_checkpoint(path: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(path.join(CHECKPOINTS)) else { return false };
+    entries.flatten().any(|entry| is_checkpoint(&entry.file_name().to_string_lossy()))
+}
+
+/// Returns whether `name` is the file name of a checkpoint of a run.
+pub fn is_checkpoint(name: &str) -> bool {
+    matches!(name, LAST | BEST) || epoch_of_checkpoint(name).is_some()
 }
 
 /// Returns whether a run that was killed before it wrote config.json may have left the file `name`.
@@ -108,9 +134,7 @@ fn is_leftover(folder: &Path, name: &str) -> bool {
 ///
 /// Removes config.json last: it identifies the run, so an interrupted removal can be repeated.
 pub(crate) fn remove_run(path: &Path) -> std::io::Result<()> {
-    remove_checkpoints(path, |name| {
-        matches!(name, LAST | BEST) || epoch_of_checkpoint(name).is_some()
-    })?;
+    remove_checkpoints(path, is_checkpoint)?;
     if let Ok(Some(events)) = tensorboard::find_event_file(path) {
         remove_if_present(&events)?;
     }

@@ -23,6 +23,9 @@ mod lock;
 mod metrics;
 mod run_dir;
 mod tensorboard;
+mod verify;
 
 pub use environment::Environment;
+pub use folder_state::is_checkpoint;
 pub use run_dir::RunDir;
+pub use verify::verify_files;

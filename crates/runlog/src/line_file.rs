@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use residual_spec::Result;
+use residual_spec::{Error, Result};
 
 use residual_fs::write_error;
 
@@ -63,6 +63,27 @@ impl LineFile {
         });
         self.end = truncated.map_err(|cause| write_error(&self.path, &cause))?;
         Ok(())
+    }
+
+    /// Calls `visit` with each line, without its newline.
+    pub(crate) fn for_each_line(&mut self, mut visit: impl FnMut(&[u8])) -> Result<()> {
+        let read = self.file.seek(SeekFrom::Start(0)).and_then(|_| {
+            let mut reader = BufReader::new(&self.file);
+            let mut line = Vec::new();
+            while reader.read_until(b'\n', &mut line)? > 0 {
+                visit(line.strip_suffix(b"\n").unwrap_or(&line));
+                line.clear();
+            }
+            Ok(())
+        });
+        read.map_err(|cause| Error::read(&self.path, &cause))
+    }
+
+    /// Replaces the contents.
+    pub(crate) fn replace(&mut self, contents: &[u8]) -> Result<()> {
+        self.file.set_len(0).map_err(|cause| write_error(&self.path, &cause))?;
+        self.end = 0;
+        self.append(contents)
     }
 
     /// Returns the number of bytes up to the end of the last kept line.

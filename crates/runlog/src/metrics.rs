@@ -1,5 +1,6 @@
 //! The three logs of a run: metrics.jsonl (events), metrics.csv (epochs) and TensorBoard's file.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -36,7 +37,7 @@ struct TimedEvent<'a> {
 /// Fields of a metrics.jsonl line that determine its position in the run. Other fields are ignored,
 /// so that logs of other versions can be truncated too.
 #[derive(Deserialize)]
-struct EventPosition {
+pub(crate) struct EventPosition {
     r#type: String,
     epoch: Option<u32>,
     step: Option<u64>,
@@ -75,7 +76,9 @@ impl MetricsLog {
     }
 
     /// Removes all entries after step `step`, all epochs after epoch `epochs`, and the end event.
-    pub(crate) fn rewind_to(&mut self, epochs: u32, step: u64) -> Result<()> {
+    /// Restores the rows of metrics.csv from metrics.jsonl if they differ. Returns the problems of
+    /// damaged logs, as sentences without the final period.
+    pub(crate) fn rewind_to(&mut self, epochs: u32, step: u64) -> Result<Vec<String>> {
         let position =
             |is_after: bool| if is_after { LinePosition::After } else { LinePosition::Before };
         self.jsonl.truncate(|line| match serde_json::from_slice::<EventPosition>(line) {
@@ -94,10 +97,44 @@ impl MetricsLog {
                 (_, None) => LinePosition::Unknown,
             }
         })?;
-        if self.csv.is_empty() {
+        self.tensorboard.rewind_to(step)?;
+        self.restore_rows(epochs)
+    }
+
+    /// Compares the epochs of the two logs, and writes metrics.csv anew if metrics.jsonl has more.
+    fn restore_rows(&mut self, epochs: u32) -> Result<Vec<String>> {
+        let (mut events, mut num_unreadable) = (BTreeMap::new(), 0);
+        self.jsonl.for_each_line(|line| match serde_json::from_slice(line) {
+            Ok(RunEvent::Epoch(epoch)) => {
+                events.insert(epoch.epoch, epoch);
+            }
+            Ok(_) => {}
+            // Lines of other versions have a type that is unknown here.
+            Err(_) => {
+                num_unreadable += u32::from(serde_json::from_slice::<EventPosition>(line).is_err())
+            }
+        })?;
+        let mut rows = BTreeSet::new();
+        self.csv.for_each_line(|line| rows.extend(row_position(line).map(|(epoch, _)| epoch)))?;
+        let mut problems = Vec::new();
+        if num_unreadable > 0 {
+            problems
+                .push(format!("{JSONL} is damaged: {num_unreadable} of its lines are unreadable"));
+        }
+        let missing = u64::from(epochs).saturating_sub(events.len() as u64);
+        if missing > 0 {
+            problems.push(format!(
+                "{JSONL} is damaged: it has no entry of {missing} of {epochs} epochs"
+            ));
+        }
+        if events.keys().any(|epoch| !rows.contains(epoch)) {
+            problems.push(format!("{CSV} is damaged: its rows are restored from {JSONL}"));
+            let rows: String = events.values().map(csv_row).collect();
+            self.csv.replace(format!("{COLUMNS}{rows}").as_bytes())?;
+        } else if self.csv.is_empty() {
             self.csv.append(COLUMNS.as_bytes())?;
         }
-        self.tensorboard.rewind_to(step)
+        Ok(problems)
     }
 }
 
@@ -114,7 +151,7 @@ fn csv_row(e: &EpochEvent) -> String {
 }
 
 /// Returns the epoch and step of a metrics.csv row.
-fn row_position(row: &[u8]) -> Option<(u32, u64)> {
+pub(crate) fn row_position(row: &[u8]) -> Option<(u32, u64)> {
     let mut cells = str::from_utf8(row).ok()?.split(',');
     Some((cells.next()?.parse().ok()?, cells.next()?.parse().ok()?))
 }

@@ -1,18 +1,21 @@
 //! Operations on a run folder: create, reopen, log, rewind.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use residual_fs::{remove_temporary_files, write_atomically, write_error};
 use residual_spec::{
     CheckpointKind, Error, ErrorCode, ResolvedConfig, Result, RunEvaluation, RunEvent, TrainResult,
+    WarningEvent,
 };
 use serde::Serialize;
 
 use crate::environment::Environment;
 use crate::folder_state::{
-    BEST, CHECKPOINTS, CONFIG, ENVIRONMENT, EVALUATION, FolderState, LAST, RESULT, check_available,
-    epoch_of_checkpoint, epoch_of_evaluation, remove_checkpoints, remove_if_present, remove_run,
+    BEST, CHECKPOINTS, CONFIG, ENVIRONMENT, EVALUATION, FolderState, LAST, PLOTS, RESULT,
+    check_available, epoch_of_checkpoint, epoch_of_evaluation, has_checkpoint, remove_checkpoints,
+    remove_if_present, remove_run,
 };
 use crate::latest;
 use crate::lock::{self, Lock};
@@ -117,15 +120,36 @@ impl RunDir {
         RunDir::open_locked(path, lock)
     }
 
+    /// Returns whether a folder contains a run, even if its config.json is missing or damaged.
+    pub fn is_run(path: &Path) -> bool {
+        matches!(FolderState::read(path), Ok(FolderState::Run))
+    }
+
+    /// Reads the config.json of a run; `None` if it is missing, damaged or of another program.
+    pub fn read_config(path: &Path) -> Option<ResolvedConfig> {
+        serde_json::from_slice(&fs::read(path.join(CONFIG)).ok()?).ok()
+    }
+
+    /// Returns the configuration of a run that ended before it wrote a checkpoint; `None` if there is
+    /// a checkpoint or no configuration.
+    pub fn config_without_checkpoint(path: &Path) -> Option<ResolvedConfig> {
+        if has_checkpoint(path) { None } else { RunDir::read_config(path) }
+    }
+
+    /// Returns the epoch of evaluation.json, if the file exists.
+    pub fn evaluation_epoch(&self) -> Option<u32> {
+        epoch_of_evaluation(&self.path.join(EVALUATION))
+    }
+
     /// Returns whether a process currently writes to the folder.
     pub fn is_in_use(path: &Path) -> bool {
         Lock::is_held(path)
     }
 
     fn open_locked(path: PathBuf, lock: Lock) -> Result<RunDir> {
-        let checkpoints = path.join(CHECKPOINTS);
+        let (checkpoints, plots) = (path.join(CHECKPOINTS), path.join(PLOTS));
         fs::create_dir_all(&checkpoints).map_err(|cause| write_error(&checkpoints, &cause))?;
-        for folder in [&path, &checkpoints] {
+        for folder in [&path, &checkpoints, &plots].into_iter().filter(|folder| folder.is_dir()) {
             remove_temporary_files(folder).map_err(|cause| write_error(folder, &cause))?;
         }
         let metrics = MetricsLog::open(&path)?;
@@ -205,10 +229,12 @@ impl RunDir {
     /// Removes all later log entries, the end event, an incomplete last line, result.json, an
     /// evaluation.json of a later epoch, and epoch checkpoints of later epochs. The entry of an
     /// epoch that the budget ended early is removed too, since the resumed run completes the epoch.
+    /// Restores rows of metrics.csv from metrics.jsonl. Returns warnings about entries that are lost
+    /// because a log is damaged.
     ///
     /// # Errors
     /// `E_WRITE`.
-    pub fn rewind_to(&mut self, epochs: u32, step: u64) -> Result<()> {
+    pub fn rewind_to(&mut self, epochs: u32, step: u64) -> Result<Vec<WarningEvent>> {
         let evaluation = self.path.join(EVALUATION);
         let outdated_evaluation = match epoch_of_evaluation(&evaluation) {
             Some(epoch) if epoch <= epochs => None,
@@ -221,7 +247,14 @@ impl RunDir {
             |name: &str| epoch_of_checkpoint(name).is_some_and(|epoch| epoch > u64::from(epochs));
         remove_checkpoints(&self.path, is_later)
             .map_err(|cause| write_error(&self.path, &cause))?;
-        self.metrics.rewind_to(epochs, step)
+        let problems = self.metrics.rewind_to(epochs, step)?;
+        Ok(problems.into_iter().map(|problem| self.damage_warning(problem)).collect())
+    }
+
+    fn damage_warning(&self, problem: String) -> WarningEvent {
+        let file = Some(self.path.display().to_string());
+        let message = format!("{}: {problem}", self.path.display());
+        WarningEvent { code: ErrorCode::Checkpoint, message, file, hint: None }
     }
 
     /// Copies the checkpoint at `source` to the last or best checkpoint of this run.
@@ -360,14 +393,50 @@ mod tests {
     }
 
     #[test]
-    fn does_not_suggest_resuming_a_run_without_a_checkpoint() {
+    fn a_run_without_a_checkpoint_can_be_resumed() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::create(folder.path(), false).unwrap();
+        assert!(RunDir::config_without_checkpoint(folder.path()).is_none());
         run.write_config(&config()).unwrap();
+        let last = run.checkpoint_path(CheckpointKind::Last, 0);
         drop(run);
         let error = RunDir::create(folder.path(), false).unwrap_err();
         assert!(error.message.ends_with("contains an unfinished run"), "{error}");
-        assert!(error.hint.unwrap().starts_with("Replace it (overwrite: true)"));
+        assert!(error.hint.unwrap().starts_with("Resume it with `resume: '"));
+        assert_eq!(RunDir::config_without_checkpoint(folder.path()), Some(config()));
+        fs::write(last, "weights").unwrap();
+        assert!(RunDir::config_without_checkpoint(folder.path()).is_none());
+    }
+
+    #[test]
+    fn a_run_is_recognized_without_a_valid_config_json() {
+        for damage in ["", "{\"data\": {", "{}"] {
+            let folder = finished_run();
+            fs::write(folder.path().join(CONFIG), damage).unwrap();
+            assert!(RunDir::is_run(folder.path()) && RunDir::read_config(folder.path()).is_none());
+            assert_eq!(
+                RunDir::create(folder.path(), false).unwrap_err().code,
+                ErrorCode::OutExists
+            );
+            drop(RunDir::reopen(folder.path()).unwrap());
+            fs::remove_file(folder.path().join(CONFIG)).unwrap();
+            drop(RunDir::reopen(folder.path()).unwrap());
+            drop(RunDir::create(folder.path(), true).unwrap());
+            assert!(!folder.path().join("checkpoints/last.safetensors").exists());
+        }
+    }
+
+    #[test]
+    fn reopening_removes_temporary_files() {
+        let folder = finished_run();
+        fs::create_dir(folder.path().join(PLOTS)).unwrap();
+        let stale =
+            ["", "checkpoints", PLOTS].map(|name| folder.path().join(name).join(".residual-x.tmp"));
+        for path in &stale {
+            fs::write(path, "half").unwrap();
+        }
+        drop(RunDir::reopen(folder.path()).unwrap());
+        assert!(stale.iter().all(|path| !path.exists()));
     }
 
     #[test]
@@ -512,7 +581,8 @@ mod tests {
     fn rewind_removes_the_result_and_later_checkpoints() {
         let folder = finished_run();
         let mut run = RunDir::reopen(folder.path()).unwrap();
-        run.rewind_to(10, 100).unwrap();
+        let warnings = run.rewind_to(10, 100).unwrap();
+        assert!(warnings[0].message.ends_with("no entry of 10 of 10 epochs"), "{warnings:?}");
         assert!(folder.path().join(EVALUATION).exists(), "its epoch is not later");
         assert!(run.checkpoint_path(CheckpointKind::Epoch, 10).exists());
         run.rewind_to(1, 10).unwrap();

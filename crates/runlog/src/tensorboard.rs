@@ -131,6 +131,19 @@ pub(crate) fn find_event_file(folder: &Path) -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
+/// Returns the number of intact records, and whether the file ends with the last of them.
+pub(crate) fn count_records(path: &Path) -> std::io::Result<(u64, bool)> {
+    let mut file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let mut reader = BufReader::new(&mut file);
+    let (mut records, mut len) = (0, 0);
+    while let Some((_, length)) = read_record(&mut reader)? {
+        records += 1;
+        len += length;
+    }
+    Ok((records, len == size))
+}
+
 /// Returns the step of an event and its scalars with their TensorBoard tags; `None` for events
 /// without scalars.
 fn scalars(event: &RunEvent) -> Option<(u64, Vec<(&'static str, f64)>)> {

@@ -1,7 +1,5 @@
 //! Batched execution of predict requests.
 
-use std::sync::atomic::AtomicBool;
-
 use residual_model::GroupPredictions;
 use residual_spec::Result;
 
@@ -10,11 +8,16 @@ use crate::job_queue::PredictRequest;
 use crate::worker::{Worker, process_exiting};
 
 /// Computes requests with the same model and options in shared forward passes, and responds to each
-/// one. Returns the requests without a response if urgent work interrupted them.
+/// one. Requests of owners that have ended are dropped. Returns the requests without a response if
+/// urgent work interrupted them.
 pub(crate) fn respond_to_requests(
     worker: &Worker,
     mut requests: Vec<PredictRequest>,
 ) -> Option<Vec<PredictRequest>> {
+    requests.retain(|request| !request.owner.has_ended());
+    if requests.is_empty() {
+        return None;
+    }
     match catch_panic(|| predict(worker, &requests)) {
         Ok(Some(predictions)) => {
             for (request, result) in requests.into_iter().zip(predictions) {
@@ -51,9 +54,10 @@ pub(crate) fn respond_to_requests(
 
 /// Returns the predictions of each request; `None` if urgent work interrupted the computation.
 fn predict(worker: &Worker, requests: &[PredictRequest]) -> Result<Option<GroupPredictions>> {
-    let not_cancelled = AtomicBool::new(false);
     let first = &requests[0];
     let inputs: Vec<_> = requests.iter().map(|request| request.inputs.as_slice()).collect();
     let session = worker.session(first.handle)?;
-    session.predict(&inputs, &first.options, &|| worker.is_cancelled(&not_cancelled))
+    let have_owners_ended = || requests.iter().all(|request| request.owner.has_ended());
+    let is_interrupted = || have_owners_ended() || worker.has_urgent_work();
+    session.predict(&inputs, &first.options, &is_interrupted)
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use residual_data::Batch;
 use residual_model::{ComputeOptions, Model, predict_log_probs};
 use residual_spec::{
-    BenchConfig, BenchOptions, BenchResult, FromJson, KeyPath, Result, Throughput, resolve_bench,
+    BenchConfig, BenchOptions, BenchResult, FromJson, Result, Throughput, resolve_bench,
 };
 use residual_train::{TrainStep, synthetic_batch, train_once};
 use serde_json::Value;
@@ -19,7 +19,7 @@ use crate::thread_count::ThreadCount;
 /// # Errors
 /// `E_CONFIG` and `E_UNKNOWN_KEY` for invalid options; `E_DEVICE`; `E_MEMORY`.
 pub fn bench(options: &Value, is_cancelled: &dyn Fn() -> bool) -> Result<Option<BenchResult>> {
-    let options = BenchConfig::from_json_at(options, &KeyPath::Root)?;
+    let options = BenchConfig::parse(options)?;
     let options = resolve_bench(&options, &crate::machine_info())?;
     let BenchOptions { target, config, rounds, seconds } = options;
     let network =

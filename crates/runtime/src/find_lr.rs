@@ -3,7 +3,7 @@
 
 use residual_data::{Arrays, Pipeline};
 use residual_spec::{
-    FindLrConfig, FindLrOptions, FromJson, KeyPath, LrFinderResult, LrPoint, LrSuggestion, Result,
+    FindLrConfig, FindLrOptions, FromJson, LrFinderResult, LrPoint, LrSuggestion, Result,
     resolve_find_lr,
 };
 use residual_train::{
@@ -35,7 +35,7 @@ pub fn find_lr(
     options: &Value,
     is_cancelled: &dyn Fn() -> bool,
 ) -> Result<Option<LrFinderResult>> {
-    let range = resolve_find_lr(&FindLrConfig::from_json_at(options, &KeyPath::Root)?)?;
+    let range = resolve_find_lr(&FindLrConfig::parse(options)?)?;
     let prepared = none_if_cancelled(Prepared::new(config, arrays, is_cancelled))?;
     let Some(prepared) = prepared else { return Ok(None) };
     let _threads = ThreadCount::set(prepared.config.threads);

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use residual_model::ImageInput;
 use residual_spec::{PredictConfig, Prediction, Result};
 
-use crate::Worker;
+use crate::{Owner, Worker};
 
 /// Result of executing a job.
 pub(crate) enum JobStatus {
@@ -22,6 +22,7 @@ pub(crate) type Job = Box<dyn FnMut(&mut Worker) -> JobStatus + Send>;
 
 /// A request to classify images with an open model.
 pub struct PredictRequest {
+    pub owner: Owner,
     /// Handle of the model.
     pub handle: u32,
     pub inputs: Vec<ImageInput>,
@@ -106,6 +107,7 @@ mod tests {
 
     fn request(handle: u32, images: usize, top: u32) -> PredictRequest {
         PredictRequest {
+            owner: Owner::default(),
             handle,
             inputs: (0..images).map(|_| ImageInput::Encoded(Vec::new())).collect(),
             options: PredictConfig { top: Some(top), ..PredictConfig::default() },

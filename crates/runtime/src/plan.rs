@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 
 use residual_data::{Arrays, Loader, LoaderOptions, Pipeline, Splits, Subset};
 use residual_model::predict_log_probs;
-use residual_spec::{
-    FromJson, KeyPath, Plan, PlanConfig, Result, TimeEstimate, median, resolve_plan,
-};
+use residual_spec::{FromJson, Plan, PlanConfig, Result, TimeEstimate, median, resolve_plan};
 use residual_train::{DeviceImages, Lengths, Prepared, SAFE_LR, TrainStep, memory, pixel_mean};
 use serde_json::Value;
 
@@ -33,7 +31,7 @@ pub fn plan(
     options: &Value,
     is_cancelled: &dyn Fn() -> bool,
 ) -> Result<Option<Plan>> {
-    let options = resolve_plan(&PlanConfig::from_json_at(options, &KeyPath::Root)?);
+    let options = resolve_plan(&PlanConfig::parse(options)?);
     let prepared = none_if_cancelled(Prepared::new(config, arrays, is_cancelled))?;
     let Some(mut prepared) = prepared else { return Ok(None) };
     let dir = prepared.run_path()?;

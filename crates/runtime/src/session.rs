@@ -19,8 +19,8 @@ use residual_spec::{
     Thumbnail, resolve_evaluate, resolve_predict,
 };
 use residual_weights::{
-    Checkpoint, CheckpointChoice, Export, ExternalWeights, PIXEL_MEAN, Tensor, find_checkpoint,
-    is_checkpoint,
+    Checkpoint, CheckpointChoice, Export, ExternalWeights, IntactCheckpoint, PIXEL_MEAN, Tensor,
+    check_finite_tensor, is_checkpoint, open_intact,
 };
 
 use residual_train::{encode_thumbnail, parse_position, pixel_mean, read_thumbnail};
@@ -44,17 +44,25 @@ pub struct Session {
 impl Session {
     /// Opens a run folder (its best checkpoint), a checkpoint, or a file of weights (.safetensors,
     /// .pth, .pt, .th). `options` override the assumptions about a file of weights. A checkpoint
-    /// computes in the precision of its training, except fp16 without a CUDA device.
+    /// computes in the precision of its training, except fp16 without a CUDA device. If the best
+    /// checkpoint of a run is missing or damaged, another one is opened, with a warning.
     ///
     /// # Errors
     /// `E_CHECKPOINT`, `E_MISMATCH`, and `E_CONFIG` if `options` contradicts the file.
     pub fn open(path: &Path, options: &LoadConfig) -> Result<Session> {
-        let path = find_checkpoint(path, CheckpointChoice::Best)?;
-        let path = path.canonicalize().map_err(|cause| Error::read(&path, &cause))?;
-        let source = if is_checkpoint(&path)? {
-            ModelSource::open_checkpoint(&path, options)?
+        let open = |path: &Path| Session::open_file(path, options);
+        let IntactCheckpoint { opened: mut session, warning, .. } =
+            open_intact(path, CheckpointChoice::Best, open)?;
+        session.info.warnings.extend(warning.map(|warning| warning.message));
+        Ok(session)
+    }
+
+    /// Opens a checkpoint or a file of weights by its absolute path.
+    fn open_file(path: &Path, options: &LoadConfig) -> Result<Session> {
+        let source = if is_checkpoint(path)? {
+            ModelSource::open_checkpoint(path, options)?
         } else {
-            ModelSource::open_weights(&path, options)?
+            ModelSource::open_weights(path, options)?
         };
         let machine = crate::machine_info();
         let mut compute = ComputeOptions::from_config(&source.config);
@@ -71,7 +79,7 @@ impl Session {
             }
         }
         let mut model = Model::from_reader(source.network, compute, source.read)
-            .map_err(|error| error.file(&path))?;
+            .map_err(|error| error.file(path))?;
         model.fold_batch_norm()?;
         let info = ModelInfo {
             arch: model.network().name.clone(),
@@ -80,8 +88,9 @@ impl Session {
             image_size: model.network().image_size,
             parameters: model.network().parameters(),
             checkpoint: path.display().to_string(),
-            epoch: parse_position(&source.progress, &path)?.epoch,
+            epoch: parse_position(&source.progress, path)?.epoch,
             assumed: source.assumed.clone(),
+            warnings: source.warnings.clone(),
         };
         let pipeline = Arc::new(Pipeline::eval(&source.config, source.pixel_mean.as_ref()));
         let ModelSource { config, data, progress, pixel_mean, has_default_classes, .. } = source;
@@ -378,6 +387,7 @@ struct ModelSource<'p> {
     pixel_mean: Option<Arc<PixelMean>>,
     progress: serde_json::Value,
     assumed: Vec<String>,
+    warnings: Vec<String>,
     has_default_classes: bool,
 }
 
@@ -400,6 +410,9 @@ impl<'p> ModelSource<'p> {
         let checkpoint = Checkpoint::open(path)?;
         let (mut config, data) = (checkpoint.config.clone(), checkpoint.data.clone());
         let mean = checkpoint.tensor(PIXEL_MEAN)?;
+        if let Some(mean) = &mean {
+            check_finite_tensor(PIXEL_MEAN, mean).map_err(|error| error.file(path))?;
+        }
         let pixel_mean = pixel_mean::from_checkpoint(&config, mean.as_ref(), path)?;
         config.precision = precision.unwrap_or(config.precision);
         config.device = device.unwrap_or(config.device);
@@ -415,6 +428,7 @@ impl<'p> ModelSource<'p> {
             progress: checkpoint.progress.clone(),
             read: Box::new(move |name| checkpoint.tensor(name)),
             assumed: Vec::new(),
+            warnings: Vec::new(),
             has_default_classes: false,
         })
     }
@@ -426,6 +440,7 @@ impl<'p> ModelSource<'p> {
             network,
             mut tensors,
             assumed,
+            warnings,
             has_default_classes,
             progress,
         } = ExternalWeights::read(path, options, &crate::machine_info())?;
@@ -438,6 +453,7 @@ impl<'p> ModelSource<'p> {
             pixel_mean: None,
             progress,
             assumed,
+            warnings,
             has_default_classes,
         })
     }

@@ -5,7 +5,6 @@
 //! runs and between the steps of the current run, but never delay a run that is about to end.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -15,28 +14,37 @@ use residual_train::{Control, Outcome, StopSignal, cores};
 
 use crate::catch_panic;
 use crate::job_queue::{JobQueue, JobStatus, PredictRequest};
+use crate::owner::{Cancellation, Owner};
 use crate::worker::{Worker, process_exiting};
 
 /// A queued run.
 struct QueuedRun {
+    owner: Owner,
     config: serde_json::Value,
     arrays: Option<Arrays>,
     control: Arc<Control>,
+}
+
+/// The run in progress.
+pub(crate) struct CurrentRun {
+    pub owner: Owner,
+    pub control: Arc<Control>,
 }
 
 #[derive(Default)]
 pub(crate) struct Queues {
     pub jobs: JobQueue,
     runs: VecDeque<QueuedRun>,
-    /// The run in progress.
-    pub current: Option<Arc<Control>>,
+    pub current: Option<CurrentRun>,
     pub is_closing: bool,
+    /// Whether models of an ended owner have to be closed.
+    pub has_ended_owner: bool,
 }
 
 impl Queues {
     /// Returns whether jobs have to wait because the process exits or the current run ends.
     pub fn has_urgent_work(&self) -> bool {
-        self.is_closing || self.current.as_ref().is_some_and(|control| control.can_stop_now())
+        self.is_closing || self.current.as_ref().is_some_and(|run| run.control.can_stop_now())
     }
 }
 
@@ -53,8 +61,8 @@ impl Shared {
     }
 
     /// Returns whether a job has to end early, because `cancelled` is set or there is urgent work.
-    pub fn is_cancelled(&self, cancelled: &AtomicBool) -> bool {
-        cancelled.load(Ordering::Relaxed) || self.lock().has_urgent_work()
+    pub fn is_cancelled(&self, cancelled: &Cancellation) -> bool {
+        cancelled.is_cancelled() || self.lock().has_urgent_work()
     }
 }
 
@@ -66,8 +74,8 @@ fn execute(shared: &Shared, mut worker: Worker) {
         if queues.is_closing {
             return;
         }
-        if let Some(QueuedRun { config, arrays, control }) = queues.runs.pop_front() {
-            queues.current = Some(Arc::clone(&control));
+        if let Some(QueuedRun { owner, config, arrays, control }) = queues.runs.pop_front() {
+            queues.current = Some(CurrentRun { owner, control: Arc::clone(&control) });
             drop(queues);
             let outcome = catch_panic(|| {
                 residual_train::train(&config, arrays, &control, &mut || worker.run_jobs())
@@ -78,7 +86,7 @@ fn execute(shared: &Shared, mut worker: Worker) {
                 Ok(result) => Outcome::Done(Box::new(result)),
                 Err(error) => Outcome::Failed(error),
             });
-        } else if queues.jobs.is_empty() {
+        } else if queues.jobs.is_empty() && !queues.has_ended_owner {
             drop(shared.available.wait(queues));
         }
     }
@@ -109,38 +117,49 @@ impl TorchThread {
     }
 
     /// Queues a run, whose events and outcome go to `control`.
-    pub fn run(&self, config: serde_json::Value, arrays: Option<Arrays>, control: Arc<Control>) {
+    pub fn run(
+        &self,
+        owner: Owner,
+        config: serde_json::Value,
+        arrays: Option<Arrays>,
+        control: Arc<Control>,
+    ) {
         let mut queues = self.shared.lock();
         if queues.is_closing {
             drop(queues);
             return control.settle(Outcome::Failed(exited_before_training()));
         }
-        queues.runs.push_back(QueuedRun { config, arrays, control });
+        queues.runs.push_back(QueuedRun { owner, config, arrays, control });
         self.shared.available.notify_all();
     }
 
     /// Queues a job. `respond` is called with its result on the thread.
     ///
     /// `work` returns `None` if it ended early. A job that urgent work interrupted restarts later; a
-    /// job whose `cancelled` is set fails with `E_ABORTED`. Queued jobs are dropped when the process
-    /// exits.
+    /// cancelled job fails with `E_ABORTED`, without being started if it is still queued. Queued
+    /// jobs are dropped when the process exits.
     pub fn submit<T>(
         &self,
-        cancelled: Arc<AtomicBool>,
-        mut work: impl FnMut(&mut Worker, &AtomicBool) -> Result<Option<T>> + Send + 'static,
+        cancelled: Cancellation,
+        mut work: impl FnMut(&mut Worker, &Cancellation) -> Result<Option<T>> + Send + 'static,
         respond: impl FnOnce(Result<T>) + Send + 'static,
     ) {
         let mut respond = Some(respond);
+        let aborted = || Err(Error::new(ErrorCode::Aborted, "the operation was aborted"));
+        let mut execute = move |worker: &mut Worker| {
+            if cancelled.is_cancelled() {
+                return Some(aborted());
+            }
+            match catch_panic(|| work(worker, &cancelled)) {
+                Ok(Some(result)) => Some(Ok(result)),
+                Ok(None) if worker.is_closing() => Some(Err(process_exiting())),
+                Ok(None) if cancelled.is_cancelled() => Some(aborted()),
+                Ok(None) => None,
+                Err(error) => Some(Err(error)),
+            }
+        };
         let job = move |worker: &mut Worker| {
-            let result = match catch_panic(|| work(worker, &cancelled)) {
-                Ok(Some(result)) => Ok(result),
-                Ok(None) if worker.is_closing() => Err(process_exiting()),
-                Ok(None) if cancelled.load(Ordering::Relaxed) => {
-                    Err(Error::new(ErrorCode::Aborted, "the operation was aborted"))
-                }
-                Ok(None) => return JobStatus::Interrupted,
-                Err(error) => Err(error),
-            };
+            let Some(result) = execute(worker) else { return JobStatus::Interrupted };
             if let Some(respond) = respond.take() {
                 respond(result);
             }
@@ -169,6 +188,28 @@ impl TorchThread {
         }
     }
 
+    /// Ends the work of an owner: its queued runs and jobs do not start, its current job is
+    /// cancelled, and its models are closed. Waits until its current run has saved a checkpoint.
+    pub fn end_owner(&self, owner: &Owner) {
+        owner.end();
+        let mut queues = self.shared.lock();
+        queues.has_ended_owner = true;
+        let (ended, remaining): (VecDeque<_>, VecDeque<_>) =
+            queues.runs.drain(..).partition(|run| run.owner.has_ended());
+        queues.runs = remaining;
+        let current = queues.current.as_ref().filter(|run| run.owner.has_ended());
+        let current = current.map(|run| Arc::clone(&run.control));
+        self.shared.available.notify_all();
+        drop(queues);
+        for QueuedRun { control, .. } in ended {
+            control.settle(Outcome::Failed(exited_before_training()));
+        }
+        if let Some(control) = current {
+            control.stop(StopSignal::Shutdown);
+            control.wait_settled();
+        }
+    }
+
     /// Stops all runs, which save checkpoints, and joins the thread. Idempotent.
     pub fn close(&self) {
         {
@@ -178,8 +219,8 @@ impl TorchThread {
             for QueuedRun { control, .. } in queues.runs.drain(..) {
                 control.settle(Outcome::Failed(exited_before_training()));
             }
-            if let Some(control) = &queues.current {
-                control.stop(StopSignal::Shutdown);
+            if let Some(run) = &queues.current {
+                run.control.stop(StopSignal::Shutdown);
             }
             self.shared.available.notify_all();
         }
@@ -198,14 +239,15 @@ fn exited_before_training() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::Ordering;
     use std::sync::mpsc;
 
     /// Queues work without waiting for it.
     fn submit(thread: &TorchThread, work: impl FnOnce(&mut Worker) + Send + 'static) {
         let mut work = Some(work);
         let job =
-            move |worker: &mut Worker, _: &AtomicBool| Ok(work.take().map(|work| work(worker)));
-        thread.submit(Arc::default(), job, |_| {});
+            move |worker: &mut Worker, _: &Cancellation| Ok(work.take().map(|work| work(worker)));
+        thread.submit(Cancellation::default(), job, |_| {});
     }
 
     #[test]
@@ -250,8 +292,9 @@ mod tests {
         let (sender, receiver) = mpsc::channel();
         submit(&thread, move |worker| {
             let control = Arc::new(Control::new(|| {}));
-            worker.shared().lock().current = Some(Arc::clone(&control));
-            let (done, not_cancelled) = (sender.clone(), AtomicBool::new(false));
+            let run = CurrentRun { owner: Owner::default(), control: Arc::clone(&control) };
+            worker.shared().lock().current = Some(run);
+            let (done, not_cancelled) = (sender.clone(), Cancellation::default());
             let mut attempts = 0;
             let job = move |worker: &mut Worker| {
                 attempts += 1;
@@ -280,10 +323,10 @@ mod tests {
     fn a_cancelled_job_does_not_restart() {
         let thread = TorchThread::start().unwrap();
         let (sender, receiver) = mpsc::channel();
-        let cancelled = Arc::new(AtomicBool::new(false));
-        let cancel = Arc::clone(&cancelled);
-        let work = move |worker: &mut Worker, cancelled: &AtomicBool| {
-            cancel.store(true, Ordering::Relaxed); // as the owner does from another thread
+        let cancelled = Cancellation::default();
+        let cancel = cancelled.clone();
+        let work = move |worker: &mut Worker, cancelled: &Cancellation| {
+            cancel.flag.store(true, Ordering::Relaxed); // as the caller does from another thread
             Ok((!worker.shared().is_cancelled(cancelled)).then_some(()))
         };
         thread.submit(cancelled, work, move |result| sender.send(result).unwrap());
@@ -296,7 +339,51 @@ mod tests {
         let thread = TorchThread::start().unwrap();
         thread.close();
         let control = Arc::new(Control::new(|| {}));
-        thread.run(serde_json::json!({}), None, Arc::clone(&control));
+        thread.run(Owner::default(), serde_json::json!({}), None, Arc::clone(&control));
         assert_eq!(control.drain().len(), 1);
+    }
+    #[test]
+    fn the_end_of_an_owner_cancels_its_jobs_and_no_others() {
+        let thread = TorchThread::start().unwrap();
+        let (ended, other) = (Owner::default(), Owner::default());
+        let (started, has_started) = mpsc::channel();
+        let (sender, results) = mpsc::channel();
+        for (name, owner) in [("current", &ended), ("queued", &ended), ("other", &other)] {
+            let (started, sender) = (started.clone(), sender.clone());
+            let work = move |worker: &mut Worker, cancelled: &Cancellation| {
+                started.send(name).unwrap();
+                while name == "current" && !worker.is_cancelled(cancelled) {
+                    std::thread::yield_now();
+                }
+                Ok((name != "current").then_some(()))
+            };
+            let cancelled = Cancellation { owner: owner.clone(), ..Cancellation::default() };
+            thread.submit(cancelled, work, move |result| sender.send((name, result)).unwrap());
+        }
+        assert_eq!(has_started.recv(), Ok("current"));
+        thread.end_owner(&ended);
+        let results: Vec<_> =
+            results.iter().take(3).map(|(name, result)| (name, result.is_ok())).collect();
+        assert_eq!(results, [("current", false), ("queued", false), ("other", true)]);
+        assert_eq!(has_started.try_iter().collect::<Vec<_>>(), ["other"]);
+        thread.close();
+    }
+
+    #[test]
+    fn queued_runs_of_an_ended_owner_settle_and_others_remain() {
+        let thread = TorchThread::start().unwrap();
+        let (release, released) = mpsc::channel::<()>();
+        submit(&thread, move |_| released.recv().unwrap_or(()));
+        let (ended, other) = (Owner::default(), Owner::default());
+        let controls = [&ended, &other].map(|owner| {
+            let control = Arc::new(Control::new(|| {}));
+            thread.run(owner.clone(), serde_json::json!({}), None, Arc::clone(&control));
+            control
+        });
+        thread.end_owner(&ended);
+        let entries = controls.each_ref().map(|control| control.drain().len());
+        assert_eq!(entries, [1, 0]);
+        release.send(()).unwrap();
+        thread.close();
     }
 }

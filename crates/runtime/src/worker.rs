@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use residual_data::Arrays;
 use residual_spec::{
@@ -12,6 +11,7 @@ use residual_spec::{
 
 use crate::batch_requests::respond_to_requests;
 use crate::job_queue::{JobStatus, WorkItem};
+use crate::owner::{Cancellation, Owner};
 use crate::thread::Shared;
 use crate::thread_count::ThreadCount;
 use crate::{Session, evaluate_ensemble};
@@ -22,10 +22,15 @@ use crate::{Session, evaluate_ensemble};
 /// exits, or because the current run is about to end.
 pub struct Worker {
     shared: Arc<Shared>,
-    sessions: BTreeMap<u32, Session>,
+    sessions: BTreeMap<u32, OwnedSession>,
     /// The most recently assigned handle.
     last_handle: u32,
     cores: u32,
+}
+
+struct OwnedSession {
+    owner: Owner,
+    session: Session,
 }
 
 impl Worker {
@@ -51,9 +56,14 @@ impl Worker {
             if queues.has_urgent_work() {
                 return;
             }
+            if std::mem::take(&mut queues.has_ended_owner) {
+                drop(queues);
+                self.close_models_of_ended_owners();
+                continue;
+            }
             let item = queues.jobs.take(|request| {
-                let session = self.sessions.get(&request.handle);
-                session.map_or(0, |session| session.prediction_batch_size(&request.options))
+                let owned = self.sessions.get(&request.handle);
+                owned.map_or(0, |owned| owned.session.prediction_batch_size(&request.options))
             });
             drop(queues);
             let Some(item) = item else { return };
@@ -73,10 +83,10 @@ impl Worker {
         }
     }
 
-    /// Stores an open session and returns its handle.
-    pub fn insert(&mut self, session: Session) -> u32 {
+    /// Stores an open session until it is closed or its owner ends, and returns its handle.
+    pub fn insert(&mut self, owner: Owner, session: Session) -> u32 {
         self.last_handle += 1;
-        self.sessions.insert(self.last_handle, session);
+        self.sessions.insert(self.last_handle, OwnedSession { owner, session });
         self.last_handle
     }
 
@@ -85,7 +95,7 @@ impl Worker {
     /// # Errors
     /// `E_CLOSED` if the handle was closed.
     pub fn session(&self, handle: u32) -> Result<&Session> {
-        self.sessions.get(&handle).ok_or_else(|| {
+        self.sessions.get(&handle).map(|owned| &owned.session).ok_or_else(|| {
             Error::new(ErrorCode::Closed, "the model is closed")
                 .hint("Open it again with loadModel().")
         })
@@ -96,7 +106,16 @@ impl Worker {
         residual_torch::empty_cache();
     }
 
-    pub(crate) fn is_cancelled(&self, cancelled: &AtomicBool) -> bool {
+    fn close_models_of_ended_owners(&mut self) {
+        self.sessions.retain(|_, owned| !owned.owner.has_ended());
+        residual_torch::empty_cache();
+    }
+
+    pub(crate) fn has_urgent_work(&self) -> bool {
+        self.shared.lock().has_urgent_work()
+    }
+
+    pub(crate) fn is_cancelled(&self, cancelled: &Cancellation) -> bool {
         self.shared.is_cancelled(cancelled)
     }
 
@@ -106,7 +125,7 @@ impl Worker {
         handle: u32,
         request: &EvaluateConfig,
         arrays: Option<Arrays>,
-        cancelled: &AtomicBool,
+        cancelled: &Cancellation,
     ) -> Result<Option<Evaluation>> {
         self.session(handle)?.evaluate(request, arrays, &|| self.is_cancelled(cancelled))
     }
@@ -117,7 +136,7 @@ impl Worker {
         handle: u32,
         request: &EvaluateConfig,
         arrays: Option<Arrays>,
-        cancelled: &AtomicBool,
+        cancelled: &Cancellation,
     ) -> Result<Option<Vec<LayerResponse>>> {
         self.session(handle)?.layer_responses(request, arrays, &|| self.is_cancelled(cancelled))
     }
@@ -127,7 +146,7 @@ impl Worker {
         &self,
         handles: &[u32],
         request: &EvaluateConfig,
-        cancelled: &AtomicBool,
+        cancelled: &Cancellation,
     ) -> Result<Option<EnsembleEvaluation>> {
         let models: Result<Vec<&Session>> =
             handles.iter().map(|&handle| self.session(handle)).collect();
@@ -140,7 +159,7 @@ impl Worker {
         config: &serde_json::Value,
         arrays: Option<Arrays>,
         options: &serde_json::Value,
-        cancelled: &AtomicBool,
+        cancelled: &Cancellation,
     ) -> Result<Option<LrFinderResult>> {
         crate::find_lr(config, arrays, options, &|| self.is_cancelled(cancelled))
     }
@@ -151,7 +170,7 @@ impl Worker {
         config: &serde_json::Value,
         arrays: Option<Arrays>,
         options: &serde_json::Value,
-        cancelled: &AtomicBool,
+        cancelled: &Cancellation,
     ) -> Result<Option<Plan>> {
         crate::plan(config, arrays, options, &|| self.is_cancelled(cancelled))
     }
@@ -160,7 +179,7 @@ impl Worker {
     pub fn bench(
         &self,
         options: &serde_json::Value,
-        cancelled: &AtomicBool,
+        cancelled: &Cancellation,
     ) -> Result<Option<BenchResult>> {
         crate::bench(options, &|| self.is_cancelled(cancelled))
     }

@@ -1,11 +1,10 @@
 //! Queued predict requests share forward passes, but not errors, options or results.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use residual_model::{ComputeOptions, ImageInput, Model, from_tch};
-use residual_runtime::{PredictRequest, Session, TorchThread, Worker};
+use residual_runtime::{Cancellation, Owner, PredictRequest, Session, TorchThread, Worker};
 use residual_spec::{
     Device, Error, ErrorCode, InspectConfig, LoadConfig, MemoryFormat, NameOr, Precision,
     PredictConfig, Prediction, Result, resolve_inspect,
@@ -15,6 +14,7 @@ use serde_json::json;
 /// A libtorch thread with an open model, and the results in order of arrival.
 struct Client {
     thread: TorchThread,
+    owner: Owner,
     handle: u32,
     sender: Sender<(usize, PredictResult)>,
     results: Receiver<(usize, PredictResult)>,
@@ -25,20 +25,24 @@ type PredictResult = Result<Vec<Prediction>>;
 impl Client {
     fn new() -> Client {
         let thread = TorchThread::start().unwrap();
+        let owner = Owner::default();
+        let model_owner = owner.clone();
         let folder = tempfile::tempdir().unwrap();
         let weights = folder.path().join("weights.safetensors");
         write_weights(&weights);
         let handle = execute(&thread, move |worker| {
-            Ok(worker.insert(Session::open(&weights, &LoadConfig::default())?))
+            let session = Session::open(&weights, &LoadConfig::default())?;
+            Ok(worker.insert(model_owner.clone(), session))
         });
         let (sender, results) = channel();
-        Client { thread, handle, sender, results }
+        Client { thread, owner, handle, sender, results }
     }
 
     fn request(&self, number: usize, inputs: Vec<ImageInput>, options: PredictConfig) {
         let sender = self.sender.clone();
         let respond = Box::new(move |result| sender.send((number, result)).unwrap());
-        self.thread.predict(PredictRequest { handle: self.handle, inputs, options, respond });
+        let (owner, handle) = (self.owner.clone(), self.handle);
+        self.thread.predict(PredictRequest { owner, handle, inputs, options, respond });
     }
 
     /// Queues all requests of `send` before the first one executes, and returns the results in order
@@ -46,7 +50,7 @@ impl Client {
     fn predict_queued(&self, count: usize, send: impl Fn(&Client)) -> Vec<(usize, PredictResult)> {
         let (release, released) = channel::<()>();
         let block = move |_: &mut Worker, _: &_| Ok(released.recv().ok());
-        self.thread.submit(Arc::default(), block, |_| {});
+        self.thread.submit(Cancellation::default(), block, |_| {});
         send(self);
         release.send(()).unwrap();
         self.results.iter().take(count).collect()
@@ -90,7 +94,7 @@ fn execute<T: Send + 'static>(
 ) -> T {
     let (sender, receiver) = channel();
     thread.submit(
-        Arc::default(),
+        Cancellation::default(),
         move |worker, _| work(worker).map(Some),
         move |result| sender.send(result).unwrap(),
     );
@@ -197,7 +201,7 @@ fn requests_with_other_options_or_a_closed_model_are_separate() {
             worker.close(handle);
             Ok(Some(()))
         };
-        client.thread.submit(Arc::default(), close, |_| {});
+        client.thread.submit(Cancellation::default(), close, |_| {});
         client.request(3, inputs(), top_1.clone());
     });
     let code = |at: usize| results[at].1.as_ref().err().map(|error| error.code);
@@ -215,4 +219,18 @@ fn a_large_request_takes_several_passes() {
     });
     assert_eq!(client.num_forward_passes(), 4);
     assert_eq!(results[0].1.as_ref().unwrap().len(), 260);
+}
+
+#[test]
+fn the_end_of_an_owner_closes_its_models_and_drops_its_requests() {
+    let client = Client::new();
+    let handle = client.handle;
+    let is_open = || execute(&client.thread, move |worker| Ok(worker.session(handle).is_ok()));
+    client.thread.end_owner(&Owner::default());
+    assert!(is_open());
+    client.thread.end_owner(&client.owner);
+    assert!(!is_open());
+    client.request(0, vec![image(0)], PredictConfig::default());
+    assert!(!is_open()); // executes after the request
+    assert!(client.results.try_recv().is_err());
 }

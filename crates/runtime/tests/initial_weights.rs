@@ -163,7 +163,37 @@ fn weights_without_a_head_get_one_for_the_classes_of_the_data() {
     // Without a head, the file cannot be used for predictions.
     let error = Session::open(Path::new(&file), &LoadConfig::default()).err().unwrap();
     assert_eq!(error.code, ErrorCode::Mismatch);
-    assert!(error.message.contains("the head (`fc.bias`) is missing"), "{error}");
+    assert!(error.message.ends_with("head (`fc.weight`, `fc.bias`) is missing"), "{error}");
+}
+
+#[test]
+fn weights_that_are_not_finite_are_refused_with_the_name_of_the_tensor() {
+    let folder = test_folder();
+    let first = run(&folder.config("first", 2, json!("resnet8"))).0.unwrap();
+    let valid = Checkpoint::read(Path::new(&first.last)).unwrap();
+    let path = folder.path("invalid.safetensors");
+    for (name, value) in [
+        ("conv1.weight", f32::NAN),
+        ("layer1.0.bn1.running_mean", f32::INFINITY),
+        ("layer2.0.bn2.running_var", f32::NAN),
+        ("layer2.0.bn2.running_var", -1.0),
+        ("layer3.0.bn1.weight", f32::NEG_INFINITY),
+        ("fc.bias", f32::NAN),
+    ] {
+        let mut invalid = valid.clone();
+        let bytes = &mut invalid.tensors.get_mut(name).unwrap().bytes;
+        bytes[4..8].copy_from_slice(&value.to_le_bytes());
+        invalid.write(Path::new(&path)).unwrap();
+        let error = Session::open(Path::new(&path), &LoadConfig::default()).err().unwrap();
+        assert_eq!(error.code, ErrorCode::Checkpoint, "{name}");
+        assert!(error.message.contains(name) && error.at.file.is_some(), "{error}");
+        let config = folder.config("never", 2, json!({ "weights": path }));
+        // A run with other classes does not use the head.
+        match run(&config).0 {
+            Ok(_) => assert!(name.starts_with("fc."), "{name}"),
+            Err(error) => assert!(error.message.contains(name), "{error}"),
+        }
+    }
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use residual_runlog::RunDir;
 use residual_runtime::{Control, Entry, Session, StopSignal};
 use residual_spec::{
-    ErrorCode, EvaluateConfig, FromJson, KeyPath, LoadConfig, Metrics, RunEvaluation, RunEvent,
-    Split, StopReason, TrainResult,
+    ErrorCode, EvaluateConfig, FromJson, LoadConfig, Metrics, RunEvaluation, RunEvent, Split,
+    StopReason, TrainResult,
 };
 use residual_weights::Checkpoint;
 use serde_json::{Value, json};
@@ -136,11 +136,36 @@ fn run_evaluation(result: &TrainResult) -> Option<RunEvaluation> {
     Some(serde_json::from_slice(&text).unwrap())
 }
 
+/// Returns the validation metrics of the best epoch from metrics.jsonl.
+fn best_validation(result: &TrainResult) -> Metrics {
+    let log = std::fs::read_to_string(Path::new(&result.dir).join("metrics.jsonl")).unwrap();
+    let best = result.best.as_ref().unwrap().epoch;
+    log.lines()
+        .filter_map(|line| match serde_json::from_str(line).unwrap() {
+            RunEvent::Epoch(event) if event.epoch == best => event.val,
+            _ => None,
+        })
+        .next()
+        .unwrap()
+}
+
+/// Asserts that outcomes agree with the metrics of the same images.
+#[track_caller]
+fn assert_outcomes(outcomes: Option<&str>, metrics: Metrics) {
+    let outcomes = outcomes.unwrap();
+    let count = |outcome| outcomes.matches(outcome).count() as f64;
+    assert_eq!(count('0') + count('1'), f64::from(metrics.count));
+    assert_eq!(count('1') / f64::from(metrics.count), metrics.accuracy);
+}
+
 #[test]
 fn the_last_evaluation_is_written_with_thumbnails() {
     let folder = TestFolder::new();
     let tested = train(&folder.config("tested", json!({})));
-    let RunEvaluation { split: part, epoch, evaluation } = run_evaluation(&tested).unwrap();
+    let stored = run_evaluation(&tested).unwrap();
+    assert_outcomes(stored.test_outcomes.as_deref(), tested.test.unwrap());
+    assert_outcomes(stored.val_outcomes.as_deref(), best_validation(&tested));
+    let RunEvaluation { split: part, epoch, evaluation, .. } = stored;
     assert_eq!((part, epoch), (Split::Test, tested.best.as_ref().unwrap().epoch));
     assert_eq!(Some(Metrics::from(&evaluation)), tested.test);
     assert_eq!(evaluation.confusion.iter().flatten().sum::<u32>(), 40);
@@ -169,7 +194,7 @@ fn a_stopped_run_writes_the_validation_of_its_best_epoch_and_an_aborted_run_writ
         run(&config, move |event| matches!(event, RunEvent::Epoch(_)).then(|| why.clone())).0
     };
     let stopped = ended("stopped", StopSignal::Requested).unwrap();
-    let RunEvaluation { split: part, epoch, evaluation } = run_evaluation(&stopped).unwrap();
+    let RunEvaluation { split: part, epoch, evaluation, .. } = run_evaluation(&stopped).unwrap();
     assert_eq!((part, epoch), (Split::Val, stopped.best.as_ref().unwrap().epoch));
     assert_eq!(evaluation.accuracy, stopped.best.as_ref().unwrap().accuracy);
     assert!(evaluation.samples.iter().all(|example| example.thumbnail.is_some()));
@@ -193,7 +218,7 @@ fn without_a_test_split_the_validation_of_the_best_epoch_is_written() {
         std::fs::remove_file(Path::new(&folder.path("data")).join(file)).unwrap();
     }
     let result = train(&folder.config("run", json!({ "epochs": 4 })));
-    let RunEvaluation { split: part, epoch, evaluation } = run_evaluation(&result).unwrap();
+    let RunEvaluation { split: part, epoch, evaluation, .. } = run_evaluation(&result).unwrap();
     let best = result.best.unwrap();
     assert_eq!((part, epoch), (Split::Val, best.epoch));
     assert_eq!((evaluation.accuracy, evaluation.loss), (best.accuracy, best.loss));
@@ -252,6 +277,206 @@ fn every_optimizer_trains_and_resumes_to_the_bit() {
     }
 }
 
+/// Inverts a bit of a file at a fraction of its length.
+fn flip_bit(path: &Path, fraction: f64) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let at = (bytes.len() as f64 * fraction) as usize;
+    bytes[at] ^= 4;
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// Returns the files of a run folder whose bytes do not depend on time.
+fn config_file(result: &TrainResult) -> Value {
+    let text = std::fs::read(Path::new(&result.dir).join("config.json")).unwrap();
+    let mut config: Value = serde_json::from_slice(&text).unwrap();
+    config["out"] = Value::Null;
+    config
+}
+
+/// Returns the messages of the warnings.
+fn warnings(events: &[RunEvent]) -> Vec<String> {
+    let message = |event: &RunEvent| match event {
+        RunEvent::Warning(warning) => Some(warning.message.clone()),
+        _ => None,
+    };
+    events.iter().filter_map(message).collect()
+}
+
+#[test]
+fn a_damaged_last_checkpoint_resumes_from_the_newest_intact_one_to_the_same_bits() {
+    let folder = TestFolder::new();
+    let more = json!({ "epochs": 4, "checkpoint": { "everyEpochs": 1 } });
+    let whole = train(&folder.config("whole", more.clone()));
+    let stop = |event: &RunEvent| {
+        matches!(event, RunEvent::Step(step) if step.step >= 12).then_some(StopSignal::Requested)
+    };
+    let stopped = run(&folder.config("stopped", more), stop).0.unwrap();
+    flip_bit(Path::new(&stopped.last), 0.7);
+    let error = run(&json!({ "resume": stopped.last }), |_| None).0.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Checkpoint);
+    assert!(error.message.contains("does not match its checksum"), "{error}");
+
+    let (resumed, events) = run(&json!({ "resume": stopped.dir }), |_| None);
+    let resumed = resumed.unwrap();
+    let [warning] = &warnings(&events)[..] else { panic!("{events:?}") };
+    assert!(warning.contains("last.safetensors is damaged"), "{warning}");
+    assert!(checkpoint(&resumed).tensors == checkpoint(&whole).tensors);
+    assert_eq!(epochs_of(&whole), epochs_of(&resumed));
+    assert_eq!(
+        (resumed.best.unwrap().epoch, &resumed.test),
+        (whole.best.unwrap().epoch, &whole.test)
+    );
+}
+
+#[test]
+fn a_resumed_run_has_the_configuration_of_an_uninterrupted_one() {
+    let folder = TestFolder::new();
+    let whole = train(&folder.config("whole", json!({ "overwrite": true })));
+    let stop =
+        |event: &RunEvent| matches!(event, RunEvent::Step(_)).then_some(StopSignal::Requested);
+    let stopped = run(&folder.config("stopped", json!({})), stop).0.unwrap();
+    let resumed = train(&json!({ "resume": stopped.dir }));
+    let config = |result: &TrainResult| {
+        let mut config = serde_json::to_value(checkpoint(result).config).unwrap();
+        config["out"] = Value::Null;
+        config
+    };
+    assert_eq!(config(&resumed), config(&whole));
+    assert_eq!(config_file(&resumed), config_file(&whole));
+    assert_eq!(config_file(&whole), config(&whole));
+    assert!(!config_file(&resumed)["reasons"].as_object().unwrap().is_empty());
+
+    // The file trains the run again.
+    let mut again = config_file(&resumed);
+    again["out"] = folder.path("again").into();
+    assert!(checkpoint(&train(&again)).tensors == checkpoint(&whole).tensors);
+}
+
+#[test]
+fn a_run_that_ended_before_its_first_checkpoint_starts_over() {
+    let folder = TestFolder::new();
+    let whole = train(&folder.config("whole", json!({})));
+    let killed =
+        train(&folder.config("killed", json!({ "budget": { "steps": 1 }, "epochs": null })));
+    // The folder of a run that is killed in its first epoch.
+    std::fs::copy(
+        Path::new(&whole.dir).join("config.json"),
+        Path::new(&killed.dir).join("config.json"),
+    )
+    .unwrap();
+    for entry in std::fs::read_dir(Path::new(&killed.dir).join("checkpoints")).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    let (resumed, events) = run(&json!({ "resume": killed.dir }), |_| None);
+    let resumed = resumed.unwrap();
+    let [warning] = &warnings(&events)[..] else { panic!("{events:?}") };
+    assert!(warning.contains("starts over"), "{warning}");
+    assert_eq!(resumed.dir, killed.dir);
+    assert!(checkpoint(&resumed).tensors == checkpoint(&whole).tensors);
+    assert_eq!(epochs_of(&resumed), epochs_of(&whole));
+    assert_eq!(config_file(&resumed), config_file(&whole));
+}
+
+#[test]
+fn damaged_files_of_a_run_are_restored_with_a_warning() {
+    let folder = TestFolder::new();
+    let more = json!({ "epochs": 3, "checkpoint": { "everyEpochs": 1 }, "schedule": "constant" });
+    let whole = train(&folder.config("whole", more.clone()));
+    let run_to = |epochs: u32| {
+        let mut config = folder.config("run", more.clone());
+        config["epochs"] = epochs.into();
+        config["overwrite"] = true.into();
+        train(&config)
+    };
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 5] = [
+        ("config.json", |dir| std::fs::write(dir.join("config.json"), "{\"data\":").unwrap()),
+        ("config.json", |dir| std::fs::remove_file(dir.join("config.json")).unwrap()),
+        ("metrics.csv", |dir| std::fs::write(dir.join("metrics.csv"), "epoch,st").unwrap()),
+        ("metrics.jsonl", |dir| {
+            let text = std::fs::read(dir.join("metrics.jsonl")).unwrap();
+            std::fs::write(dir.join("metrics.jsonl"), &text[..text.len() / 9]).unwrap();
+        }),
+        ("", |dir| {
+            std::fs::remove_file(dir.join("checkpoints/best.safetensors")).unwrap();
+        }),
+    ];
+    for (named, damage) in damages {
+        let first = run_to(2);
+        damage(Path::new(&first.dir));
+        let (resumed, events) = run(&json!({ "resume": first.dir, "epochs": 3 }), |_| None);
+        let resumed = resumed.unwrap();
+        let warnings = warnings(&events);
+        if named.is_empty() {
+            // Restored from the checkpoint of the best epoch.
+            assert!(warnings.is_empty(), "{warnings:?}");
+        } else {
+            assert!(warnings.iter().any(|warning| warning.contains(named)), "{warnings:?}");
+        }
+        assert!(checkpoint(&resumed).tensors == checkpoint(&whole).tensors, "{named}");
+        assert_eq!(resumed.test, whole.test);
+        let rows = std::fs::read_to_string(Path::new(&resumed.dir).join("metrics.csv")).unwrap();
+        let expected = if named == "metrics.jsonl" { 4 } else { epochs_of(&resumed).len() + 1 };
+        assert_eq!(rows.lines().count(), expected, "{named}");
+    }
+}
+
+#[test]
+fn a_damaged_best_checkpoint_ends_with_a_warning_instead_of_a_test_evaluation() {
+    let folder = TestFolder::new();
+    let config = folder.config("run", json!({ "epochs": 2 }));
+    let best = folder.path("run/checkpoints/best.safetensors");
+    let (result, events) = run(&config, |event| {
+        if matches!(event, RunEvent::Epoch(epoch) if epoch.epoch == 2) {
+            flip_bit(Path::new(&best), 0.7);
+        }
+        None
+    });
+    assert_eq!(result.unwrap().test, None);
+    let [warning] = &warnings(&events)[..] else { panic!("{events:?}") };
+    assert!(warning.contains("best.safetensors is damaged"), "{warning}");
+}
+
+#[test]
+fn models_open_from_another_checkpoint_if_the_best_one_is_damaged() {
+    let folder = TestFolder::new();
+    let result = train(&folder.config("run", json!({ "epochs": 1 })));
+    let best = result.best.unwrap().checkpoint;
+    flip_bit(Path::new(&best), 0.7);
+    let open = |path: &str| Session::open(Path::new(path), &LoadConfig::default());
+    let model = open(&result.dir).unwrap();
+    assert!(model.info().checkpoint.ends_with("last.safetensors"));
+    let [warning] = &model.info().warnings[..] else { panic!("{:?}", model.info().warnings) };
+    assert!(warning.contains("best.safetensors is damaged"), "{warning:?}");
+    // A file that is named is not replaced, even if only its optimizer state is damaged.
+    for fraction in [0.3, 0.5, 0.7, 0.9, 0.99] {
+        std::fs::copy(&result.last, &best).unwrap();
+        flip_bit(Path::new(&best), fraction);
+        let error = open(&best).err().unwrap();
+        assert_eq!(error.code, ErrorCode::Checkpoint, "{fraction}");
+    }
+}
+
+#[test]
+fn a_resumed_run_without_a_test_split_writes_the_evaluation_of_an_earlier_best_epoch() {
+    let folder = TestFolder::new();
+    for file in ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"] {
+        std::fs::remove_file(Path::new(&folder.path("data")).join(file)).unwrap();
+    }
+    let whole = train(&folder.config("whole", json!({ "epochs": 2 })));
+    let expected = run_evaluation(&whole).unwrap();
+    // The folder of a run that is killed after its last checkpoint.
+    for file in ["evaluation.json", "result.json"] {
+        std::fs::remove_file(Path::new(&whole.dir).join(file)).unwrap();
+    }
+    let resumed = train(&json!({ "resume": whole.dir }));
+    let written = run_evaluation(&resumed).unwrap();
+    assert_eq!((written.split, written.epoch), (expected.split, expected.epoch));
+    assert_eq!(written.evaluation.loss, expected.evaluation.loss);
+    assert_eq!(written.evaluation.top_losses, expected.evaluation.top_losses);
+    assert_eq!(written.evaluation.samples, expected.evaluation.samples);
+}
+
 /// Reads epochs, steps, learning rates and scores from metrics.jsonl: the fields that do not depend
 /// on time.
 fn epochs_of(result: &TrainResult) -> Vec<Value> {
@@ -283,6 +508,37 @@ fn a_resumed_run_can_be_extended_but_not_reconfigured() {
 
     let longer = train(&json!({ "resume": first.dir, "epochs": 2, "cudaGraphs": true }));
     assert_eq!((longer.epochs, longer.stop_reason), (2, StopReason::Completed));
+}
+
+#[test]
+fn a_run_resumes_with_its_data_set_at_another_place() {
+    let folder = TestFolder::new();
+    let config = json!({ "epochs": 1, "data": { "source": folder.path("data"), "limit": 100 } });
+    let first = train(&folder.config("run", config));
+    std::fs::rename(folder.path("data"), folder.path("moved")).unwrap();
+    let resume = |data: Option<&str>| {
+        let data = data.map(|data| folder.path(data));
+        run(&json!({ "resume": first.dir, "epochs": 2, "data": data }), |_| None).0
+    };
+    let error = resume(None).unwrap_err();
+    assert_eq!(error.code, ErrorCode::DataNotFound);
+    assert!(error.hint.unwrap().contains("pass its new path as `data`"));
+    // Other images are refused.
+    std::fs::create_dir(folder.path("other")).unwrap();
+    data_set(Path::new(&folder.path("other")));
+    std::fs::rename(
+        folder.path("other/t10k-labels-idx1-ubyte"),
+        folder.path("other/train-labels-idx1-ubyte"),
+    )
+    .unwrap();
+    std::fs::rename(
+        folder.path("other/t10k-images-idx3-ubyte"),
+        folder.path("other/train-images-idx3-ubyte"),
+    )
+    .unwrap();
+    assert_eq!(resume(Some("other")).unwrap_err().code, ErrorCode::Mismatch);
+    let config = resume(Some("moved")).map(|result| checkpoint(&result).config).unwrap();
+    assert_eq!((config.data.source, config.data.limit), (folder.path("moved"), Some(100)));
 }
 
 #[test]
@@ -515,7 +771,7 @@ fn evaluates_with_ten_crops_and_multiple_scales() {
     let result = train(&folder.config("run", json!({ "epochs": 6, "transform": transform })));
     let model = Session::open(Path::new(&result.dir), &LoadConfig::default()).unwrap();
     let evaluate = |request: Value| {
-        let request = EvaluateConfig::from_json_at(&request, &KeyPath::Root)?;
+        let request = EvaluateConfig::parse(&request)?;
         model.evaluate(&request, None, &|| false).map(Option::unwrap)
     };
     let [center, ten, scales] = [

@@ -81,7 +81,7 @@ codes! {
     Write = "E_WRITE", exit 1,
         such as "runs/photos could not be written: Permission denied (os error 13)";
     /// A file could not be read.
-    Io = "E_IO", exit 1,
+    Io = "E_IO", exit 4,
         such as "cat.jpg could not be read: No such file or directory (os error 2)";
     /// A checkpoint or weights file is missing, truncated or invalid.
     Checkpoint = "E_CHECKPOINT", exit 4,
@@ -132,6 +132,27 @@ pub struct ErrorLocation {
     pub line: Option<u32>,
 }
 
+/// Maximum length in bytes of a message, a hint and a path. Longer texts contain invalid input, such
+/// as a path of megabytes, and are shortened in the middle.
+const MAX_TEXT_LEN: usize = 6000;
+/// Maximum length in bytes of a configuration key.
+const MAX_KEY_LEN: usize = 1000;
+
+/// Shortens a text to about `max` bytes. The start and the end remain.
+fn shorten(text: String, max: usize) -> String {
+    if text.len() <= max {
+        return text;
+    }
+    let (mut head, mut tail) = (max / 2, text.len() - max / 2);
+    while !text.is_char_boundary(head) {
+        head -= 1;
+    }
+    while !text.is_char_boundary(tail) {
+        tail += 1;
+    }
+    format!("{} ... ({} bytes) ... {}", &text[..head], tail - head, &text[tail..])
+}
+
 /// An error. `src/native` converts it to a `ResidualError`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
@@ -147,24 +168,25 @@ pub struct Error {
 impl Error {
     /// Returns an error without location and hint.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Error { code, message: message.into(), at: ErrorLocation::default(), hint: None }
+        let message = shorten(message.into(), MAX_TEXT_LEN);
+        Error { code, message, at: ErrorLocation::default(), hint: None }
     }
 
     /// Sets the hint: what to do next, as a sentence.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(shorten(hint.into(), MAX_TEXT_LEN));
         self
     }
 
     /// Sets the configuration key.
     pub fn key(mut self, key: impl std::fmt::Display) -> Self {
-        self.at.key = Some(key.to_string());
+        self.at.key = Some(shorten(key.to_string(), MAX_KEY_LEN));
         self
     }
 
     /// Sets the file.
     pub fn file(mut self, file: impl AsRef<std::path::Path>) -> Self {
-        self.at.file = Some(file.as_ref().display().to_string());
+        self.at.file = Some(shorten(file.as_ref().display().to_string(), MAX_TEXT_LEN));
         self
     }
 
@@ -200,6 +222,21 @@ mod tests {
         for code in ErrorCode::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
         }
+    }
+
+    #[test]
+    fn texts_of_megabytes_are_shortened_in_the_middle() {
+        let long = "é".repeat(1 << 20);
+        let error = Error::new(ErrorCode::Io, format!("start {long} end"))
+            .hint(long.as_str())
+            .key(&long)
+            .file(&long);
+        assert!(error.message.starts_with("start éé") && error.message.ends_with("éé end"));
+        assert!(error.message.contains(" bytes) ... "), "{}", &error.message[2900..3100]);
+        let texts = [Some(error.message), error.hint, error.at.key, error.at.file];
+        assert!(texts.iter().flatten().all(|text| text.len() < 6100));
+        let path = format!("/{}", "directory/".repeat(400));
+        assert_eq!(Error::new(ErrorCode::Io, "x").file(&path).at.file, Some(path));
     }
 
     #[test]

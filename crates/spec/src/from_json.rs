@@ -4,10 +4,12 @@
 
 use serde_json::{Map, Value};
 
+use crate::nearest_name::{nearest_choice, parse_bool};
+use crate::suggest_key::{add_key_suggestion, format_setting};
 use crate::{Error, ErrorCode, Result};
 
-/// Bound up to which JavaScript represents all integers exactly.
-const MAX_INTEGER: u64 = 1 << 53;
+/// `Number.MAX_SAFE_INTEGER`. JavaScript rounds larger integers silently: 2^53 may be any of two.
+const MAX_INTEGER: u64 = (1 << 53) - 1;
 /// Number of characters after which error messages truncate a quoted string.
 const MAX_QUOTED: usize = 40;
 
@@ -42,6 +44,11 @@ impl KeyPath<'_> {
             .hint(self.default_hint())
     }
 
+    /// Returns the hint "Did you mean `key: value`?".
+    pub(crate) fn did_you_mean(&self, value: &Value) -> String {
+        format!("Did you mean `{}`?", format_setting(&self.to_string(), value))
+    }
+
     fn default_hint(&self) -> String {
         let key = self.to_string();
         match key.split('[').next().unwrap_or_default() {
@@ -60,30 +67,33 @@ fn describe(value: &Value) -> String {
         Value::String(text) if text.chars().count() > MAX_QUOTED => {
             format!("\"{}…\"", text.chars().take(MAX_QUOTED).collect::<String>())
         }
+        // Without the decimal point of a whole number, as JavaScript prints it.
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() && float.abs() < 1e21 => float.to_string(),
+            Some(_) | None => number.to_string(),
+        },
         other => other.to_string(),
     }
 }
 
-/// Returns the candidate that is most similar to a misspelled word, or `None` if no candidate is
-/// similar.
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let normalize = |name: &str| name.to_lowercase().replace(['_', '-'], "");
-    let normalized = normalize(word);
-    candidates
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&normalized, &normalize(name)), name))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, _)| *distance <= (word.len() / 3).max(1))
-        .map(|(_, name)| name)
-}
-
-/// Returns the hint "Did you mean ...?" for a misspelled name, if a known name is similar.
-pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    nearest(word, known).map(|name| format!("Did you mean '{name}'?"))
-}
-
 /// Type that is parsed from configuration JSON.
 pub trait FromJson: Sized {
+    /// Parses a whole configuration.
+    ///
+    /// # Errors
+    /// `E_CONFIG` and `E_UNKNOWN_KEY`, with the path of the key. For an unknown key, the hint
+    /// suggests the nearest key of the whole configuration: `optimizer.lr` for `lr`.
+    fn parse(value: &Value) -> Result<Self> {
+        Self::from_json_at(value, &KeyPath::Root).map_err(|error| {
+            let mut known = Vec::new();
+            Self::visit_keys(&KeyPath::Root, &mut |path| known.push(path.to_string()));
+            add_key_suggestion(error, value, &known)
+        })
+    }
+
+    /// Calls `visit` with the path of every key that a value at `path` may have, at any depth.
+    fn visit_keys(_path: &KeyPath, _visit: &mut dyn FnMut(&KeyPath)) {}
+
     /// Parses the value at `path`.
     ///
     /// # Errors
@@ -117,13 +127,9 @@ pub(crate) fn object<'v>(
     for key in map.keys() {
         if !known.iter().any(|name| name == key) {
             let key_path = KeyPath::Key(path, key);
-            let hint = match nearest(key, known.iter().map(String::as_str)) {
-                Some(name) => format!("Did you mean `{}`?", KeyPath::Key(path, name)),
-                None => format!("Known keys: {}.", known.join(", ")),
-            };
             return Err(Error::new(ErrorCode::UnknownKey, format!("unknown key `{key_path}`"))
                 .key(key_path)
-                .hint(hint));
+                .hint(format!("Known keys: {}.", known.join(", "))));
         }
     }
     Ok(map)
@@ -139,10 +145,15 @@ pub(crate) fn choice<T: Copy>(
         let names: Vec<_> = choices.iter().map(|(name, _)| format!("'{name}'")).collect();
         path.invalid(format!("one of {}", names.join(", ")), value)
     };
-    let text = value.as_str().ok_or_else(invalid)?;
-    choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice).ok_or_else(|| {
-        match did_you_mean(text, choices.iter().map(|(name, _)| *name)) {
-            Some(hint) => invalid().hint(hint),
+    let exact = value.as_str().and_then(|text| choices.iter().find(|(name, _)| *name == text));
+    exact.map(|(_, choice)| *choice).ok_or_else(|| {
+        let word = match value {
+            Value::String(text) => text.clone(),
+            Value::Bool(_) | Value::Number(_) => value.to_string(),
+            Value::Null | Value::Array(_) | Value::Object(_) => return invalid(),
+        };
+        match nearest_choice(&word, choices.iter().map(|(name, _)| *name)) {
+            Some(name) => invalid().hint(path.did_you_mean(&name.into())),
             None => invalid(),
         }
     })
@@ -167,7 +178,13 @@ pub(crate) fn camel_case(field: &str) -> String {
 
 impl FromJson for bool {
     fn from_json_at(value: &Value, path: &KeyPath) -> Result<Self> {
-        value.as_bool().ok_or_else(|| path.invalid("true or false", value))
+        value.as_bool().ok_or_else(|| {
+            let error = path.invalid("true or false", value);
+            match parse_bool(value) {
+                Some(flag) => error.hint(path.did_you_mean(&flag.into())),
+                None => error,
+            }
+        })
     }
 }
 
@@ -185,11 +202,21 @@ impl FromJson for String {
 
 impl FromJson for f64 {
     fn from_json_at(value: &Value, path: &KeyPath) -> Result<Self> {
-        value
-            .as_f64()
-            .filter(|x| x.is_finite())
-            .ok_or_else(|| path.invalid("a finite number", value))
+        value.as_f64().filter(|x| x.is_finite()).ok_or_else(|| {
+            let error = path.invalid("a finite number", value);
+            match number_in_text(value) {
+                Some(number) => error.hint(path.did_you_mean(&number)),
+                None => error,
+            }
+        })
     }
+}
+
+/// Returns the number that a string contains: 0.5 for `".5"`.
+fn number_in_text(value: &Value) -> Option<Value> {
+    let number = value.as_str()?.trim().parse::<f64>().ok().filter(|number| number.is_finite())?;
+    let is_integer = number.fract() == 0.0 && number.abs() <= MAX_INTEGER as f64;
+    Some(if is_integer { Value::from(number as i64) } else { Value::from(number) })
 }
 
 /// Parses an integer from 0 to `max`.
@@ -202,7 +229,11 @@ fn integer(value: &Value, max: u64, path: &KeyPath) -> Result<u64> {
                 Some(x) if x > max => format!("a whole number of at most {max}"),
                 Some(_) | None => "a whole number, 0 or more".into(),
             };
-            path.invalid(expected, value)
+            let error = path.invalid(expected, value);
+            match number_in_text(value).filter(|number| number.as_u64().is_some()) {
+                Some(number) => error.hint(path.did_you_mean(&number)),
+                None => error,
+            }
         },
     )
 }
@@ -251,18 +282,34 @@ mod tests {
     }
 
     #[test]
-    fn suggests_only_similar_words() {
-        let known = ["momentum", "lr", "weightDecay"];
-        assert_eq!(nearest("weight_decay", known), Some("weightDecay"));
-        assert_eq!(nearest("momentun", known), Some("momentum"));
-        assert_eq!(nearest("banana", known), None);
+    fn suggests_the_number_or_truth_value_that_a_text_contains() {
+        let lr = KeyPath::Key(&KeyPath::Root, "lr");
+        let hint = |error: Error| error.hint.unwrap();
+        let float = |text: &str| hint(f64::from_json_at(&json!(text), &lr).unwrap_err());
+        assert_eq!(float(".1"), "Did you mean `lr: 0.1`?");
+        assert_eq!(float("1e3"), "Did you mean `lr: 1000`?");
+        assert_eq!(float("small"), "Omit `lr` to use its default.");
+        let integer = |text: &str| hint(u32::from_json_at(&json!(text), &lr).unwrap_err());
+        assert_eq!(integer("64"), "Did you mean `lr: 64`?");
+        assert_eq!(integer("-64"), "Omit `lr` to use its default.");
+        let flag = |value: Value| hint(bool::from_json_at(&value, &lr).unwrap_err());
+        assert_eq!(flag(json!("True")), "Did you mean `lr: true`?");
+        assert_eq!(flag(json!(0)), "Did you mean `lr: false`?");
+        assert_eq!(flag(json!("maybe")), "Omit `lr` to use its default.");
     }
 
     #[test]
-    fn integers_reject_fractions_signs_and_values_beyond_2_to_the_53() {
+    fn integers_reject_fractions_signs_and_values_that_javascript_rounds() {
         assert_eq!(u32::from_json_at(&json!(3.0), &KeyPath::Root).unwrap(), 3);
+        let max = (1u64 << 53) - 1;
+        assert_eq!(u64::from_json_at(&json!(max), &KeyPath::Root).unwrap(), max);
         for bad in [json!(-1), json!(1.5), json!("3"), json!(1e17), json!([1]), json!(null)] {
             assert!(u64::from_json_at(&bad, &KeyPath::Root).is_err(), "{bad}");
+        }
+        // JavaScript rounds 2^53 + 1 to 2^53.
+        for rounded in [json!(1u64 << 53), json!((1u64 << 53) + 1), json!((1u64 << 53) as f64)] {
+            let error = u64::from_json_at(&rounded, &KeyPath::Root).unwrap_err();
+            assert!(error.message.contains("at most 9007199254740991"), "{error}");
         }
     }
 

@@ -67,20 +67,34 @@ macro_rules! request {
                 let map = $crate::from_json::object(value, &Self::keys(), "an object", path)?;
                 Self::from_map(map, path)
             }
+
+            fn visit_keys(path: &$crate::KeyPath, visit: &mut dyn FnMut(&$crate::KeyPath)) {
+                $({
+                    let key = $crate::from_json::camel_case(stringify!($field));
+                    let path = $crate::KeyPath::Key(path, &key);
+                    visit(&path);
+                    <$input as $crate::FromJson>::visit_keys(&path, visit);
+                })*
+            }
         }
     };
 }
 
 /// Defines an input type and its resolved type:
 /// `Input => Resolved { field: input type => resolved type }`. Fields in `and { ... }` exist only
-/// in the resolved type.
+/// in the resolved type, those in `input { ... }` only in the input type.
 macro_rules! config {
     ($(#[$doc:meta])* $Input:ident => $Resolved:ident {
         $($(#[$field_doc:meta])* $field:ident: $input:ty => $resolved:ty,)*
-    } $(and { $($(#[$extra_doc:meta])* $extra:ident: $extra_type:ty,)* })?) => {
+    }
+    $(and { $($(#[$extra_doc:meta])* $extra:ident: $extra_type:ty,)* })?
+    $(input { $($(#[$only_doc:meta])* $only:ident: $only_type:ty,)* })?) => {
         $crate::macros::request! {
             $(#[$doc])*
-            $Input { $($(#[$field_doc])* $field: $input,)* }
+            $Input {
+                $($(#[$field_doc])* $field: $input,)*
+                $($($(#[$only_doc])* $only: $only_type,)*)?
+            }
         }
 
         $(#[$doc])*
@@ -150,6 +164,11 @@ macro_rules! tagged_union {
                     ),)*
                     _ => unreachable!("`choice` returns one of the tags"),
                 }
+            }
+
+            fn visit_keys(path: &$crate::KeyPath, visit: &mut dyn FnMut(&$crate::KeyPath)) {
+                visit(&$crate::KeyPath::Key(path, "type"));
+                $($(<$Section as $crate::FromJson>::visit_keys(path, visit);)?)*
             }
         }
     };

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::macros::string_enum;
 use crate::{Metrics, Split, WarningEvent};
 
 /// Reason why a run ended without an error.
@@ -188,6 +189,10 @@ pub struct Evaluation {
     pub warnings: Vec<WarningEvent>,
     /// Throughput, including loading of the images.
     pub images_per_second: f64,
+    /// As [`RunEvaluation::val_outcomes`]. Not serialized: [`RunEvaluation`] contains it.
+    #[ts(skip)]
+    #[serde(skip)]
+    pub outcomes: Option<String>,
 }
 
 /// Content of evaluation.json: evaluation of the best checkpoint at the end of the run. Reports
@@ -201,6 +206,16 @@ pub struct RunEvaluation {
     pub epoch: u32,
     /// Evaluation, with thumbnails in `samples` and `topLosses`.
     pub evaluation: Evaluation,
+    /// Outcome of the checkpoint on each validation image, for paired comparisons of runs. One
+    /// character per image of the source from which the split was selected, in its order: `1` if
+    /// the image was classified correctly, `0` if not, `-` if it was not evaluated.
+    #[ts(optional)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_outcomes: Option<String>,
+    /// Outcome on each test image, as `valOutcomes`.
+    #[ts(optional)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_outcomes: Option<String>,
 }
 
 /// Standard deviation of the response of a layer (He et al. 2015, figure 7).
@@ -328,6 +343,9 @@ pub struct CheckpointInfo {
     pub best: Option<BestEpoch>,
     /// Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
     pub assumed: Vec<String>,
+    /// Remarks about the file, one sentence each: tensors that are ignored, which of several networks in
+    /// the file is used, a damaged checkpoint that another one of the run replaces.
+    pub warnings: Vec<String>,
 }
 
 /// Best epoch by `monitor`, with its validation metrics (training metrics without a validation
@@ -361,4 +379,43 @@ pub struct ModelInfo {
     pub epoch: u32,
     /// Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
     pub assumed: Vec<String>,
+    /// Remarks about the file, one sentence each: tensors that are ignored, which of several networks in
+    /// the file is used, a damaged checkpoint that another one of the run replaces.
+    pub warnings: Vec<String>,
+}
+
+string_enum! {
+    /// Condition of a file.
+    RunFileStatus {
+        /// The file is intact: its checksums match or, without checksums, its content is valid.
+        "ok" Ok,
+        /// The file contains weights without checksums, or is of a newer version.
+        "unverified" Unverified,
+        "damaged" Damaged,
+        "missing" Missing,
+    }
+}
+
+/// A file that `verify()` checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct VerifiedRunFile {
+    /// Path in the run folder, such as `checkpoints/last.safetensors`.
+    pub file: String,
+    pub status: RunFileStatus,
+    /// Size in bytes; null if the file is missing.
+    pub bytes: Option<u64>,
+    /// Content of the file, or its problem.
+    pub detail: String,
+}
+
+/// Result of `verify()`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct RunVerification {
+    /// Absolute path of the run folder or the file.
+    pub path: String,
+    /// Whether no file is damaged or missing.
+    pub ok: bool,
+    pub files: Vec<VerifiedRunFile>,
 }

@@ -47,5 +47,8 @@ extern "C" void residual_set_cpu_allocator(const BlockAllocator *table) {
   // Never deleted, because tensors may outlive static objects.
   static auto *allocator = new Allocator();
   block_allocator = table;
-  c10::SetCPUAllocator(allocator);
+  // libtorch frees scratch memory with the allocator that is set at that time, which would not know
+  // the blocks of another copy of residual in this process. The first copy's allocator remains.
+  c10::Allocator *current = c10::GetCPUAllocator();
+  if (current == c10::GetDefaultCPUAllocator()) c10::SetCPUAllocator(allocator);
 }

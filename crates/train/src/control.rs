@@ -56,20 +56,30 @@ struct Inner {
 pub struct Control {
     inner: Mutex<Inner>,
     changed: Condvar,
-    wake: Box<dyn Fn() + Send + Sync>,
+    /// `None` after the owner has received the outcome.
+    wake: Mutex<Option<WakeFn>>,
 }
+
+type WakeFn = Box<dyn Fn() + Send + Sync>;
 
 /// Methods of the owner.
 impl Control {
     /// Creates the channel. `wake` is called from any thread once [`Control::drain`] has entries to
-    /// return.
+    /// return, and dropped when [`Control::drain`] has returned the outcome.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Control {
-        Control { inner: Mutex::default(), changed: Condvar::new(), wake: Box::new(wake) }
+        let wake: WakeFn = Box::new(wake);
+        Control { inner: Mutex::default(), changed: Condvar::new(), wake: Mutex::new(Some(wake)) }
     }
 
     /// Returns all entries since the last call.
     pub fn drain(&self) -> Vec<Entry> {
-        self.lock().entries.drain(..).collect()
+        let entries: Vec<Entry> = self.lock().entries.drain(..).collect();
+        if matches!(entries.last(), Some(Entry::Settled { .. })) {
+            // `wake` refers to the owner, which refers to this channel.
+            let wake = self.lock_wake().take();
+            drop(wake);
+        }
+        entries
     }
 
     /// Acknowledges all events up to `seq`.
@@ -118,7 +128,7 @@ impl Control {
         }
         inner.entries.push_back(Entry::Event { seq, event: Box::new(event) });
         drop(inner);
-        (self.wake)();
+        self.wake();
         seq
     }
 
@@ -131,7 +141,7 @@ impl Control {
         inner.is_settled = true;
         self.changed.notify_all();
         drop(inner);
-        (self.wake)();
+        self.wake();
     }
 
     /// Returns the reason for ending the run; `None` if the run is not stopping.
@@ -175,6 +185,16 @@ impl Control {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // The data are consistent even after a panic: no method panics while it holds the lock.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_wake(&self) -> MutexGuard<'_, Option<WakeFn>> {
+        self.wake.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self) {
+        if let Some(wake) = &*self.lock_wake() {
+            wake();
+        }
     }
 
     fn wait(&self, is_ready: impl Fn(&Inner) -> bool, on_idle: &mut dyn FnMut()) {
@@ -292,5 +312,18 @@ mod tests {
         control.wait_acknowledged(seq, &mut || panic!("waited"));
         control.wait_while_paused(&mut || panic!("waited"));
         assert_eq!(control.stop_signal(), Some(StopSignal::Shutdown));
+    }
+    #[test]
+    fn wake_is_dropped_when_the_outcome_is_drained() {
+        let owner = Arc::new(());
+        let held = Arc::clone(&owner);
+        let control = Control::new(move || assert!(Arc::strong_count(&held) > 0));
+        control.emit(warning());
+        control.drain();
+        assert_eq!(Arc::strong_count(&owner), 2);
+        control.settle(Outcome::Failed(Error::new(ErrorCode::Aborted, "aborted")));
+        assert_eq!(Arc::strong_count(&owner), 2);
+        control.drain();
+        assert_eq!(Arc::strong_count(&owner), 1);
     }
 }

@@ -9,7 +9,7 @@ use residual_spec::{
 };
 use residual_weights::{
     AdaptedStateDict, Checkpoint, CheckpointChoice, IMAGENET, NewHead, PublishedWeights, StateDict,
-    adapt_state_dict, find_checkpoint, infer_backbone_arch, is_checkpoint, sha256,
+    adapt_state_dict, check_finite, infer_backbone_arch, is_checkpoint, open_intact, sha256,
 };
 
 /// Configuration key of the initial weights.
@@ -83,6 +83,7 @@ impl InitialWeights {
         }
         let state = StateDict::read(&source.path).map_err(|error| error.key(WEIGHTS_KEY))?;
         self.apply(input, &source, &state)?;
+        self.warnings.extend(file_warnings(&state, &source.path));
         self.file = Some(WeightsFile { path: source.path, sha256: hash, state });
         Ok(self)
     }
@@ -99,8 +100,7 @@ impl InitialWeights {
                 published(PublishedWeights::for_arch(arch.map(String::as_str))?.find()?, None)
             }
             Some(path) => {
-                let path = find_checkpoint(Path::new(path), CheckpointChoice::Best)
-                    .map_err(|error| error.key(WEIGHTS_KEY))?;
+                let path = self.find_file(Path::new(path))?;
                 Ok(Some(Source { path, is_published: false, auto_reason: None }))
             }
             None => match PublishedWeights::default_for(input, facts) {
@@ -121,6 +121,19 @@ impl InitialWeights {
                 },
             },
         }
+    }
+
+    /// Returns the path of a file of weights, or of the best checkpoint of a run folder that is
+    /// intact. A file is verified when it is read.
+    fn find_file(&mut self, path: &Path) -> Result<PathBuf> {
+        let is_run = path.is_dir();
+        let verify = |file: &Path| {
+            if is_run { StateDict::read(file).map(drop) } else { Ok(()) }
+        };
+        let found = open_intact(path, CheckpointChoice::Best, verify)
+            .map_err(|error| error.key(WEIGHTS_KEY))?;
+        self.warnings.extend(found.warning);
+        Ok(if is_run { found.path } else { path.to_path_buf() })
     }
 
     /// Sets the missing keys of `input` that follow from the weights.
@@ -203,6 +216,7 @@ impl InitialWeights {
             config.model.weights_sha256 = Some(sha256);
             let state = adapt_state_dict(network, state.tensors, config.seed);
             let state = state.map_err(|error| error.file(&path))?;
+            check_finite(&state.tensors).map_err(|error| error.key(WEIGHTS_KEY).file(&path))?;
             // A new head is expected if the weights were chosen automatically.
             let head = state.new_head.filter(|_| !is_auto);
             adapted.warnings.extend(head.map(|head| new_head_warning(head, &path)));
@@ -210,6 +224,21 @@ impl InitialWeights {
         }
         Ok(adapted)
     }
+}
+
+/// Returns the warnings about a weights file.
+fn file_warnings(state: &StateDict, path: &Path) -> Vec<WarningEvent> {
+    let unusable_head = state.unusable_head.as_ref();
+    let unusable_head = unusable_head
+        .map(|reason| format!("the classification head of the file cannot be used: {reason}"));
+    let file = Some(path.display().to_string());
+    let warning = |message: String| WarningEvent {
+        code: ErrorCode::Mismatch,
+        message,
+        file: file.clone(),
+        hint: None,
+    };
+    state.warnings.iter().cloned().chain(unusable_head).map(warning).collect()
 }
 
 fn new_head_warning(NewHead { from, to }: NewHead, path: &Path) -> WarningEvent {
@@ -275,7 +304,12 @@ mod tests {
         let tensors = tensors
             .into_iter()
             .map(|tensor| (tensor.name, zeros(tensor.shape.iter().map(|&n| n as usize).collect())));
-        StateDict { key_map: KeyMap::Torchvision, tensors: tensors.collect() }
+        StateDict {
+            key_map: KeyMap::Torchvision,
+            tensors: tensors.collect(),
+            warnings: Vec::new(),
+            unusable_head: None,
+        }
     }
 
     /// Returns the resolved configuration and the adapted weights of a run that starts from the

@@ -1,10 +1,14 @@
 //! Resuming a run: finds its checkpoint, and merges and checks the configuration.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use residual_runlog::RunDir;
-use residual_spec::{CheckpointKind, Error, ErrorCode, ResolvedConfig, Result, TrainConfig};
-use residual_weights::{Checkpoint, CheckpointChoice, find_checkpoint};
+use residual_spec::{
+    CheckpointKind, Error, ErrorCode, ResolvedConfig, Result, RunFileStatus, TrainConfig,
+    WarningEvent,
+};
+use residual_weights::{Checkpoint, CheckpointChoice, open_intact, verify_weights};
 use serde_json::{Map, Value};
 
 use crate::position::Position;
@@ -24,105 +28,226 @@ const CHANGEABLE: &[&str] = &[
     "checkpoint",
     "log",
     "out",
-    "overwrite",
-    "resume",
 ];
 
-/// Returns the paths of the checkpoint to resume from and of its run folder.
-///
-/// # Errors
-/// `E_OUT_IN_USE` if another process writes to the run folder; `E_CHECKPOINT` if there is no
-/// checkpoint; `E_CONFIG` if the checkpoint is not in a run folder.
-pub(crate) fn locate(resume: &str) -> Result<(PathBuf, PathBuf)> {
-    let resume = Path::new(resume);
-    // This check is first, because a run that has just started has no checkpoint yet.
-    RunDir::check_not_in_use(resume)?;
-    let checkpoint = find_checkpoint(resume, CheckpointChoice::Last)?;
-    let checkpoint = checkpoint.canonicalize().map_err(|cause| Error::read(&checkpoint, &cause))?;
-    let run_dir = checkpoint.parent().and_then(Path::parent).map(Path::to_path_buf);
-    match run_dir {
-        Some(run_dir) if run_dir.join("config.json").is_file() => Ok((checkpoint, run_dir)),
-        Some(_) | None => Err(Error::new(
-            ErrorCode::Config,
-            format!("{} is not in a run folder", checkpoint.display()),
-        )
-        .key("resume")
-        .hint("Pass a run folder, or a checkpoint in its checkpoints/ folder.")),
+/// A run to resume.
+pub(crate) struct ResumedRun {
+    /// Absolute path of the run folder.
+    pub run_dir: PathBuf,
+    /// `None` if the run was killed before its first checkpoint, so that it starts over.
+    pub start: Option<StartCheckpoint>,
+    /// Configuration of the run.
+    pub config: ResolvedConfig,
+    /// Damage of the run folder that resuming works around.
+    pub warnings: Vec<WarningEvent>,
+}
+
+/// The checkpoint that a run resumes from.
+pub(crate) struct StartCheckpoint {
+    pub checkpoint: Checkpoint,
+    pub path: PathBuf,
+}
+
+impl ResumedRun {
+    /// Opens the last checkpoint of a run, or the newest intact one if the last one is damaged.
+    ///
+    /// # Errors
+    /// `E_OUT_IN_USE` if another process writes to the run folder; `E_CHECKPOINT` if there is no
+    /// intact checkpoint; `E_CONFIG` if the checkpoint is not in a run folder.
+    pub fn open(resume: &str) -> Result<ResumedRun> {
+        let resume = Path::new(resume);
+        // This check is first, because a run that has just started has no checkpoint yet.
+        RunDir::check_not_in_use(resume)?;
+        if let Some(config) = RunDir::config_without_checkpoint(resume) {
+            return ResumedRun::start_over(resume, config);
+        }
+        let opened = open_intact(resume, CheckpointChoice::Last, Checkpoint::read_for_resume)?;
+        let (path, checkpoint) = (opened.path, opened.opened);
+        let run_dir = path.parent().and_then(Path::parent).filter(|dir| RunDir::is_run(dir));
+        let Some(run_dir) = run_dir.map(Path::to_path_buf) else {
+            let message = format!("{} is not in a run folder", path.display());
+            return Err(Error::new(ErrorCode::Config, message)
+                .key("resume")
+                .hint("Pass a run folder, or a checkpoint in its checkpoints/ folder."));
+        };
+        let mut warnings: Vec<WarningEvent> = opened.warning.into_iter().collect();
+        if RunDir::read_config(&run_dir).is_none() {
+            let message = "config.json is missing or damaged; it is restored from the checkpoint";
+            warnings.push(damage_warning(message.into(), &run_dir.join("config.json")));
+        }
+        let config = checkpoint.config.clone();
+        Ok(ResumedRun {
+            run_dir,
+            start: Some(StartCheckpoint { checkpoint, path }),
+            config,
+            warnings,
+        })
+    }
+
+    /// Returns a run that was killed before its first checkpoint.
+    fn start_over(resume: &Path, config: ResolvedConfig) -> Result<ResumedRun> {
+        let run_dir = resume.canonicalize().map_err(|cause| Error::read(resume, &cause))?;
+        let message = "the run ended before its first checkpoint; it starts over with the \
+                       configuration in config.json";
+        let warnings = vec![damage_warning(message.into(), &run_dir)];
+        Ok(ResumedRun { run_dir, start: None, config, warnings })
+    }
+
+    /// Merges the new configuration into the configuration of the run.
+    pub fn merge(&self, config: &Value) -> Result<TrainConfig> {
+        let mut merged = to_map(&self.config)?;
+        let empty = Map::new();
+        let config = config.as_object().unwrap_or(&empty);
+        if config.contains_key("epochs") || config.contains_key("budget") {
+            merged.shift_remove("epochs");
+            merged.shift_remove("budget");
+        }
+        let is_run_dir = |out: &str| Path::new(out).canonicalize().is_ok_and(|p| p == self.run_dir);
+        if let Some(out) = config.get("out").and_then(Value::as_str)
+            && !is_run_dir(out)
+        {
+            let shown = self.run_dir.display();
+            let message = format!("a resumed run writes to its own folder, {shown}");
+            return Err(Error::new(ErrorCode::Config, message)
+                .key("out")
+                .hint("Remove `out`. To preserve the old run, copy its folder first."));
+        }
+        let new_keys = config.iter().filter(|(key, value)| !value.is_null() && *key != "out");
+        for (key, value) in new_keys {
+            match (key.as_str(), merged.get_mut(key)) {
+                ("data", Some(Value::Object(data))) => merge_data(data, value),
+                _ => {
+                    merged.insert(key.clone(), value.clone());
+                }
+            }
+        }
+        // The folder may have been moved since the start of the run.
+        if !is_run_dir(&self.config.out) {
+            merged.insert("out".into(), Value::String(self.run_dir.display().to_string()));
+        }
+        TrainConfig::from_json(&Value::Object(merged))
+    }
+
+    /// Adds the reasons of the original run to `config`, for the values that are the same.
+    pub fn keep_reasons(&self, config: &mut ResolvedConfig) -> Result<()> {
+        let (old, new) = (to_map(&self.config)?, to_map(config)?);
+        let kept = self
+            .config
+            .reasons
+            .iter()
+            .filter(|(key, _)| value_of(&old, key) == value_of(&new, key));
+        let mut reasons: BTreeMap<_, _> =
+            kept.map(|(key, why)| (key.clone(), why.clone())).collect();
+        reasons.append(&mut config.reasons);
+        config.reasons = reasons;
+        Ok(())
     }
 }
 
-/// Merges the new configuration into the configuration of the run to resume.
-pub(crate) fn merge(
-    config: &Value,
-    original: &ResolvedConfig,
-    run_dir: &Path,
-) -> Result<TrainConfig> {
-    let mut merged = serde_json::to_value(original)
+fn to_map(config: &ResolvedConfig) -> Result<Map<String, Value>> {
+    serde_json::to_value(config)
         .ok()
         .and_then(|value| value.as_object().cloned())
-        .ok_or_else(|| Error::new(ErrorCode::Internal, "a configuration is not an object"))?;
-    let empty = Map::new();
-    let config = config.as_object().unwrap_or(&empty);
-    if config.contains_key("epochs") || config.contains_key("budget") {
-        merged.shift_remove("epochs");
-        merged.shift_remove("budget");
-    }
-    if let Some(out) = config.get("out").and_then(Value::as_str)
-        && Path::new(out).canonicalize().ok().as_deref() != Some(run_dir)
-    {
-        let message = format!("a resumed run writes to its own folder, {}", run_dir.display());
-        return Err(Error::new(ErrorCode::Config, message)
-            .key("out")
-            .hint("Remove `out`. To preserve the old run, copy its folder first."));
-    }
-    for (key, value) in config.iter().filter(|(_, value)| !value.is_null()) {
-        merged.insert(key.clone(), value.clone());
-    }
-    merged.insert("out".into(), Value::String(run_dir.display().to_string()));
-    TrainConfig::from_json(&Value::Object(merged))
+        .ok_or_else(|| Error::new(ErrorCode::Internal, "a configuration is not an object"))
 }
 
-/// Discards the training after `checkpoint`: `checkpoint` becomes the last checkpoint, and a newer
-/// best checkpoint is replaced or removed. Must be called before the log is truncated, so that the
-/// folder is consistent if the process is killed in between.
+/// Returns the value of a key such as `model.arch`.
+fn value_of<'m>(config: &'m Map<String, Value>, key: &str) -> Option<&'m Value> {
+    let mut parts = key.split('.');
+    let first = config.get(parts.next()?)?;
+    parts.try_fold(first, |value, part| value.get(part))
+}
+
+fn damage_warning(message: String, file: &Path) -> WarningEvent {
+    let file = Some(file.display().to_string());
+    WarningEvent { code: ErrorCode::Checkpoint, message, file, hint: None }
+}
+
+/// Merges `data` of the new configuration: a path, or an object, into that of the run. The data set
+/// may have been moved; its settings are those of the run.
+fn merge_data(data: &mut Map<String, Value>, value: &Value) {
+    match value {
+        Value::Object(value) => {
+            let value = value.iter().filter(|(_, value)| !value.is_null());
+            data.extend(value.map(|(key, value)| (key.clone(), value.clone())));
+        }
+        source => {
+            data.insert("source".into(), source.clone());
+        }
+    }
+}
+
+/// Discards the training after the checkpoint `start`: it becomes the last checkpoint, and a newer
+/// best checkpoint is replaced or removed, as a damaged or missing one. Must be called before the log
+/// is truncated, so that the folder is consistent if the process is killed in between. Returns a
+/// warning if the best epoch is lost.
 ///
 /// # Errors
 /// `E_WRITE` if a checkpoint cannot be copied or removed.
-pub(crate) fn rewind(dir: &RunDir, checkpoint: &Path, position: &mut Position) -> Result<()> {
+pub(crate) fn rewind(
+    dir: &RunDir,
+    start: &Path,
+    position: &mut Position,
+) -> Result<Option<WarningEvent>> {
     let [last, best] =
         [CheckpointKind::Last, CheckpointKind::Best].map(|kind| dir.checkpoint_path(kind, 0));
-    if is_newer(&last, position.step) {
-        dir.copy_checkpoint(checkpoint, CheckpointKind::Last)?;
+    if last != start && !(is_current(&last, position.step) && is_intact(&last)) {
+        dir.copy_checkpoint(start, CheckpointKind::Last)?;
     }
-    if !is_newer(&best, position.step) {
-        return Ok(());
+    let Some(best_epoch) = position.best.map(|best| best.epoch) else {
+        dir.remove_best()?;
+        return Ok(None);
+    };
+    if is_current(&best, position.step) && is_intact(&best) {
+        return Ok(None);
     }
-    match position.best {
-        // All checkpoints at the end of an epoch are equal, so `checkpoint` was also the best one.
-        Some(best) if best.epoch == position.epoch && position.batch == 0 => {
-            dir.copy_checkpoint(checkpoint, CheckpointKind::Best)
-        }
-        Some(_) | None => {
-            position.best = None;
-            dir.remove_best()
-        }
+    // All checkpoints at the end of an epoch are equal.
+    let epoch = dir.checkpoint_path(CheckpointKind::Epoch, best_epoch);
+    if best_epoch == position.epoch && position.batch == 0 {
+        dir.copy_checkpoint(start, CheckpointKind::Best)?;
+    } else if is_current(&epoch, position.step) && is_intact(&epoch) {
+        dir.copy_checkpoint(&epoch, CheckpointKind::Best)?;
+    } else {
+        // A run that was killed between writing the best and the last checkpoint computes the same
+        // best checkpoint again.
+        let is_next = progress(&best).is_some_and(|it| it["epoch"] == position.epoch + 1);
+        position.best = None;
+        dir.remove_best()?;
+        let message = format!(
+            "the best checkpoint so far, of epoch {best_epoch}, is not available; the best epoch is \
+             selected among the following epochs"
+        );
+        return Ok((!is_next).then(|| damage_warning(message, &best)));
     }
+    Ok(None)
 }
 
-/// Returns whether the checkpoint exists and has more than `step` updates. An unreadable checkpoint
-/// counts as newer.
-fn is_newer(checkpoint: &Path, step: u64) -> bool {
-    let steps = |path| Checkpoint::read_header(path).ok()?.progress["step"].as_u64();
-    checkpoint.is_file() && steps(checkpoint).is_none_or(|steps| steps > step)
+/// Returns whether the checkpoint exists and has at most `step` updates.
+fn is_current(checkpoint: &Path, step: u64) -> bool {
+    let steps = progress(checkpoint).and_then(|progress| progress["step"].as_u64());
+    steps.is_some_and(|steps| steps <= step)
 }
 
-/// Checks that only [`CHANGEABLE`] keys differ between the configurations.
+fn progress(checkpoint: &Path) -> Option<Value> {
+    Checkpoint::read_header(checkpoint).ok().map(|header| header.progress)
+}
+
+fn is_intact(checkpoint: &Path) -> bool {
+    verify_weights(checkpoint, "").is_ok_and(|verified| match verified.status {
+        RunFileStatus::Ok | RunFileStatus::Unverified => true,
+        RunFileStatus::Damaged | RunFileStatus::Missing => false,
+    })
+}
+
+/// Checks that only [`CHANGEABLE`] keys differ between the configurations. The path of the data set
+/// may also differ, because the fingerprint of the images is checked.
 ///
 /// # Errors
 /// `E_MISMATCH` with the first other key that differs.
 pub(crate) fn check(original: &ResolvedConfig, resumed: &ResolvedConfig) -> Result<()> {
     let value = |config: &ResolvedConfig| serde_json::to_value(config).unwrap_or_default();
-    let (original, resumed) = (value(original), value(resumed));
+    let (mut original, resumed) = (value(original), value(resumed));
+    original["data"]["source"] = resumed["data"]["source"].clone();
     let Value::Object(original) = original else { return Ok(()) };
     for (key, old) in original.iter().filter(|(key, _)| key.as_str() != "reasons") {
         let new = &resumed[key];

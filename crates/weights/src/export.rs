@@ -7,17 +7,18 @@ use std::path::{Path, PathBuf};
 use residual_arch::Network;
 use residual_spec::{
     DatasetInfo, Error, ErrorCode, ExportOptions, LoadConfig, MachineInfo, ResolvedConfig, Result,
+    WarningEvent,
 };
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::checkpoint::{Checkpoint, is_checkpoint};
-use crate::find_checkpoint::{CheckpointChoice, find_checkpoint};
+use crate::checkpoint::{
+    Checkpoint, CheckpointChoice, NUM_BATCHES_TRACKED, is_checkpoint, open_intact,
+};
 use crate::tensor::{DType, Tensor, TensorInfo};
-use crate::{CheckpointContents, ExternalWeights, PIXEL_MEAN, onnx};
-
-/// Suffix of PyTorch's counter of updates of a batch norm's running statistics.
-const NUM_BATCHES_TRACKED: &str = ".num_batches_tracked";
+use crate::{
+    CheckpointContents, ExternalWeights, PIXEL_MEAN, check_finite, check_finite_tensor, onnx,
+};
 
 /// Contents of an exported file.
 pub struct Export<'a> {
@@ -59,41 +60,55 @@ impl ExportFormat {
 }
 
 /// Exports the network of a run folder (its best checkpoint), a checkpoint or a file of external
-/// weights. The moving average replaces the weights if the checkpoint has one.
+/// weights. The moving average replaces the weights if the checkpoint has one. Returns a warning if
+/// another checkpoint replaces a missing or damaged one.
 ///
 /// # Errors
-/// Errors of [`find_checkpoint`], [`Checkpoint::read`], [`ExternalWeights::read`] and
+/// Errors of [`open_intact`], [`Checkpoint::read`], [`ExternalWeights::read`] and
 /// [`Export::write`].
-pub fn export_checkpoint(from: &Path, to: &Path, options: ExportOptions) -> Result<()> {
+pub fn export_checkpoint(
+    from: &Path,
+    to: &Path,
+    options: ExportOptions,
+) -> Result<Option<WarningEvent>> {
     ExportFormat::from_path(to)?;
-    let from = &find_checkpoint(from, CheckpointChoice::Best)?;
-    if !is_checkpoint(from)? {
-        // An export computes nothing, so the capabilities of the machine have no effect.
-        let machine = MachineInfo::with_cores(1);
-        let ExternalWeights { network, tensors, config, data, progress, .. } =
-            ExternalWeights::read(from, &LoadConfig::default(), &machine)?;
-        let (network, tensors, config) = (&network, &tensors, &config);
-        return Export { network, tensors, config, data: &data, progress: &progress, options }
-            .write(to);
+    let from = open_intact(from, CheckpointChoice::Best, ExportSource::read)?;
+    let ExportSource { network, tensors, config, data, progress } = &from.opened;
+    Export { network, tensors, config, data, progress, options }.write(to)?;
+    Ok(from.warning)
+}
+
+/// A network with its weights, read from a file.
+struct ExportSource {
+    network: Network,
+    tensors: BTreeMap<String, Tensor>,
+    config: ResolvedConfig,
+    data: DatasetInfo,
+    progress: Value,
+}
+
+impl ExportSource {
+    fn read(path: &Path) -> Result<ExportSource> {
+        if !is_checkpoint(path)? {
+            // An export computes nothing, so the capabilities of the machine have no effect.
+            let machine = MachineInfo::with_cores(1);
+            let ExternalWeights { network, tensors, config, data, progress, .. } =
+                ExternalWeights::read(path, &LoadConfig::default(), &machine)?;
+            check_finite(&tensors).map_err(|error| error.file(path))?;
+            return Ok(ExportSource { network, tensors, config, data, progress });
+        }
+        let Checkpoint { tensors, config, data, progress } = Checkpoint::read(path)?;
+        let (channels, size) = (config.data.channels, config.data.image_size);
+        let classes = data.classes.len() as u32;
+        let network = residual_arch::build(&config.model, channels, size, classes)
+            .map_err(|error| error.file(path))?;
+        for spec in network.tensors() {
+            if let Some(tensor) = tensors.get(&spec.name) {
+                check_finite_tensor(&spec.name, tensor).map_err(|error| error.file(path))?;
+            }
+        }
+        Ok(ExportSource { network, tensors, config, data, progress })
     }
-    let checkpoint = Checkpoint::read(from)?;
-    let data = &checkpoint.config.data;
-    let network = residual_arch::build(
-        &checkpoint.config.model,
-        data.channels,
-        data.image_size,
-        checkpoint.data.classes.len() as u32,
-    )
-    .map_err(|error| error.file(from))?;
-    Export {
-        network: &network,
-        tensors: &checkpoint.tensors,
-        config: &checkpoint.config,
-        data: &checkpoint.data,
-        progress: &checkpoint.progress,
-        options,
-    }
-    .write(to)
 }
 
 impl Export<'_> {
@@ -158,7 +173,6 @@ impl Export<'_> {
         for path in [&mut config.data.source, &mut config.out, &mut config.model.weights] {
             *path = strip_folder(path);
         }
-        config.resume = None;
         config
     }
 
@@ -246,7 +260,7 @@ mod tests {
 
     fn export(from: &Path, to: &str) -> Result<PathBuf> {
         let to = from.with_file_name(to);
-        export_checkpoint(from, &to, ExportOptions::default()).map(|()| to)
+        export_checkpoint(from, &to, ExportOptions::default()).map(|_| to)
     }
 
     #[test]
@@ -284,7 +298,6 @@ mod tests {
         let (_folder, path, mut saved) = write_checkpoint("resnet8");
         saved.config.data.source = "/home/ada/photos".into();
         saved.config.out = "/home/ada/runs/one".into();
-        saved.config.resume = Some("/home/ada/runs/zero".into());
         saved.data.source = "/home/ada/photos".into();
         saved.write(&path).unwrap();
         let text = std::fs::read(export(&path, "x.safetensors").unwrap()).unwrap();

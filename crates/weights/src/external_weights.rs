@@ -13,6 +13,7 @@ use residual_spec::{
 };
 use serde_json::{Value, json};
 
+use crate::infer_arch::missing_head;
 use crate::{StateDict, Tensor, infer_arch};
 
 /// A network with external weights and the configuration for inference.
@@ -23,6 +24,8 @@ pub struct ExternalWeights {
     pub tensors: BTreeMap<String, Tensor>,
     /// Assumptions as phrases, each with the option that overrides it.
     pub assumed: Vec<String>,
+    /// What the user should know about the file, see [`StateDict::warnings`].
+    pub warnings: Vec<String>,
     /// Whether the class names are assumed.
     pub has_default_classes: bool,
     /// Position of the run, as in a checkpoint. Empty, since the file does not record the training.
@@ -43,6 +46,9 @@ impl ExternalWeights {
         let state = StateDict::read(path)?;
         let model =
             options.model.as_ref().map(NameOr::<ModelConfig>::to_config).unwrap_or_default();
+        if let Some(reason) = &state.unusable_head {
+            return Err(missing_head(&format!("cannot be used: {reason}")).file(path));
+        }
         let (target, _) = infer_arch(&state.tensors, &model).map_err(|error| error.file(path))?;
         let stem = target.model.stem;
         let mut assumed = vec![format!(
@@ -97,6 +103,7 @@ impl ExternalWeights {
             network,
             tensors: state.tensors,
             assumed,
+            warnings: state.warnings,
             has_default_classes,
             progress: json!({}),
         })

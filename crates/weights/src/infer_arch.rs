@@ -10,6 +10,7 @@ use residual_spec::{
 
 use crate::Tensor;
 use crate::load_state_dict::{IncompatibleKeys, mismatch};
+use crate::state_dict::list_names;
 
 /// Returns the network that has exactly these tensors, and its model configuration. Values that
 /// `options` does not contain are inferred.
@@ -24,8 +25,7 @@ pub fn infer_arch(
     options: &ModelConfig,
 ) -> Result<(InspectTarget, Network)> {
     match InputOutput::from_tensors(tensors)? {
-        InputOutput { classes: None, .. } => Err(unknown("the head (`fc.bias`) is missing")
-            .hint("Weights without a head can only be used for training, as `model.weights`.")),
+        InputOutput { classes: None, .. } => Err(missing_head("is missing")),
         io => search(tensors, options, &io),
     }
 }
@@ -183,8 +183,10 @@ impl InputOutput {
         let checked = |found: Option<usize>, max: usize| {
             found.filter(|n| (1..=max).contains(n)).map(|n| n as u32)
         };
-        let channels = checked(channels, 1024)
-            .ok_or_else(|| unknown("the first convolution (`conv1.weight`) is missing"))?;
+        let channels = checked(channels, 1024).ok_or_else(|| {
+            let keys = list_names(tensors.keys().map(String::as_str));
+            unknown(&format!("the first convolution (`conv1.weight`) is missing; keys: {keys}"))
+        })?;
         let count = |bias: &Tensor| {
             checked(bias.shape.first().copied(), 1_000_000)
                 .ok_or_else(|| unknown("the number of classes of the head is out of range"))
@@ -193,12 +195,18 @@ impl InputOutput {
     }
 }
 
+/// Returns the error for weights whose classification head `is_missing`.
+pub(crate) fn missing_head(is_missing: &str) -> Error {
+    unknown(&format!("the classification head (`fc.weight`, `fc.bias`) {is_missing}"))
+        .hint("Weights without a head can only be used for training, as `model.weights`.")
+}
+
 fn unknown(why: &str) -> Error {
     Error::new(ErrorCode::Mismatch, format!("cannot infer the architecture of the weights: {why}"))
         .key("model.weights")
         .hint(
-            "Supported key names: torchvision, timm, kuangliu, akamaster, and the notebook \
-         (docs/weights.md).",
+            "Supported key names: torchvision, timm, Transformers, kuangliu, akamaster and the \
+             notebook, after any prefix (docs/weights.md).",
         )
 }
 
@@ -269,7 +277,7 @@ mod tests {
             };
             assert_eq!(specs(&found), specs(&target), "inferred as {:?}", found.model);
             let error = infer_arch(&backbone, &ModelConfig::default()).unwrap_err();
-            assert!(error.message.contains("the head (`fc.bias`) is missing"), "{error}");
+            assert!(error.message.ends_with("(`fc.weight`, `fc.bias`) is missing"), "{error}");
             assert!(error.hint.unwrap().contains("model.weights"));
 
             let first = backbone.keys().next().unwrap().clone();

@@ -12,12 +12,12 @@
 mod checkpoint;
 mod export;
 mod external_weights;
-mod find_checkpoint;
+mod finite;
 mod infer_arch;
-mod inspect_checkpoint;
 mod key_map;
 mod load_state_dict;
 mod onnx;
+mod other_file;
 mod published_weights;
 mod pytorch;
 mod safetensors_file;
@@ -28,14 +28,14 @@ mod tensor;
 mod testing;
 
 pub use checkpoint::{
-    Checkpoint, CheckpointContents, CheckpointHeader, CheckpointReader, EMA_PREFIX, PIXEL_MEAN,
-    is_checkpoint,
+    Checkpoint, CheckpointChoice, CheckpointContents, CheckpointHeader, CheckpointReader,
+    EMA_PREFIX, IntactCheckpoint, OPTIMIZER_PREFIX, PIXEL_MEAN, find_checkpoints,
+    inspect_checkpoint, is_checkpoint, open_intact, verify_run, verify_weights,
 };
 pub use export::{Export, export_checkpoint};
 pub use external_weights::ExternalWeights;
-pub use find_checkpoint::{CheckpointChoice, find_checkpoint};
+pub use finite::{check_finite, check_finite_tensor};
 pub use infer_arch::{infer_arch, infer_backbone_arch};
-pub use inspect_checkpoint::inspect_checkpoint;
 pub use key_map::KeyMap;
 pub use load_state_dict::{AdaptedStateDict, NewHead, adapt_state_dict, check_state_dict};
 pub use published_weights::{

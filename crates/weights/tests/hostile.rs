@@ -5,6 +5,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
@@ -74,6 +76,17 @@ static VALID: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let path = folder.path().join("last.safetensors");
     checkpoint.write(&path).unwrap();
     fs::read(path).unwrap()
+});
+
+/// The same checkpoint without checksums, which anyone could compute for a hostile file.
+static UNCHECKED: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let length = u64::from_le_bytes(VALID[..8].try_into().unwrap()) as usize;
+    let mut header: serde_json::Value = serde_json::from_slice(&VALID[8..8 + length]).unwrap();
+    let metadata = header["__metadata__"].as_object_mut().unwrap();
+    metadata.retain(|key, _| !key.contains("checksum"));
+    metadata.insert("residual.version".into(), "1".into());
+    let header = header.to_string().into_bytes();
+    [&(header.len() as u64).to_le_bytes(), &header[..], &VALID[8 + length..]].concat()
 });
 
 /// A modification of a file.
@@ -174,7 +187,7 @@ proptest! {
     fn rejects_or_reads_corrupt_checkpoints_in_bounded_memory(
         corruptions in prop::collection::vec(corruption(), 1..4),
     ) {
-        let file = corruptions.iter().fold(VALID.clone(), corrupt);
+        let file = corruptions.iter().fold(UNCHECKED.clone(), corrupt);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last.safetensors");
         fs::write(&path, &file).unwrap();
@@ -199,6 +212,87 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn reads_checkpoints_without_checksums_of_version_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("last.safetensors");
+    fs::write(&path, &*UNCHECKED).unwrap();
+    let unchecked = Checkpoint::read(&path).unwrap();
+    fs::write(&path, &*VALID).unwrap();
+    assert_eq!(Checkpoint::read(&path).unwrap(), unchecked);
+}
+
+/// Checks that every way to read a checkpoint rejects the file, and returns the messages.
+fn rejected_by_every_reader(path: &Path) -> [String; 3] {
+    let open = || {
+        let opened = Checkpoint::open(path)?;
+        ["conv1.weight", "bn1.num_batches_tracked"]
+            .map(|name| opened.tensor(name))
+            .into_iter()
+            .collect()
+    };
+    let opened: residual_spec::Result<Vec<_>> = open();
+    let errors =
+        [Checkpoint::read_for_resume(path).err(), opened.err(), read_safetensors(path).err()];
+    errors.map(|error| {
+        let error = error.expect("the file is damaged");
+        assert_eq!(error.code, ErrorCode::Checkpoint);
+        assert!(error.at.file.is_some() && error.hint.is_some());
+        error.message
+    })
+}
+
+#[test]
+fn every_reader_detects_every_bit_flip_and_names_the_tensor() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("last.safetensors");
+    fs::write(&path, &*VALID).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    let data = 8 + u64::from_le_bytes(VALID[..8].try_into().unwrap()) as usize;
+    for (at, byte) in VALID.iter().enumerate() {
+        for bit in [at % 8, (at + 3) % 8] {
+            file.write_all_at(&[byte ^ 1 << bit], at as u64).unwrap();
+            let messages = rejected_by_every_reader(&path);
+            let names_tensor = |message: &String| message.contains("does not match its checksum");
+            assert!(at < data || messages.iter().all(names_tensor), "{at}: {messages:?}");
+        }
+        file.write_all_at(&[*byte], at as u64).unwrap();
+    }
+    assert!(Checkpoint::read(&path).is_ok());
+}
+
+#[test]
+fn every_reader_detects_truncations_and_overwritten_blocks() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("last.safetensors");
+    for at in 0..VALID.len() {
+        if at % 7 == 0 {
+            fs::write(&path, &VALID[..at]).unwrap();
+            rejected_by_every_reader(&path);
+        }
+        let end = (at + 64).min(VALID.len());
+        let mut overwritten = VALID.clone();
+        overwritten[at..end].fill(0);
+        fs::write(&path, &overwritten).unwrap();
+        rejected_by_every_reader(&path);
+    }
+}
+
+#[test]
+fn a_file_that_another_program_modified_is_read_without_checksums() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("last.safetensors");
+    let length = u64::from_le_bytes(VALID[..8].try_into().unwrap()) as usize;
+    let mut header: serde_json::Value = serde_json::from_slice(&VALID[8..8 + length]).unwrap();
+    header["__metadata__"]["residual.checksum.header"] = "none".into();
+    let header = header.to_string().into_bytes();
+    let mut data = VALID[8 + length..].to_vec();
+    data[20] ^= 1;
+    let file = [&(header.len() as u64).to_le_bytes(), &header[..], &data].concat();
+    fs::write(&path, file).unwrap();
+    assert!(Checkpoint::read(&path).is_ok());
 }
 
 #[test]

@@ -19,7 +19,7 @@ const NODE = `node-${process.platform}-${process.arch}@20.20.2`
 const BUILT = [
   'dist',
   ...ADDONS.map((name) => `bindings/npm/${PLATFORM_NAME}/${name}`),
-  ...['env-paths', 'is-safe-filename', 'yaml'].map((name) => `node_modules/${name}`),
+  'node_modules/yaml',
 ]
 
 /**

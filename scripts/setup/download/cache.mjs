@@ -9,7 +9,17 @@ import { SetupError } from '../error.mjs'
  */
 export function cacheDir(env) {
   if (env.RESIDUAL_CACHE) return resolve(env.RESIDUAL_CACHE)
-  return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'residual')
+  return join(env.XDG_CACHE_HOME || join(homeDir(), '.cache'), 'residual')
+}
+
+function homeDir() {
+  try {
+    return homedir()
+  } catch (cause) {
+    // There is neither HOME nor an entry in /etc/passwd.
+    const hint = 'set RESIDUAL_CACHE to a writable folder'
+    throw new SetupError('E_CACHE', 'this user has no home folder', { hint, cause })
+  }
 }
 
 /**

@@ -1,5 +1,8 @@
 const MEGABYTE = 1e6
 
+/** Minimum time between two redraws of the line on a terminal, in milliseconds. */
+const REDRAW_INTERVAL = 100
+
 /**
  * Displays the progress of a transfer: one updated line on a terminal, else a line per 10 %.
  *
@@ -9,23 +12,34 @@ const MEGABYTE = 1e6
  */
 export function byteProgress(label, total, stream = process.stderr) {
   let shownTenth = 0
-  /** @param {number} bytes */
-  const line = (bytes) =>
-    `${label}: ${Math.round(bytes / MEGABYTE)} of ${Math.round(total / MEGABYTE)} MB`
+  let drawnAt = Number.NEGATIVE_INFINITY
+  /** The line that was not drawn because the last one is too recent. */
+  let pending = ''
+  /** @param {string} line */
+  const draw = (line) => {
+    drawnAt = performance.now()
+    pending = ''
+    stream.write(`\r\x1b[K${line}`)
+  }
   return {
     /** @param {number} bytes received so far */
     update(bytes) {
-      const tenth = Math.floor((10 * Math.min(bytes, total)) / total)
+      const done = Math.min(bytes, total)
+      const line = `${label}: ${Math.round(done / MEGABYTE)} of ${Math.round(total / MEGABYTE)} MB`
+      const tenth = Math.floor((10 * done) / total)
       if (stream.isTTY) {
-        stream.write(`\r\x1b[K${line(Math.min(bytes, total))}`)
+        pending = line
+        if (performance.now() - drawnAt >= REDRAW_INTERVAL) draw(line)
       } else if (tenth > shownTenth) {
-        stream.write(`${line(Math.min(bytes, total))}\n`)
+        stream.write(`${line}\n`)
       }
       shownTenth = Math.max(shownTenth, tenth)
     },
     /** Ends the line, so that further output starts on a new one. */
     end() {
-      if (stream.isTTY) stream.write('\n')
+      if (!stream.isTTY) return
+      if (pending !== '') draw(pending)
+      stream.write('\n')
     },
   }
 }

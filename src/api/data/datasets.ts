@@ -3,6 +3,7 @@ import { type KnownDataset, knownDatasets } from '../../download/dataset-registr
 import { throwIfAborted } from '../../download/download-error.js'
 import type { DownloadOptions } from '../../download/fetch-file.js'
 import { ResidualError } from '../../errors/errors.js'
+import { didYouMean } from '../run/suggestions.js'
 
 /** A data set that the configuration key `data` selects by name. */
 export interface NamedDataset {
@@ -89,7 +90,7 @@ export async function verifyDataset(
   throw new ResidualError({
     code: 'E_DATA_NOT_FOUND',
     message: `'${name}' is not on this machine, or some of its files are missing`,
-    at: { file: dataset.store },
+    at: dataset.store === null ? {} : { file: dataset.store },
     hint: `Download the data set: \`residual data download ${name}\`.`,
   })
 }
@@ -102,7 +103,11 @@ function findDataset(name: string): KnownDataset {
     code: 'E_DATA_NOT_FOUND',
     message: `there is no data set named ${JSON.stringify(name)}`,
     at: { key: 'name' },
-    hint: `Known data sets: ${known.map(({ name }) => name).join(', ')}.`,
+    hint:
+      didYouMean(
+        name,
+        known.map(({ name }) => name),
+      ) ?? `Known data sets: ${known.map(({ name }) => name).join(', ')}.`,
   })
 }
 

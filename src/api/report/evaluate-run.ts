@@ -30,6 +30,7 @@ export async function evaluateRun(
   try {
     onEvaluate()
     await using model = await loadModel(run.dir)
+    run.issues.push(...model.info.warnings.map((warning) => `${warning}.`))
     const evaluation = await model.evaluate({
       data,
       split,

@@ -3,11 +3,8 @@ import { join, resolve } from 'node:path'
 import { writeFigure } from '../../charts/figure-files.js'
 import { ResidualError } from '../../errors/errors.js'
 import { toPath } from '../../native/arguments/path.js'
-import {
-  rankingAccuracy,
-  renderComparisonReport,
-  uniqueRunLabels,
-} from '../../report/comparison-report.js'
+import { rankingAccuracy } from '../../report/compare-accuracy.js'
+import { renderComparisonReport, uniqueRunLabels } from '../../report/comparison-report.js'
 import type { RenderedReport } from '../../report/report-builder.js'
 import type { SectionData } from '../../report/report-input.js'
 import { renderRunReport } from '../../report/run-report.js'
@@ -88,7 +85,7 @@ function describeRuns(runs: readonly RunFolder[]): ReportedRun[] {
       arch: config.model.arch,
       stopReason: result?.stopReason,
       epochs: result?.epochs ?? epochs.length,
-      accuracy: rankingAccuracy(run),
+      accuracy: rankingAccuracy(run)?.accuracy,
       testAccuracy: result?.test?.accuracy,
       seconds: result?.seconds ?? epochs.at(-1)?.seconds,
     }

@@ -3,6 +3,7 @@ import type { DownloadOptions } from '../../download/fetch-file.js'
 import { ResidualError } from '../../errors/errors.js'
 import { torchAddon } from '../../native/addon.js'
 import { type ArrayDataset, toNativeArrays } from '../../native/arguments/arrays.js'
+import { checkOptions } from '../../native/arguments/check-options.js'
 import { serializeConfig } from '../../native/arguments/serialize-config.js'
 import { runCancellable } from '../../native/cancel.js'
 import type { FindLrConfig, LrFinderResult, TrainConfig } from '../../native/generated.js'
@@ -49,8 +50,8 @@ export async function findLr(
   config: TrainConfig,
   options: FindLrOptions = {},
 ): Promise<FindLrResult> {
-  const { json, device, download } = prepareConfig(config)
   const { out, arrays, signal, onDownload, ...range } = options
+  const { json, device, download } = prepareConfig(config, arrays !== undefined)
   if (out !== undefined && (typeof out !== 'string' || out === '')) {
     throw new ResidualError({
       code: 'E_CONFIG',
@@ -61,6 +62,7 @@ export async function findLr(
   }
   const rangeJson = serializeConfig(range, 'the options')
   const nativeArrays = arrays && toNativeArrays(arrays)
+  checkOptions('findLr', rangeJson)
   await download?.({ signal, onDownload })
   const addon = torchAddon(device)
   const result = await runCancellable(signal, addon, async (cancel) =>

@@ -1,9 +1,13 @@
 import type { DownloadOptions } from '../../download/fetch-file.js'
 import { prepareData } from '../../download/prepare-data.js'
 import { prepareWeights } from '../../download/prepare-weights.js'
+import { coreAddon, torchAddon } from '../../native/addon.js'
+import { checkOptions } from '../../native/arguments/check-options.js'
 import { serializeConfig } from '../../native/arguments/serialize-config.js'
+import { runCancellable } from '../../native/cancel.js'
 import { type RequestedDevice, requestedDevice } from '../../native/cuda.js'
 import type { TrainConfig } from '../../native/generated.js'
+import { unwrapResult } from '../../native/native-result.js'
 import { applyRecipe } from './recipes.js'
 
 /** A configuration that is ready for the addon. */
@@ -17,17 +21,26 @@ export interface PreparedConfig {
 
 /**
  * Serializes a configuration, applies its recipe and determines the downloads that it needs. The
- * core validates it.
+ * core validates the configuration, before the downloads if there are any.
  *
- * @throws {ResidualError} `E_CONFIG` for values that JSON cannot represent, or an unknown recipe
+ * @throws {ResidualError} `E_CONFIG` for values of a wrong type, or an unknown recipe;
+ *   `E_UNKNOWN_KEY`
  */
-export function prepareConfig(config: TrainConfig): PreparedConfig {
+export function prepareConfig(config: TrainConfig, hasArrays: boolean): PreparedConfig {
   const json = applyRecipe(serializeConfig(config))
+  // Wrong keys and types are reported before libtorch is loaded.
+  checkOptions('train', json)
   const plain = JSON.parse(json) ?? {} // the core rejects null
   const downloads = [prepareData(plain.data), prepareWeights(plain)].filter(
     (download) => download !== undefined,
   )
   const downloadAll = async (options: DownloadOptions) => {
+    const { signal } = options
+    await runCancellable(signal, coreAddon(), async (cancel) =>
+      unwrapResult<null>(await coreAddon().checkTrainConfig(json, hasArrays, cancel)),
+    )
+    // A missing libtorch or GPU is reported before the download, too.
+    torchAddon(requestedDevice(plain))
     for (const download of downloads) await download(options)
   }
   return {

@@ -1,9 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, extname, join } from 'node:path'
 import { ResidualError } from '../../errors/errors.js'
+import { checkOptions } from '../../native/arguments/check-options.js'
 import type { TrainConfig } from '../../native/generated.js'
-import { RECIPES_ROOT, require } from '../../native/platform.js'
+import { RECIPES_ROOT } from '../../native/platform.js'
 import { shorthandKey } from './shorthand-key.js'
+import { didYouMean } from './suggestions.js'
+import { parseYaml, YamlError, type YamlText } from './yaml-text.js'
 
 /** A published training configuration. */
 export interface Recipe {
@@ -80,10 +83,14 @@ function readRecipe(name: string): Recipe {
       code: 'E_CONFIG',
       message: `there is no recipe '${name}'`,
       at: { key: 'recipe' },
-      hint: `Known recipes: ${recipeNames().join(', ')}. For a file, write ./${name}.yaml.`,
+      hint:
+        didYouMean(name, recipeNames()) ??
+        `Known recipes: ${recipeNames().join(', ')}. For a file, write ./${name}.yaml.`,
     })
   }
-  const { description, source, published, ...config } = readYaml(file)
+  const { value, lineOf } = readYaml(file)
+  const { description, source, published, ...config } = value
+  if (isFile(name)) checkKeys(config, file, lineOf)
   return {
     name: basename(file, extname(file)),
     description: String(description ?? ''),
@@ -93,24 +100,41 @@ function readRecipe(name: string): Recipe {
   }
 }
 
-function readYaml(file: string): JsonObject {
-  // Imported on first use: most programs use no recipe.
-  const { parse } = require('yaml') as typeof import('yaml')
-  let content: unknown
+/** Checks the keys and types of a recipe file, to report the line of an error. */
+function checkKeys(config: JsonObject, file: string, lineOf: YamlText['lineOf']): void {
   try {
-    content = parse(readFileSync(file, 'utf8'))
+    checkOptions('train', JSON.stringify(config))
+  } catch (error) {
+    if (!(error instanceof ResidualError)) throw error
+    const { code, message, at, hint } = error
+    const line = lineOf(at.key ?? '')
+    throw new ResidualError({
+      code,
+      message,
+      at: { ...at, file, ...(line !== undefined && { line }) },
+      hint,
+    })
+  }
+}
+
+function readYaml(file: string): { value: JsonObject; lineOf: YamlText['lineOf'] } {
+  let yaml: YamlText
+  try {
+    yaml = parseYaml(readFileSync(file, 'utf8'))
   } catch (cause) {
+    const line = cause instanceof YamlError ? cause.line : undefined
     throw new ResidualError(
       {
         code: 'E_CONFIG',
         message: `the recipe ${file} could not be read: ${(cause as Error).message}`,
-        at: { key: 'recipe', file },
+        at: { key: 'recipe', file, ...(line !== undefined && { line }) },
         hint: `Use the path of a YAML file, or one of ${recipeNames().join(', ')}.`,
       },
       { cause },
     )
   }
-  if (isObject(content)) return content
+  const { value, lineOf } = yaml
+  if (isObject(value)) return { value, lineOf }
   throw new ResidualError({
     code: 'E_CONFIG',
     message: `the recipe ${file} must contain keys and values, such as \`epochs: 30\``,

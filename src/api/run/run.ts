@@ -2,18 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { throwIfAborted } from '../../download/download-error.js'
 import type { DownloadOptions } from '../../download/fetch-file.js'
 import { AbortError, ResidualError, type RunError } from '../../errors/errors.js'
+import { fromSystemError } from '../../errors/system-error.js'
 import type { NativeRun } from '../../native/addon.js'
 import type { RunEvent, TrainResult } from '../../native/generated.js'
 import { toResidualError } from '../../native/native-result.js'
 import { StopRequestWatcher } from '../../run-folder/stop-request.js'
 import { EventQueue } from './event-queue.js'
-import {
-  checkOptions,
-  type Hook,
-  type HookResult,
-  hookForEvent,
-  type TrainOptions,
-} from './train-options.js'
+import { currentHookCall, type HookCall, HookCalls } from './hook-calls.js'
+import { checkOptions, type HookResult, hookForEvent, type TrainOptions } from './train-options.js'
 
 /**
  * State of a run: `starting` before the first step (also while another run of this process trains),
@@ -43,6 +39,12 @@ type Outcome = { result: TrainResult } | { error: unknown }
 /** The longest delay that `setInterval` supports, in ms. */
 const MAX_INTERVAL = 2 ** 31 - 1
 
+/** Time that a stopped run waits for its hooks, in ms. */
+const HOOK_LIMIT = 5000
+
+/** Time after which a hook that waits for a run that waits for the hook is a deadlock, in ms. */
+const DEADLOCK_DELAY = 1000
+
 /**
  * A training run: a promise of its result and an async iterable of its events.
  *
@@ -63,8 +65,9 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
 
   readonly #promise: Promise<TrainResult>
   readonly #readers = new Set<EventQueue>()
-  /** Promises of asynchronous hooks that have not settled. */
-  readonly #pendingHooks = new Set<PromiseLike<unknown>>()
+  readonly #hooks = new HookCalls(this)
+  /** The hook that started this run; undefined outside hooks. */
+  #parent = currentHookCall()
   readonly #keepAlive = setInterval(() => {}, MAX_INTERVAL)
   readonly #onAbort = () => this.#abort()
   #options: TrainOptions = {}
@@ -144,11 +147,16 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
 
   /**
    * Saves a checkpoint and ends the run after its current step. The run then resolves with
-   * `stopReason: 'stopped'`, or rejects with an `AbortError` if no step is finished.
+   * `stopReason: 'stopped'`, or rejects with an `AbortError` if no step is finished. Training no
+   * longer waits for a pending hook, and the run waits for it up to 5 seconds.
    */
   stop(): void {
     this.#preparing?.abort()
-    this.#interrupt((native) => native.stop())
+    this.#hooks.limitWait(HOOK_LIMIT)
+    this.#interrupt((native) => {
+      native.stop()
+      this.#unblock(native)
+    })
   }
 
   /** Pauses the run after its current step, until `resume()`, `stop()` or an abort. */
@@ -177,13 +185,17 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
     return this
   }
 
-  /** Resolves with the result; rejects with a `ResidualError`, or with the error of a hook. */
+  /**
+   * Resolves with the result; rejects with a `ResidualError`, or with the error of a hook. Rejects
+   * with `E_USAGE` in a hook that the run waits for, because neither would ever end.
+   */
   // biome-ignore lint/suspicious/noThenProperty: a run is a promise, as execa's processes are
   then<Value = TrainResult, Caught = never>(
     onResolved?: ((result: TrainResult) => Value | PromiseLike<Value>) | null,
     onRejected?: ((error: unknown) => Caught | PromiseLike<Caught>) | null,
   ): Promise<Value | Caught> {
-    return this.#promise.then(onResolved, onRejected)
+    const deadlock = new Promise<never>((_, reject) => this.#onDeadlock(reject))
+    return Promise.race([this.#promise, deadlock]).then(onResolved, onRejected)
   }
 
   /**
@@ -195,7 +207,35 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
     const reader = new EventQueue((queue) => this.#readers.delete(queue))
     if (this.#outcome === undefined) this.#readers.add(reader)
     else reader.end('error' in this.#outcome ? this.#outcome : undefined)
+    this.#onDeadlock((error) => {
+      this.#readers.delete(reader)
+      reader.end({ error })
+    })
     return reader
+  }
+
+  /**
+   * Calls a function with an error if the current code belongs to a hook that waits for this run
+   * while this run waits for the hook.
+   */
+  #onDeadlock(reject: (error: ResidualError) => void): void {
+    const call = currentHookCall()
+    const isBlocked = () =>
+      this.#outcome === undefined &&
+      call?.isPending === true &&
+      (call.run === this || call.blocksTraining)
+    if (call === undefined || !isBlocked()) return
+    // A hook that starts a run without awaiting it completes before.
+    setTimeout(() => {
+      if (isBlocked()) call.deadlock ??= deadlockError(call, call.run === this)
+      const { deadlock: error } = call
+      if (error === undefined) return
+      reject(error)
+      if (call !== this.#parent) return
+      this.#native?.abort()
+      this.#preparing?.abort()
+      this.#end({ error })
+    }, DEADLOCK_DELAY)
   }
 
   async #prepare(prepare: NonNullable<RunPhases['prepare']>): Promise<void> {
@@ -208,11 +248,17 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
 
   #abort(): void {
     this.#preparing?.abort(this.#options.signal?.reason)
+    this.#hooks.limitWait(0)
     this.#interrupt((native) => {
       native.abort()
-      // An aborted run does not wait for a pending epoch hook.
-      native.acknowledge(this.#epochSeq, 'continue')
+      this.#unblock(native)
     })
+  }
+
+  /** Ends the wait of training for a pending hook. */
+  #unblock(native: NativeRun): void {
+    native.acknowledge(this.#epochSeq, 'continue')
+    this.#hooks.unblockTraining()
   }
 
   #interrupt(request: (native: NativeRun) => void): void {
@@ -265,28 +311,20 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
     })
   }
 
-  /** Calls the hook for an event, then `onResult`: synchronously, unless the hook is async. */
+  /** Calls the hook for an event, if there is one, then `onResult`. */
   #callHook(event: RunEvent, onResult: (result?: HookResult) => void): void {
     // No more hooks are called after one has failed, which ends the run.
     const hook = this.#hookError ? undefined : hookForEvent(this.#options, event)
-    let result: ReturnType<Hook<RunEvent>>
-    try {
-      result = hook?.call(this.#options, event)
-    } catch (error) {
-      this.#onHookError(error)
-      return
+    if (hook === undefined) onResult()
+    else {
+      const call = () => hook.call(this.#options, event)
+      this.#hooks.call(event.type, call, onResult, (error) => this.#onHookError(error))
     }
-    if (!isPromise(result)) {
-      onResult(result)
-      return
-    }
-    const pending = result.then(onResult, (error: unknown) => this.#onHookError(error))
-    this.#pendingHooks.add(pending)
-    pending.then(() => this.#pendingHooks.delete(pending))
   }
 
   #onHookError(error: unknown): void {
     this.#hookError ??= { error }
+    this.#hooks.unblockTraining()
     this.#interrupt((native) => native.fail())
   }
 
@@ -308,8 +346,14 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
       this.#deliver(seq, { ...event, result })
     }
     // A pending hook may still throw an error, which rejects the run.
-    await Promise.all(this.#pendingHooks)
-    this.#end(this.#hookError ?? { result })
+    await this.#hooks.completed()
+    const { signal } = this.#options
+    if (signal?.aborted && this.#hooks.hasPending) {
+      const message = 'aborted before the hooks completed'
+      this.#end({ error: new AbortError(message, result.last, signal.reason) })
+    } else {
+      this.#end(this.#hookError ?? { result })
+    }
   }
 
   /** Writes the report, if requested, and returns its path. Emits a warning if that fails. */
@@ -332,9 +376,12 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
   }
 
   #end(outcome: Outcome): void {
+    if (this.#outcome !== undefined) return
     clearInterval(this.#keepAlive)
     this.#stopRequests?.[Symbol.dispose]()
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#options = {} // releases the in-memory images
+    this.#parent = undefined
     this.#state = 'ended'
     this.#outcome = outcome
     if ('error' in outcome) {
@@ -348,8 +395,18 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
   }
 }
 
-function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof (value as PromiseLike<T> | undefined)?.then === 'function'
+function deadlockError({ type }: HookCall, isOwnRun: boolean): ResidualError {
+  const hook = `on${type.charAt(0).toUpperCase()}${type.slice(1)}`
+  return new ResidualError({
+    code: 'E_USAGE',
+    message: isOwnRun
+      ? `\`${hook}\` waits for the end of its own run, which waits for \`${hook}\``
+      : `\`${hook}\` waits for a run that starts only after the current run, which waits for ` +
+        `\`${hook}\`: the runs of a process train one after another`,
+    hint: isOwnRun
+      ? "Return 'stop' or call `run.stop()`, and await the run outside its hooks."
+      : 'Start the other run after this one has ended.',
+  })
 }
 
 /** Returns a warning for a report that could not be written; the run itself has succeeded. */
@@ -357,7 +414,8 @@ function reportWarning(error: unknown): RunEvent {
   const { code, message, at, hint } =
     error instanceof ResidualError
       ? error
-      : new ResidualError({ code: 'E_INTERNAL', message: String(error) }, { cause: error })
+      : (fromSystemError(error) ??
+        new ResidualError({ code: 'E_INTERNAL', message: String(error) }, { cause: error }))
   const file = at.file === undefined ? {} : { file: at.file }
   return { type: 'warning', code, message: `the report was not written: ${message}`, ...file, hint }
 }

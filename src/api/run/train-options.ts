@@ -10,6 +10,7 @@ import type {
   StepEvent,
   WarningEvent,
 } from '../../native/generated.js'
+import { didYouMean } from './suggestions.js'
 
 /** Return value of a hook. `'stop'` saves a checkpoint and ends the run, as `run.stop()` does. */
 // biome-ignore lint/suspicious/noConfusingVoidType: most hooks have no return statement
@@ -47,7 +48,10 @@ export interface TrainOptions {
    * reported to the hook while a call is pending.
    */
   onStep?: Hook<StepEvent> | undefined
-  /** Called after an epoch and its validation. Training waits until the hook has completed. */
+  /**
+   * Called after an epoch and its validation. Training waits until the hook has completed. The hook
+   * cannot await another run: the runs of a process train one after another.
+   */
   onEpoch?: Hook<EpochEvent> | undefined
   /** Called after a checkpoint is written. */
   onCheckpoint?: Hook<CheckpointEvent> | undefined
@@ -86,7 +90,9 @@ export function checkOptions(options: TrainOptions): void {
         code: 'E_UNKNOWN_KEY',
         message: `unknown option \`${key}\``,
         at: { key },
-        hint: `Known options: ${KEYS.join(', ')}. Configuration keys go into the first argument.`,
+        hint:
+          didYouMean(key, KEYS) ??
+          `Known options: ${KEYS.join(', ')}. Configuration keys go into the first argument.`,
       })
     }
     if (value === undefined) continue

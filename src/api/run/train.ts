@@ -26,7 +26,7 @@ import type { TrainOptions } from './train-options.js'
  */
 export function train(config: TrainConfig, options: TrainOptions = {}): Run {
   return Run.start(() => {
-    const { json, device, download } = prepareConfig(config)
+    const { json, device, download } = prepareConfig(config, options.arrays !== undefined)
     const arrays = options.arrays && toNativeArrays(options.arrays)
     return {
       prepare: download,

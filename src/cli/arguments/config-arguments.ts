@@ -1,25 +1,80 @@
 import { readFileSync } from 'node:fs'
-import { parseDocument } from 'yaml'
+import type { Command } from 'commander'
 import { shorthandKey } from '../../api/run/shorthand-key.js'
+import { parseYaml, type YamlError, type YamlText } from '../../api/run/yaml-text.js'
 import { cliError } from '../messages.js'
+import { recordFile, recordFlag, recordSetting } from './config-sources.js'
 
 /** A configuration under construction; the core validates it. */
 export type Draft = Record<string, unknown>
 
-/** Flags that set configuration keys. */
+/** Flags that set configuration keys, and the configuration file. */
 export interface ConfigFlags {
-  config?: string
-  data?: string
-  recipe?: string
-  model?: string
-  seeds?: string
-  epochs?: string
-  out?: string
-  overwrite?: true
-  resume?: string
+  config?: string | undefined
+  data?: string | undefined
+  recipe?: string | undefined
+  model?: string | undefined
+  seeds?: string | undefined
+  epochs?: string | undefined
+  batchSize?: string | undefined
+  lr?: string | undefined
+  imageSize?: string | undefined
+  seed?: string | undefined
+  device?: string | undefined
+  out?: string | undefined
+  overwrite?: true | undefined
+  resume?: string | undefined
 }
 
-const OVERRIDE = /^([a-z][a-z0-9]*(?:\.[a-z][a-z0-9]*)*)=(.*)$/is
+type KeyFlag = Exclude<keyof ConfigFlags, 'config'>
+
+/** The option of a flag: its name and placeholder, its description, and its key. */
+const OPTIONS: Record<KeyFlag, readonly [option: string, description: string, key: string]> = {
+  data: ['--data <data>', 'data set (alternative to the argument)', 'data.source'],
+  recipe: ['--recipe <name>', 'training recipe (see `residual recipes`), or a file', 'recipe'],
+  model: ['--model <name>', 'network: resnet18, resnet20, ...', 'model.arch'],
+  seeds: ['--seeds <count>', 'number of seeds; every network is trained once per seed', 'seeds'],
+  epochs: ['--epochs <count>', 'passes over the training images', 'epochs'],
+  batchSize: ['--batch-size <count>', 'images per batch', 'batchSize'],
+  lr: ['--lr <rate>', 'learning rate', 'optimizer.lr'],
+  imageSize: ['--image-size <pixels>', 'height and width of the input', 'data.imageSize'],
+  seed: ['--seed <number>', 'random seed', 'seed'],
+  device: ['--device <device>', 'cpu, cuda or auto', 'device'],
+  out: ['--out <folder>', 'output folder', 'out'],
+  overwrite: ['--overwrite', 'replace earlier runs in the output folder', 'overwrite'],
+  resume: ['--resume <run>', 'resume a run from its folder or a checkpoint', 'resume'],
+}
+
+/** Flags whose values are names and paths, never numbers. */
+const TEXT_FLAGS: readonly KeyFlag[] = ['data', 'recipe', 'model', 'device', 'out', 'resume']
+
+/**
+ * Adds `--config` and options that set configuration keys.
+ *
+ * @param descriptions descriptions other than the common ones
+ */
+export function addConfigOptions(
+  command: Command,
+  flags: readonly KeyFlag[],
+  descriptions: { [flag in KeyFlag]?: string } = {},
+): Command {
+  command.option('--config <file>', 'YAML or JSON file, such as the config.json of a run')
+  for (const flag of flags) {
+    const [option, description] = OPTIONS[flag]
+    command.option(option, descriptions[flag] ?? description)
+  }
+  return command
+}
+
+/** Records which keys the options of a command set, for suggestions in error messages. */
+export function recordFlags(command: Command): void {
+  for (const [option, , key] of Object.values(OPTIONS)) {
+    const [name] = option.split(' ') as [string]
+    if (command.options.some(({ long }) => long === name)) recordFlag(name, key)
+  }
+}
+
+const OVERRIDE = /^([a-z][\w-]*(?:\.[a-z][\w-]*)*)=(.*)$/is
 
 /**
  * Builds a configuration from the command line. Later sources take precedence: configuration file,
@@ -31,17 +86,36 @@ export function configFromArguments(words: readonly string[], flags: ConfigFlags
   const draft = flags.config === undefined ? {} : readConfigFile(flags.config)
   const [first, ...rest] = words
   const hasData = first !== undefined && !isOverride(first)
-  if (flags.data !== undefined) setKey(draft, 'data.source', flags.data)
-  if (hasData) setKey(draft, 'data.source', first)
-  if (flags.recipe !== undefined) setKey(draft, 'recipe', flags.recipe)
-  if (flags.model !== undefined) setKey(draft, 'model.arch', flags.model)
-  if (flags.seeds !== undefined) setKey(draft, 'seeds', parseValue(flags.seeds))
-  if (flags.epochs !== undefined) setKey(draft, 'epochs', parseValue(flags.epochs))
-  if (flags.out !== undefined) setKey(draft, 'out', flags.out)
-  if (flags.overwrite) setKey(draft, 'overwrite', true)
-  if (flags.resume !== undefined) setKey(draft, 'resume', flags.resume)
+  applyFlags(draft, { ...flags, ...(hasData && { data: undefined }) })
+  if (hasData) {
+    recordSetting('data.source', 'argument', first)
+    setKey(draft, 'data.source', first)
+  }
   for (const override of hasData ? rest : words) applyOverride(draft, override)
   return draft
+}
+
+/**
+ * Sets the keys of flags.
+ *
+ * @param keys keys that differ from those of `TrainConfig`, such as `imageSize` of `inspect()`
+ */
+export function applyFlags(
+  draft: Draft,
+  flags: Omit<ConfigFlags, 'config'>,
+  keys: { [flag in KeyFlag]?: string } = {},
+): void {
+  for (const flag of Object.keys(OPTIONS) as KeyFlag[]) {
+    const [option, , commonKey] = OPTIONS[flag]
+    const [name] = option.split(' ') as [string]
+    const key = keys[flag] ?? commonKey
+    if (keys[flag] !== undefined) recordFlag(name, key)
+    const value = flags[flag]
+    if (value === undefined) continue
+    recordSetting(key, { flag: name }, value === true ? name : `${name} ${value}`)
+    const isText = value === true || TEXT_FLAGS.includes(flag)
+    setKey(draft, key, isText ? value : parseValue(value))
+  }
 }
 
 /** Whether a word of the command line is an override, such as `optimizer.lr=0.05`. */
@@ -57,6 +131,7 @@ export function isOverride(word: string): boolean {
 export function applyOverride(draft: Draft, override: string): void {
   const [, path, value] = OVERRIDE.exec(override) ?? []
   if (path === undefined || value === undefined) throw cliError.invalidOverride(override)
+  recordSetting(path, 'override', override)
   setKey(draft, path, parseValue(value))
 }
 
@@ -89,16 +164,14 @@ export function readConfigFile(file: string): Draft {
   } catch (cause) {
     throw cliError.unreadableConfig(file, cause)
   }
-  const document = parseDocument(text, { prettyErrors: true })
-  const [error] = document.errors
-  if (error !== undefined) throw cliError.invalidConfig(file, error.linePos?.[0].line, error)
-  let draft: unknown
+  let yaml: YamlText
   try {
-    draft = document.toJS()
-  } catch (cause) {
-    // `toJS` rejects YAML aliases that would expand exponentially.
-    throw cliError.invalidConfig(file, undefined, cause as Error)
+    yaml = parseYaml(text)
+  } catch (error) {
+    throw cliError.invalidConfig(file, (error as YamlError).line, error as Error)
   }
+  recordFile(file, yaml.lineOf)
+  const draft = yaml.value
   if (!isObject(draft)) throw cliError.configNotObject(file)
   delete draft.$schema // a hint for editors, not a setting
   return draft

@@ -1,10 +1,9 @@
-import { existsSync, readdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, statSync } from 'node:fs'
 import { buffer } from 'node:stream/consumers'
+import { listImages } from '../../api/data/list-images.js'
 import { cliError } from '../messages.js'
 import { isOverride } from './config-arguments.js'
 
-const IMAGE_EXTENSION = /\.(jpe?g|png)$/i
 const STDIN = '-'
 
 /** An image given on the command line. */
@@ -30,8 +29,9 @@ export async function readImageArguments(words: readonly string[]): Promise<Imag
   const images: ImageArgument[] = []
   for (const word of words) {
     if (word === STDIN) images.push({ name: STDIN, bytes: await readStdin() })
+    else if (/^https?:\/\//i.test(word)) throw cliError.imageUrl(word)
     else if (statSync(word, { throwIfNoEntry: false })?.isDirectory())
-      images.push(...listImages(word))
+      images.push(...readFolder(word))
     else images.push({ name: word })
   }
   return images
@@ -42,14 +42,8 @@ async function readStdin(): Promise<Buffer> {
   return await buffer(process.stdin)
 }
 
-function listImages(folder: string): ImageArgument[] {
-  let names: string[]
-  try {
-    names = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-  } catch (cause) {
-    throw cliError.unreadableFolder(folder, cause)
-  }
-  const images = names.filter((name) => IMAGE_EXTENSION.test(name)).sort()
+function readFolder(folder: string): ImageArgument[] {
+  const images = listImages(folder)
   if (images.length === 0) throw cliError.noImages(folder)
-  return images.map((name) => ({ name: join(folder, name) }))
+  return images.map((name) => ({ name }))
 }

@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
 import { type BenchConfig, bench, type Throughput } from '../../index.js'
 import {
+  applyFlags,
   applyOverride,
+  type ConfigFlags,
   type Draft,
   isOverride,
   parseValue,
@@ -13,7 +15,7 @@ import { print } from '../output/streams.js'
 import { outputWidth, wrap } from '../output/terminal.js'
 import { formatTable } from '../output/text-table.js'
 
-interface Flags {
+interface Flags extends Pick<ConfigFlags, 'batchSize' | 'imageSize' | 'device'> {
   rounds?: string
   seconds?: string
   json?: true
@@ -26,6 +28,9 @@ export function addBench(program: Command): void {
     .description('measure training and inference throughput on this machine')
     .argument('[network]', 'resnet18, resnet20, ... (default: resnet20)')
     .argument('[overrides...]', 'settings: imageSize=32 batchSize=128 precision=bf16 threads=1')
+    .option('--batch-size <count>', 'images per batch')
+    .option('--image-size <pixels>', 'height and width of the images')
+    .option('--device <device>', 'cpu, cuda or auto')
     .option('--rounds <count>', 'number of measurements (default: 5)')
     .option('--seconds <seconds>', 'duration of each measurement (default: 1)')
     .option('--json', 'print all measurements as JSON')
@@ -33,7 +38,7 @@ export function addBench(program: Command): void {
   addExamples(
     command,
     ['bench', 'ResNet-20 on 32x32 images, as in the paper'],
-    ['bench resnet18 imageSize=224 batchSize=32', 'ResNet-18 on photographs'],
+    ['bench resnet18 --image-size 224 --batch-size 32', 'ResNet-18 on photographs'],
     ['bench resnet18 precision=bf16 threads=1', 'set the precision and the number of threads'],
   )
 }
@@ -48,12 +53,14 @@ async function run(
     if (isOverride(networkOrOverride)) applyOverride(draft, networkOrOverride)
     else setKey(draft, 'model.arch', networkOrOverride)
   }
+  const { rounds, seconds, json, ...configFlags } = flags
+  applyFlags(draft, configFlags, { imageSize: 'imageSize' })
   for (const override of otherOverrides) applyOverride(draft, override)
-  if (flags.rounds !== undefined) setKey(draft, 'rounds', parseValue(flags.rounds))
-  if (flags.seconds !== undefined) setKey(draft, 'seconds', parseValue(flags.seconds))
+  if (rounds !== undefined) setKey(draft, 'rounds', parseValue(rounds))
+  if (seconds !== undefined) setKey(draft, 'seconds', parseValue(seconds))
   // The core validates the draft.
   const result = await bench(draft as BenchConfig)
-  if (flags.json) return await print(JSON.stringify(result))
+  if (json) return await print(JSON.stringify(result))
   const { train, predict, arch, batchSize, imageSize, channels } = result
   const row = (name: string, rates: Throughput) => [
     name,

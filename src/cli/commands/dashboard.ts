@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { Command } from 'commander'
 import { dashboard } from '../../index.js'
 import { parseValue } from '../arguments/config-arguments.js'
-import { hasDisplay, openInBrowser } from '../browser.js'
+import { hasDisplay, openSecretUrl } from '../browser.js'
 import { addExamples } from '../help.js'
 import { InterruptHandler } from '../interrupt.js'
 import { notice } from '../messages.js'
@@ -40,7 +40,7 @@ async function serve(runs: string, { port, open, json }: Flags): Promise<void> {
   const { url, folder } = server
   await print(json ? JSON.stringify({ url, port: server.port, folder }) : url)
   log(notice.serving(folder))
-  if (open && hasDisplay()) openInBrowser(url)
+  using _ = open && hasDisplay() ? openSecretUrl(url, folder) : undefined
   if (!interrupted.signal.aborted) await once(interrupted.signal, 'abort')
   process.exitCode = interrupt.exitStatus ?? 0
 }

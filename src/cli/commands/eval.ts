@@ -1,6 +1,17 @@
 import type { Command } from 'commander'
+import { shellQuote } from '../../errors/shell-quote.js'
 import { type EvaluateConfig, type Evaluation, loadModel, renderPredictions } from '../../index.js'
-import { applyOverride, type Draft, isOverride, parseValue } from '../arguments/config-arguments.js'
+import { adviceForPoorAccuracy } from '../../statistics/advice.js'
+import { compareWithGuessing, describeGuessing, isNearGuessing } from '../../statistics/guessing.js'
+import { wilsonInterval } from '../../statistics/proportion.js'
+import {
+  applyFlags,
+  applyOverride,
+  type ConfigFlags,
+  type Draft,
+  isOverride,
+  parseValue,
+} from '../arguments/config-arguments.js'
 import { addExamples } from '../help.js'
 import { cliError, notice } from '../messages.js'
 import { styled } from '../output/colors.js'
@@ -16,7 +27,7 @@ const GRID_SIZE = 24
 /** Longer side of the images in a grid, in pixels. */
 const THUMBNAIL_SIZE = 96
 
-interface Flags {
+interface Flags extends Pick<ConfigFlags, 'imageSize' | 'device'> {
   split?: string
   batchSize?: string
   crops?: string
@@ -40,6 +51,8 @@ export function addEval(program: Command): void {
     )
     .option('--split <split>', 'train, val or test (default: test, otherwise val, otherwise train)')
     .option('--batch-size <count>', 'images per batch')
+    .option('--image-size <pixels>', 'height and width of the input of a weights file')
+    .option('--device <device>', 'cpu or cuda')
     .option('--crops <crops>', 'test-time augmentation: center (default), flip, ten or multi-scale')
     .option('--scales <pixels>', 'short sides for multi-scale (default: 224,256,384,480,640)')
     .option('--samples <file>', 'write a grid of sample predictions (.png or .svg)')
@@ -63,6 +76,8 @@ async function evaluate(
   flags: Flags,
 ): Promise<void> {
   const loadConfig: Draft = {}
+  const { imageSize, device } = flags
+  applyFlags(loadConfig, { imageSize, device }, { imageSize: 'imageSize' })
   let data = dataOrOverride
   if (dataOrOverride !== undefined && isOverride(dataOrOverride)) {
     applyOverride(loadConfig, dataOrOverride)
@@ -73,11 +88,14 @@ async function evaluate(
   await withDownloads(flags.json ?? false, async (options) => {
     await using model = await loadModel(path, loadConfig)
     for (const sentence of model.info.assumed) log(notice.assumed(sentence))
+    for (const sentence of model.info.warnings) log(notice.weightsWarning(sentence))
     const evaluation = await model.evaluate(config, options)
     warnOfSkippedImages(evaluation)
     await drawGrids(evaluation, flags)
     await print(
-      flags.json ? JSON.stringify(withoutThumbnails(evaluation)) : formatEvaluation(evaluation),
+      flags.json
+        ? JSON.stringify(withoutThumbnails(evaluation))
+        : formatEvaluation(evaluation, data),
     )
   })
 }
@@ -139,7 +157,8 @@ function warnOfSkippedImages({ broken, warnings }: Evaluation): void {
   }
 }
 
-function formatEvaluation(evaluation: Evaluation): string {
+/** Formats the metrics, most important first. */
+function formatEvaluation(evaluation: Evaluation, data: string | undefined): string {
   const classes = formatTable(
     ['class', 'accuracy', 'precision', 'F1', 'images'],
     evaluation.classes.map((row) => [
@@ -163,9 +182,33 @@ function formatEvaluation(evaluation: Evaluation): string {
     `expected calibration error ${formatPercent(evaluation.calibration.error)}`,
   ]
   return [
+    summary.join(', '),
+    ...describeAccuracy(evaluation, data),
+    '',
     classes,
     ...(confused.length > 0 ? ['', 'most confused classes', ...confused] : []),
-    '',
-    summary.join(', '),
   ].join('\n')
+}
+
+/** Describes how precise the accuracy is, and what to try if it is close to guessing. */
+function describeAccuracy(
+  { accuracy, count, classes }: Evaluation,
+  data: string | undefined,
+): string[] {
+  if (count === 0) return []
+  const [low, high] = wilsonInterval(accuracy, count)
+  const interval = `95 % confidence interval ${(100 * low).toFixed(1)} to ${formatPercent(high)}`
+  const counts = classes.map((row) => row.count)
+  const guessing = compareWithGuessing(accuracy, count, counts)
+  if (guessing === undefined) return [interval]
+  const sentence = describeGuessing(guessing, formatPercent)
+  const lines = [interval, sentence]
+  if (!isNearGuessing(guessing)) return lines
+  const advice = adviceForPoorAccuracy({
+    accuracy,
+    numClasses: classes.length,
+    numPredicted: classes.filter(({ predicted }) => predicted > 0).length,
+    source: data === undefined ? undefined : shellQuote(sanitize(data)),
+  })
+  return [...lines, '', 'what to try', ...advice.map((line) => `  ${line.replaceAll('`', '')}`)]
 }

@@ -12,6 +12,7 @@ import {
   type RepeatConfig,
 } from '../../index.js'
 import {
+  addConfigOptions,
   type ConfigFlags,
   configFromArguments,
   parseValue,
@@ -55,9 +56,8 @@ export function addExperiment(program: Command): void {
     ['experiment ensemble runs/a runs/b', 'average the predictions of trained networks'],
   )
 
-  addTrainingOptions(command.command('degradation'))
+  addTrainingOptions(command.command('degradation'), ['data'])
     .description('compare plain and residual networks (figures 1, 4, 6 and 7 of the paper)')
-    .option('--data <data>', 'data set (alternative to the argument)')
     .option('--depths <list>', 'depths: 20,56 (6n+2 except 50, for CIFAR) or 18,34 (for ImageNet)')
     .option('--budget <steps>', 'optimizer steps per network (paper: 64000)')
     .action(async (data: string | undefined, overrides: string[], flags: Flags) => {
@@ -70,9 +70,8 @@ export function addExperiment(program: Command): void {
       )
     })
 
-  addTrainingOptions(command.command('repeat'))
+  addTrainingOptions(command.command('repeat'), ['model'])
     .description('train one configuration with several seeds: mean, standard deviation, best')
-    .option('--model <name>', 'network: resnet18, resnet20, ...')
     .action(async (data: string | undefined, overrides: string[], flags: Flags) => {
       const draft = configFromArguments(positional(data, overrides), flags)
       await runExperiment(flags, (options) => experiment.repeat(draft as RepeatConfig, options))
@@ -129,17 +128,20 @@ function positional(data: string | undefined, overrides: string[]): string[] {
   return data === undefined ? overrides : [data, ...overrides]
 }
 
-/** Adds the arguments and options shared by the experiments that train. */
-function addTrainingOptions(command: Command): Command {
-  return command
+/** Adds the arguments and options shared by the experiments that train, and some of its own. */
+function addTrainingOptions(command: Command, flags: readonly ('data' | 'model')[]): Command {
+  command
     .argument('[data]', 'image folder or named data set')
-    .argument('[overrides...]', 'override any setting: optimizer.lr=0.05 batchSize=64')
-    .option('--config <file>', 'YAML or JSON file, such as the config.json of a run')
-    .option('--recipe <name>', 'training recipe (see `residual recipes`), or a file')
-    .option('--seeds <count>', 'number of seeds; every network is trained once per seed')
-    .option('--epochs <count>', 'passes over the training images')
-    .option('--out <folder>', 'output folder of the experiment')
-    .option('--overwrite', 'replace earlier runs in the output folder')
+    .argument('[overrides...]', 'override any setting: ema.decay=0.999 log.everySteps=1')
+  return addConfigOptions(
+    command,
+    [
+      ...flags,
+      ...(['recipe', 'seeds', 'epochs', 'batchSize', 'lr', 'imageSize', 'seed', 'device'] as const),
+      ...(['out', 'overwrite'] as const),
+    ],
+    { out: 'output folder of the experiment', seed: 'seed of the first run' },
+  )
     .option('--json', 'print events as JSON, one per line, then the result')
     .option('--quiet', 'print only warnings, errors and the result')
 }

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import type { Command } from 'commander'
 import { exportModel, inspect } from '../../index.js'
 import { addExamples } from '../help.js'
+import { notice } from '../messages.js'
 import { formatBytes, formatCount } from '../output/format.js'
 import { log, print } from '../output/streams.js'
 import { sanitize } from '../output/terminal.js'
@@ -44,6 +45,7 @@ async function run(model: string, file: string, flags: Flags): Promise<void> {
   const { softmax, normalization, json, quiet } = flags
   await exportModel(model, file, { softmax, normalization })
   const { name, input, classes, checkpoint } = await inspect(asPath(model))
+  for (const sentence of checkpoint?.warnings ?? []) log(notice.weightsWarning(sentence))
   const size = statSync(file).size
   const isOnnx = file.toLowerCase().endsWith('.onnx')
   if (json) {

@@ -1,6 +1,11 @@
 import type { Command } from 'commander'
 import { type FindLrOptions, type FindLrResult, findLr } from '../../index.js'
-import { type ConfigFlags, configFromArguments, parseValue } from '../arguments/config-arguments.js'
+import {
+  addConfigOptions,
+  type ConfigFlags,
+  configFromArguments,
+  parseValue,
+} from '../arguments/config-arguments.js'
 import { addExamples } from '../help.js'
 import { setOffline, withDownloads } from '../output/download-progress.js'
 import { print } from '../output/streams.js'
@@ -21,9 +26,8 @@ export function addFindLr(program: Command): void {
     .description('find a learning rate: increase it until the loss diverges (Smith 2015)')
     .argument('[data]', 'image folder or named data set')
     .argument('[overrides...]', 'override any setting: optimizer.type=adamw batchSize=64')
-    .option('--config <file>', 'YAML or JSON file, such as the config.json of a run')
-    .option('--recipe <name>', 'training recipe (see `residual recipes`), or a file')
-    .option('--model <name>', 'network: resnet18, resnet20, ...')
+  addConfigOptions(command, ['recipe', 'model', 'batchSize', 'imageSize', 'seed', 'device'])
+  command
     .option('--start-lr <lr>', 'lowest learning rate (default: 1e-7)')
     .option('--end-lr <lr>', 'highest learning rate (default: 10)')
     .option('--steps <count>', 'number of steps (default: 100)')

@@ -90,7 +90,7 @@ function formatCheckpoint(
   checkpoint: NonNullable<Inspection['checkpoint']>,
   width: number,
 ): string[] {
-  const { file, bytes, source, epoch, step, best, classes, mean, std, assumed } = checkpoint
+  const { file, bytes, source, epoch, step, best, classes, mean, std } = checkpoint
   const labels = classes
     .slice(0, MAX_CLASSES)
     .map((label) => truncate(sanitize(label), MAX_CLASS_WIDTH))
@@ -109,7 +109,8 @@ function formatCheckpoint(
   }
   rows.push(['classes', labels.join(', ') + ellipsis])
   rows.push(['normalize', `mean ${formatNumbers(mean)}, std ${formatNumbers(std)}`])
-  for (const sentence of assumed) rows.push(['assumed', sentence])
+  for (const sentence of checkpoint.assumed) rows.push(['assumed', sentence])
+  for (const sentence of checkpoint.warnings) rows.push(['warning', sentence])
   return rows.map(([name, value]) =>
     wrap(`${name.padEnd(NAME_WIDTH)} ${value}`, width, ' '.repeat(NAME_WIDTH + 1)),
   )

@@ -7,7 +7,13 @@ import {
   type PredictConfig,
   type Prediction,
 } from '../../index.js'
-import { applyOverride, type Draft, parseValue } from '../arguments/config-arguments.js'
+import {
+  applyFlags,
+  applyOverride,
+  type ConfigFlags,
+  type Draft,
+  parseValue,
+} from '../arguments/config-arguments.js'
 import {
   type ImageArgument,
   isImageArgument,
@@ -23,7 +29,7 @@ import { log, print } from '../output/streams.js'
 
 const BATCH_SIZE = 16
 
-interface Flags {
+interface Flags extends Pick<ConfigFlags, 'imageSize' | 'device'> {
   top?: string
   crops?: string
   scales?: string
@@ -44,12 +50,16 @@ export function addPredict(program: Command): void {
       'JPEG or PNG files, folders, or - for stdin; overrides set what a weights file lacks: imageSize=32',
     )
     .option('--top <count>', 'number of classes per image, most probable first (default: 1)')
+    .option('--image-size <pixels>', 'height and width of the input of a weights file')
+    .option('--device <device>', 'cpu or cuda')
     .option('--crops <crops>', 'test-time augmentation: center (default), flip, ten or multi-scale')
     .option('--scales <pixels>', 'short sides for multi-scale (default: 224,256,384,480,640)')
     .option('--html <file>', 'also write an HTML page with thumbnails')
     .option('--json', 'print predictions as JSON, one per line')
     .action(async (path: string, words: string[], flags: Flags) => {
       const loadConfig: Draft = {}
+      const { imageSize, device } = flags
+      applyFlags(loadConfig, { imageSize, device }, { imageSize: 'imageSize' })
       for (const word of words) if (!isImageArgument(word)) applyOverride(loadConfig, word)
       const images = await readImageArguments(words.filter(isImageArgument))
       const config = {
@@ -60,6 +70,7 @@ export function addPredict(program: Command): void {
       // The core validates the configuration.
       await using model = await loadModel(path, loadConfig as LoadConfig)
       for (const sentence of model.info.assumed) log(notice.assumed(sentence))
+      for (const sentence of model.info.warnings) log(notice.weightsWarning(sentence))
       await printPredictions(model, images, config as PredictConfig, flags)
     })
   addExamples(
@@ -71,7 +82,7 @@ export function addPredict(program: Command): void {
     ],
     ['predict runs/latest ./photos --html photos.html', 'write an HTML page with thumbnails'],
     ['predict runs/latest - < cat.jpg', 'read an image from stdin'],
-    ['predict resnet18.pth cat.jpg imageSize=224', 'classify with PyTorch weights'],
+    ['predict resnet18.pth cat.jpg --image-size 224', 'classify with PyTorch weights'],
   )
 }
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { basename, dirname } from 'node:path'
 import { type Dashboard, dashboard, type Run } from '../../index.js'
-import { hasDisplay, openInBrowser } from '../browser.js'
+import { hasDisplay, openSecretUrl } from '../browser.js'
 import { InterruptHandler } from '../interrupt.js'
 import { notice } from '../messages.js'
 import { styled } from '../output/colors.js'
@@ -12,6 +12,8 @@ import { isInteractive } from '../output/terminal.js'
 export class RunDashboard implements AsyncDisposable {
   #dashboard: Dashboard | undefined
   #url = ''
+  /** The file that opened the browser. */
+  #redirect: Disposable | undefined
 
   /** Serves the folder that contains the run and opens the dashboard if there is a display. */
   async open(dir: NonNullable<Run['dir']>): Promise<void> {
@@ -24,7 +26,10 @@ export class RunDashboard implements AsyncDisposable {
     }
     this.#url = `${this.#dashboard.url}#${new URLSearchParams({ run: basename(dir) })}`
     log(notice.dashboardUrl(this.#url))
-    if (hasDisplay()) openInBrowser(this.#url)
+    if (!hasDisplay()) return
+    // Unlike a fragment, a parameter reaches the page through the redirects.
+    const { url, folder } = this.#dashboard
+    this.#redirect = openSecretUrl(`${url}&${new URLSearchParams({ run: basename(dir) })}`, folder)
   }
 
   /** Serves the dashboard until Ctrl-C after the run; without a terminal, returns immediately. */
@@ -38,6 +43,7 @@ export class RunDashboard implements AsyncDisposable {
 
   /** Sends the remaining events to open pages and closes the server. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#redirect?.[Symbol.dispose]()
     if (this.#dashboard === undefined) return
     await this.#dashboard.close()
     log(notice.dashboardClosed(this.#dashboard.folder))

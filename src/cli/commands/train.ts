@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import { commandName } from '../../errors/command-name.js'
+import { shellQuote } from '../../errors/shell-quote.js'
 import {
   AbortError,
   plan,
@@ -9,6 +11,7 @@ import {
   train,
 } from '../../index.js'
 import {
+  addConfigOptions,
   type ConfigFlags,
   configFromArguments,
   type Draft,
@@ -22,7 +25,7 @@ import { explainConfig, formatChosenValues } from '../output/explain-config.js'
 import { formatCount, formatDuration, formatPercent, pluralize } from '../output/format.js'
 import { formatPlan } from '../output/plan-summary.js'
 import { printError } from '../output/print-error.js'
-import { Progress } from '../output/progress.js'
+import { Progress, stepBudget } from '../output/progress.js'
 import { log, print } from '../output/streams.js'
 import { sanitize } from '../output/terminal.js'
 import { formatWarning } from '../output/warning.js'
@@ -44,13 +47,16 @@ export function addTrain(program: Command): void {
     .command('train')
     .description('train a network on an image folder or a named data set, or resume a run')
     .argument('[data]', 'image folder or named data set')
-    .argument('[overrides...]', 'override any setting: optimizer.lr=0.05 batchSize=64')
-    .option('--config <file>', 'YAML or JSON file, such as the config.json of a run')
-    .option('--recipe <name>', 'training recipe (see `residual recipes`), or a file')
-    .option('--model <name>', 'network: resnet18, resnet20, ...')
-    .option('--epochs <count>', 'passes over the training images')
-    .option('--out <folder>', 'output folder of the run')
-    .option('--resume <run>', 'resume a run from its folder or a checkpoint')
+    .argument('[overrides...]', 'override any setting: ema.decay=0.999 log.everySteps=1')
+  addConfigOptions(
+    command,
+    [
+      ...(['recipe', 'model', 'epochs', 'batchSize', 'lr', 'imageSize', 'seed', 'device'] as const),
+      ...(['out', 'resume'] as const),
+    ],
+    { out: 'output folder of the run' },
+  )
+  command
     .option('--offline', 'do not download data sets or pretrained weights')
     .option('--dry-run', 'print the configuration and estimates of time and memory; do not train')
     .option('--explain', 'print every setting with the reason for its value')
@@ -70,7 +76,8 @@ export function addTrain(program: Command): void {
     ['train ./photos', 'train on images, one subfolder per class'],
     ['train ./photos --open', 'monitor the run in the browser'],
     ['train ./photos --dry-run --explain', 'print all settings, time and memory'],
-    ['train ./photos --model resnet50 --epochs 20 optimizer.lr=0.05', 'override any setting'],
+    ['train ./photos --model resnet50 --epochs 20 --lr 0.05', 'set the most common settings'],
+    ['train ./photos optimizer.momentum=0.8 transform.flip=false', 'override any setting'],
     ['train ./photos model.weights=none', 'train from scratch, without pretrained weights'],
     ['train cifar10 --recipe he2015-cifar', "train with the paper's recipe"],
     ['train --resume runs/latest', 'resume an interrupted run'],
@@ -111,9 +118,11 @@ async function follow(
     progress?.note(notice.stopping(signal))
     run.stop()
   })
+  let inSteps = false
   try {
     for await (const event of run) {
       progress?.show(event)
+      if (event.type === 'start') inSteps = stepBudget(event.config) !== undefined
       if (event.type === 'start' && flags.open) await dashboard.open(event.dir)
       if (json) await print(JSON.stringify(event))
       else if (quiet && event.type === 'warning') log(formatWarning(event))
@@ -126,7 +135,7 @@ async function follow(
       }
     }
     const result = await run
-    if (!json) await print(formatSummary(result))
+    if (!json) await print(formatSummary(result, inSteps))
     return interrupt.exitStatus === undefined
   } catch (error) {
     const isInterrupted = interrupt.exitStatus !== undefined && error instanceof AbortError
@@ -154,14 +163,18 @@ const STATUS: Record<StopReason, string> = {
   budget: 'budget reached',
 }
 
-function formatSummary(result: TrainResult): string {
+/** @param inSteps whether the budget is in steps only, so that epochs mean nothing to the user */
+function formatSummary(result: TrainResult, inSteps: boolean): string {
   const { stopReason, epochs, steps, best, test, dir, last, seconds, report } = result
-  const length = `${pluralize(epochs, 'epoch')}, ${pluralize(steps, 'step')}`
+  const length = [...(inSteps ? [] : [pluralize(epochs, 'epoch')]), pluralize(steps, 'step')]
   const rows: [string, string][] = [
-    ['status', `${STATUS[stopReason]} after ${length}, ${formatDuration(seconds)}`],
+    ['status', `${STATUS[stopReason]} after ${length.join(', ')}, ${formatDuration(seconds)}`],
   ]
   if (best !== null) {
-    rows.push(['best epoch', `${best.epoch}, accuracy ${formatPercent(best.accuracy)}`])
+    const accuracy = formatPercent(best.accuracy)
+    rows.push(
+      inSteps ? ['best accuracy', accuracy] : ['best epoch', `${best.epoch}, accuracy ${accuracy}`],
+    )
   }
   if (test !== null) {
     const images = `${formatCount(test.count)} images`
@@ -169,7 +182,8 @@ function formatSummary(result: TrainResult): string {
   }
   rows.push(['checkpoint', best?.checkpoint ?? last], ['run folder', dir])
   if (report !== undefined) rows.push(['report', report])
-  if (stopReason === 'stopped') rows.push(['resume with', `residual train --resume ${dir}`])
+  if (stopReason === 'stopped')
+    rows.push(['resume with', `${commandName()} train --resume ${shellQuote(dir)}`])
   return rows.map(([name, value]) => `${name.padEnd(14)} ${sanitize(value)}`).join('\n')
 }
 

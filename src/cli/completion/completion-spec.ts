@@ -35,6 +35,9 @@ const SCHEMA = new URL('../../../config.schema.json', import.meta.url)
 
 const SHELLS = ['bash', 'zsh', 'fish']
 const SPLITS = ['train', 'val', 'test']
+/** Keys of recipe files and of resolved configurations that are not settings. */
+const METADATA = ['description', 'source', 'published', 'reasons']
+const DEVICES = ['cpu', 'cuda']
 const CROPS = ['center', 'flip', 'ten', 'multi-scale']
 
 /** Commands that take overrides of a training configuration. */
@@ -94,6 +97,7 @@ function optionSpec(option: Option, names: KnownNames): OptionSpec {
     data: names.datasets,
     split: SPLITS,
     crops: CROPS,
+    device: DEVICES,
   }
   return {
     long: option.long ?? option.flags,
@@ -130,7 +134,7 @@ function overridesOf(schema: Schema): readonly string[] {
         for (const value of ['true', 'false']) found.add(`${path}=${value}`)
       }
       for (const [key, inner] of Object.entries(valueAt(variant, 'properties') ?? {})) {
-        if (key.startsWith('$')) continue
+        if (key.startsWith('$') || (path === '' && METADATA.includes(key))) continue
         const innerPath = path === '' ? key : `${path}.${key}`
         found.add(`${innerPath}=`)
         walk(inner as Schema, innerPath)

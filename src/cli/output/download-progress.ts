@@ -1,24 +1,21 @@
-import { createLogUpdate } from 'log-update'
 import type { DownloadProgress, PreviewOptions } from '../../index.js'
 import { InterruptHandler } from '../interrupt.js'
 import { notice } from '../messages.js'
 import { formatMegabytes } from './format.js'
+import { LiveLine } from './live-line.js'
 import { printError } from './print-error.js'
+import { log } from './streams.js'
 
 const { stderr } = process
-
-/** Minimum time between two redraws of the progress line, in milliseconds. */
-const REDRAW_INTERVAL = 100
 
 /**
  * Shows downloads on stderr: one line that is redrawn on a terminal, a new line at every 10 %
  * elsewhere.
  */
 export class DownloadProgressLine {
-  readonly #live = stderr.isTTY ? createLogUpdate(stderr, { showCursor: true }) : undefined
+  readonly #live = stderr.isTTY ? new LiveLine() : undefined
   #file = ''
   #tenths = 0
-  #drawnAt = 0
 
   readonly show = (progress: DownloadProgress): void => {
     const { name, file, url, bytes, total } = progress
@@ -26,21 +23,15 @@ export class DownloadProgressLine {
       this.#file = file
       this.#tenths = 0
       if (name === 'weights' && total !== undefined) {
-        stderr.write(
-          `${notice.downloadingWeights(file, formatMegabytes(total), new URL(url).host)}\n`,
-        )
+        log(notice.downloadingWeights(file, formatMegabytes(total), new URL(url).host))
       }
     }
-    const isDone = bytes === total
     if (this.#live !== undefined) {
-      if (!isDone && Date.now() - this.#drawnAt < REDRAW_INTERVAL) return
-      this.#drawnAt = Date.now()
-      this.#live(describe(progress))
-      if (isDone) this.#live.done()
+      this.#live.draw(() => describe(progress), bytes === total)
       return
     }
     const tenths = total === undefined ? 0 : Math.floor((10 * bytes) / total)
-    if (tenths > this.#tenths) stderr.write(`${describe(progress)}\n`)
+    if (tenths > this.#tenths) log(describe(progress))
     this.#tenths = Math.max(tenths, this.#tenths)
   }
 

@@ -1,6 +1,9 @@
 import { CommanderError } from 'commander'
+import { fromSystemError } from '../../errors/system-error.js'
 import { type ErrorLocation, exitStatus, ResidualError } from '../../index.js'
+import { localizeError } from '../arguments/config-sources.js'
 import { styled } from './colors.js'
+import { clearLiveLine } from './live-line.js'
 import { sanitize } from './terminal.js'
 
 const USAGE_STATUS = 2
@@ -10,9 +13,11 @@ const USAGE_STATUS = 2
  *
  * @returns the exit status
  */
-export function printError(error: unknown): number {
+export function printError(cause: unknown): number {
+  const error = fromSystemError(cause) ?? cause
   // Commander has already printed its message.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_STATUS
+  clearLiveLine()
   const { stderr } = process
   const label = styled(stderr, ['red', 'bold'], 'error')
   if (!(error instanceof ResidualError)) {
@@ -21,12 +26,12 @@ export function printError(error: unknown): number {
     return exitStatus.E_INTERNAL
   }
   const code = styled(stderr, 'dim', `(${error.code})`)
-  const place = formatPlace(error.at)
+  const { place = formatPlace(error.at), hint } = localizeError(error)
   stderr.write(`${label}: ${sanitize(error.message)} ${code}\n`)
   if (place !== undefined && !error.message.includes(place)) {
     stderr.write(`  at ${sanitize(place)}\n`)
   }
-  stderr.write(`  ${sanitize(error.hint)}\n`)
+  stderr.write(`  ${sanitize(hint)}\n`)
   return exitStatus[error.code]
 }
 

@@ -1,15 +1,14 @@
-import { createLogUpdate } from 'log-update'
-import type { EpochEvent, RunEvent, StartEvent, StepEvent } from '../../index.js'
+import type { EpochEvent, ResolvedConfig, RunEvent, StartEvent, StepEvent } from '../../index.js'
 import { styled } from './colors.js'
 import { type Cell, fitColumns, GAP } from './fit-columns.js'
 import { formatCount, formatDuration, formatLoss, formatPercent } from './format.js'
+import { LiveLine } from './live-line.js'
+import { log } from './streams.js'
 import { canRedraw, displayWidth, padEnd, padStart, sanitize, terminalWidth } from './terminal.js'
 import { formatWarning } from './warning.js'
 
 const { stderr } = process
 
-/** Minimum time between two redraws of the progress line, in milliseconds. */
-const REDRAW_INTERVAL = 100
 const [MAX_BAR, MIN_BAR] = [24, 6]
 
 /** A column of the table of epochs. */
@@ -51,22 +50,26 @@ const BEST = 'best'
  * the table a progress line that is redrawn. A pipe, file or CI log contains one line per epoch.
  */
 export class Progress {
-  readonly #live = canRedraw(stderr) ? createLogUpdate(stderr, { showCursor: true }) : undefined
+  readonly #live = canRedraw(stderr) ? new LiveLine() : undefined
   #epochs: number | undefined
+  /** Steps of the run, if its budget is in steps only: rows and lines then show steps. */
+  #steps: number | undefined
   #hasValidation = true
   #hasHeading = false
-  #drawnAt = 0
 
   show(event: RunEvent): void {
     switch (event.type) {
       case 'start':
         this.#epochs = event.config.epochs ?? undefined
+        this.#steps = stepBudget(event.config)
         this.#hasValidation = event.valImages > 0
         this.#hasHeading = false
         this.note(formatStart(event))
         break
       case 'step':
-        this.#draw(event)
+        this.#live?.draw(() =>
+          formatStep(event, this.#unit, this.#positionOf(event), terminalWidth(stderr)),
+        )
         break
       case 'epoch':
         this.note(this.#live === undefined ? this.#epochLine(event) : this.#epochRow(event))
@@ -79,8 +82,7 @@ export class Progress {
 
   /** Prints a text above the progress line. */
   note(text: string): void {
-    this.end()
-    stderr.write(`${text}\n`)
+    log(text)
   }
 
   /** Removes the progress line. */
@@ -88,31 +90,26 @@ export class Progress {
     this.#live?.clear()
   }
 
-  #draw(step: StepEvent): void {
-    if (this.#live === undefined || Date.now() - this.#drawnAt < REDRAW_INTERVAL) return
-    this.#drawnAt = Date.now()
-    this.#live(formatStep(step, this.#epochOf(step.epoch), terminalWidth(stderr)))
-  }
-
   /** Formats an epoch as a row of the table, below the header if it is the first. */
   #epochRow(event: EpochEvent): string {
-    const epoch = this.#epochOf(event.epoch)
-    const epochWidth = Math.max(displayWidth(epoch), 'epoch'.length)
+    const position = this.#positionOf(event)
+    const positionWidth = Math.max(displayWidth(position), this.#unit.length)
     const available = COLUMNS.filter(({ text }) => this.#hasValidation || !text.startsWith('val'))
-    const maxWidth = terminalWidth(stderr) - epochWidth - GAP.length - BEST.length
+    const maxWidth = terminalWidth(stderr) - positionWidth - GAP.length - BEST.length
     const columns = fitColumns(available, maxWidth, ({ width }) => width)
     const cells = columns.map((column) => padStart(column.value(event), column.width))
     if (event.best) cells.push(styled(stderr, 'green', BEST))
-    const row = [padStart(epoch, epochWidth), ...cells].join(GAP)
+    const row = [padStart(position, positionWidth), ...cells].join(GAP)
     if (this.#hasHeading) return row
     this.#hasHeading = true
     const names = columns.map(({ text, width }) => padStart(text, width))
-    return `${styled(stderr, 'dim', [padEnd('epoch', epochWidth), ...names].join(GAP))}\n${row}`
+    return `${styled(stderr, 'dim', [padEnd(this.#unit, positionWidth), ...names].join(GAP))}\n${row}`
   }
 
-  #epochLine({ epoch, train, val, best, imagesPerSecond, seconds }: EpochEvent): string {
+  #epochLine(event: EpochEvent): string {
+    const { train, val, best, imagesPerSecond, seconds } = event
     const parts = [
-      field('epoch', this.#epochOf(epoch)),
+      field(this.#unit, this.#positionOf(event)),
       field('loss', formatLoss(train.loss)),
       field('acc', formatPercent(train.accuracy)),
       ...(val === null
@@ -125,18 +122,33 @@ export class Progress {
     return parts.join(GAP)
   }
 
-  /** Formats the number of an epoch: ` 3/30`. */
-  #epochOf(epoch: number): string {
-    const total = this.#epochs === undefined ? '' : `/${this.#epochs}`
-    return `${String(epoch).padStart(String(this.#epochs ?? '').length)}${total}`
+  get #unit(): 'epoch' | 'step' {
+    return this.#steps === undefined ? 'epoch' : 'step'
+  }
+
+  /** Formats the number of an epoch, or of a step if the budget is in steps: ` 3/30`. */
+  #positionOf({ epoch, step }: { epoch: number; step: number }): string {
+    const [value, total] = this.#steps === undefined ? [epoch, this.#epochs] : [step, this.#steps]
+    const suffix = total === undefined ? '' : `/${total}`
+    return `${String(value).padStart(String(total ?? '').length)}${suffix}`
   }
 }
 
+/** Returns the number of steps of a run whose budget is in steps only. */
+export function stepBudget({ budget }: ResolvedConfig): number | undefined {
+  return (budget.epochs === null && budget.steps) || undefined
+}
+
 /** Formats a step: `epoch 3/30  ━━━━────  12/84  loss 0.4123  acc 87.3 %  900 img/s  eta 3:02`. */
-function formatStep(step: StepEvent, epoch: string, width: number): string {
+function formatStep(
+  step: StepEvent,
+  unit: 'epoch' | 'step',
+  position: string,
+  width: number,
+): string {
   const bar = { text: ' '.repeat(MAX_BAR), priority: 1 }
   const cells: Cell[] = [
-    { text: field('epoch', epoch), priority: 9 },
+    { text: field(unit, position), priority: 9 },
     bar,
     { text: `${step.stepInEpoch}/${step.stepsPerEpoch}`, priority: 4 },
     { text: field('loss', formatLoss(step.epochLoss)), priority: 8 },

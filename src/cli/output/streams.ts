@@ -1,24 +1,34 @@
-import { once } from 'node:events'
+import { cliError } from '../messages.js'
+import { clearLiveLine } from './live-line.js'
+import { printError } from './print-error.js'
 
 /** Exit status that a shell reports for a process ended by SIGPIPE, which Node ignores. */
 const SIGPIPE_STATUS = 141
 
-/** Prints a line of results to stdout. Waits for the stream to drain if its buffer is full. */
+/** Prints a line of results to stdout. Resolves when it is written. */
 export async function print(line: string): Promise<void> {
-  if (!process.stdout.write(`${line}\n`)) await once(process.stdout, 'drain')
+  clearLiveLine()
+  // The listener of `exitOnOutputError` handles an error.
+  await new Promise<void>((resolve) => process.stdout.write(`${line}\n`, () => resolve()))
 }
 
 /** Prints a message to stderr, which receives everything except results. */
 export function log(line: string): void {
+  clearLiveLine()
   process.stderr.write(`${line}\n`)
 }
 
 /**
- * Exits without a message when the reader of a stream closes it. A run saves a checkpoint first.
+ * Exits when stdout or stderr cannot be written: without a message when the reader of a pipe closed
+ * it, with an error when results are lost. A run saves a checkpoint first.
  */
-export function exitOnBrokenPipe(stream: NodeJS.WriteStream): void {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit(SIGPIPE_STATUS)
-  })
+export function exitOnOutputError(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(SIGPIPE_STATUS)
+      // A closed terminal also sends SIGHUP, unless the command continues in the background.
+      if (error.code === 'EIO' || stream === process.stderr) return
+      process.exit(printError(cliError.unwritableOutput(error)))
+    })
+  }
 }

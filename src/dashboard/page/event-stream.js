@@ -7,10 +7,12 @@
  * @property {Record<string, (number | null)[]>} epochs
  * @property {Record<string, number | null>} [now] position of the run
  * @property {Record<string, any>[]} notices
+ * @property {number} unreadable number of lines of the log that are damaged
  */
 
 /**
  * @typedef {object} Listener
+ * @property {(summary: import('../run-index.js').RunSummary) => void} onSummary
  * @property {(id: string, message: Message) => void} onMessage
  * @property {(text: string, isConnected: boolean, reason?: 'ended' | 'lost') => void} onState
  */
@@ -46,6 +48,11 @@ export class EventStream {
     })
   }
 
+  /** Whether the server sends events. */
+  get isOpen() {
+    return this.#source?.readyState === EventSource.OPEN
+  }
+
   /**
    * Switches to other runs. Events that have already been received are not requested again.
    *
@@ -77,6 +84,9 @@ export class EventStream {
       const position = event.lastEventId.split(',')[run]
       if (position !== undefined) this.#positions.set(id, position)
       this.#listener.onMessage(id, message)
+    })
+    source.addEventListener('summary', (event) => {
+      this.#listener.onSummary(JSON.parse(event.data))
     })
     source.addEventListener('caught-up', () => this.#listener.onState('up to date', true))
     source.addEventListener('closed', () => {

@@ -39,6 +39,10 @@ const shown = new Map()
 const runData = new Map()
 /** @type {[number, number] | undefined} zoomed range of the x axis */
 let range
+/** Whether the states of the runs are current. */
+let isLive = true
+/** Whether the server has announced that it closes. */
+let isServerClosed = false
 
 const xAxis = /** @type {HTMLSelectElement} */ (byId('x-axis'))
 const [smooth, log] = /** @type {HTMLInputElement[]} */ ([byId('smooth'), byId('log')])
@@ -48,7 +52,11 @@ const charts = new Charts(byId('charts'), (zoomed) => {
 })
 const list = new RunList(byId('runs'), selectRun, checkRun)
 const samples = new SamplePredictions(byId('samples'), byId('samples-status'))
-const stream = new EventStream({ onMessage: receive, onState: showConnection })
+const stream = new EventStream({
+  onMessage: receive,
+  onSummary: receiveSummary,
+  onState: showConnection,
+})
 const stopControl = new StopControl(showRun)
 
 /** Selects a run and shows it alone. */
@@ -83,7 +91,7 @@ function showSelection() {
   for (const id of shown.keys()) {
     if (runData.has(id)) continue
     const series = { steps: new Series(STEP_COLUMNS), epochs: new Series(EPOCH_COLUMNS) }
-    runData.set(id, { ...series, now: {}, notices: [] })
+    runData.set(id, { ...series, now: {}, notices: [], unreadable: 0 })
   }
   // The URL stores the selection, so that a reload restores it.
   const query = new URLSearchParams([...shown.keys()].map((id) => ['run', id]))
@@ -106,15 +114,23 @@ function receive(
     run.epochs.clear()
     run.notices = []
     run.now = {}
+    run.unreadable = 0
   }
   run.steps.append(message.steps)
   run.epochs.append(message.epochs)
   run.notices.push(...message.notices)
+  run.unreadable += message.unreadable
   if (message.now !== undefined) run.now = message.now
   const hasCheckpoint = message.notices.some(({ type }) => type === 'checkpoint')
   if (id === current && hasCheckpoint) requestSamplesSoon()
-  if (message.notices.some(({ type }) => type === 'end')) refreshList()
   drawSoon()
+}
+
+/** Replaces the summary of a run, which the server sends when the state of the run has changed. */
+function receiveSummary(/** @type {RunSummary} */ summary) {
+  runs = runs.map((run) => (run.id === summary.id ? summary : run))
+  showList()
+  showRun()
 }
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -167,7 +183,7 @@ function showTable() {
 }
 
 function showList() {
-  list.show(runs, current, shown)
+  list.show(runs, current, shown, isLive)
   byId('runs-hint').hidden = runs.length < 2
 }
 
@@ -176,8 +192,16 @@ function showRun() {
   const data = runData.get(current ?? '')
   byId('run').hidden = summary === undefined
   if (summary === undefined || data === undefined) return
-  showRunDetails(summary, data)
-  stopControl.show(summary)
+  showRunDetails(summary, data, isLive)
+  stopControl.show(summary, isLive)
+}
+
+/** Shows whether the states of the runs are current. */
+function setLive(/** @type {boolean} */ value) {
+  if (isLive === value) return
+  isLive = value
+  showList()
+  showRun()
 }
 
 /**
@@ -188,18 +212,19 @@ function showRun() {
  * @param {'ended' | 'lost'} [reason]
  */
 function showConnection(text, isConnected, reason) {
+  isServerClosed = reason === 'ended' || (isServerClosed && !isConnected)
+  if (isConnected || reason !== undefined) setLive(isConnected)
   if (isConnected) drawNow() // "up to date" must not appear before the last points
   const host = byId('connection')
   host.dataset.connected = String(isConnected)
   const folder = byId('folder').textContent
-  // A connection that is lost during a run is likely to be restored.
-  const isFinal = reason === 'ended' || !runs.some(({ state }) => state === 'running')
-  if (reason === undefined || !folder || !isFinal) {
+  if (reason === undefined || !folder) {
     setText(host, text)
     return
   }
   const command = `residual dashboard ${shellQuote(folder)}`
-  const [before, after] = [`${text}. Run `, ' to open it again.']
+  const end = text.endsWith('…') ? '' : '.'
+  const [before, after] = [`${text}${end} Run `, ' to open it again.']
   if (host.textContent === before + command + after) return
   host.replaceChildren(before, element('code', {}, command), after)
 }
@@ -225,11 +250,13 @@ async function fetchList() {
   try {
     response = await (await fetch('/api/runs', { signal: AbortSignal.timeout(10_000) })).json()
   } catch {
-    // With runs on the page, the event stream reports the state of the connection.
-    if (shown.size === 0) showConnection('no response from the server, retrying …', false)
+    // The event stream reports a lost connection, but does not notice a server that hangs.
+    if (isLive) showConnection('no response from the server, retrying …', false)
+    setLive(false)
     return
   }
   if (response.error !== undefined) {
+    setLive(false)
     showConnection(`${response.error.message}. ${response.error.hint}`, false)
     return
   }
@@ -242,6 +269,8 @@ async function fetchList() {
     setText(empty, 'No runs yet. Start one with: residual train ./photos')
     showConnection('up to date', true)
   }
+  if (!isLive && stream.isOpen) showConnection('up to date', true)
+  if (!isServerClosed) setLive(true)
   selectInitialRun()
   showList()
   showRun()

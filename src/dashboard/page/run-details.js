@@ -6,7 +6,7 @@ import {
   formatDuration,
   formatPercent,
 } from './format.js'
-import { stateLabel } from './run-list.js'
+import { shownState, stateLabel } from './run-list.js'
 
 /** @typedef {import('../run-index.js').RunSummary} RunSummary */
 
@@ -18,6 +18,7 @@ import { stateLabel } from './run-list.js'
  * @property {import('./series.js').Series} epochs
  * @property {Record<string, number | null>} now position of the run
  * @property {Record<string, any>[]} notices
+ * @property {number} unreadable number of damaged lines of the log
  */
 
 /** Maximum number of warnings; the newest ones are shown. */
@@ -28,25 +29,29 @@ const MAX_WARNINGS = 5
  *
  * @param {RunSummary} summary
  * @param {RunData} data
+ * @param {boolean} isLive whether the server sends updates
  */
-export function showRunDetails(summary, data) {
+export function showRunDetails(summary, data, isLive) {
   const start = data.notices.findLast(({ type }) => type === 'start')
-  showHeading(summary, start)
-  showProgress(summary, data, start?.totalSteps)
-  showMetrics(summary, data)
+  const isRunning = shownState(summary, isLive) === 'running'
+  showHeading(summary, start, isLive)
+  showProgress(summary, data, start?.totalSteps, isRunning)
+  showMetrics(summary, data, isRunning)
   showWarnings(data, summary.remark)
-  showReportLink(summary)
+  showReportLink(summary, isLive)
 }
 
 /**
  * @param {RunSummary} summary
  * @param {Record<string, any> | undefined} start
+ * @param {boolean} isLive
  */
-function showHeading({ id, state, stopReason, arch, data, modified }, start) {
+function showHeading(summary, start, isLive) {
+  const { id, state, arch, data, modified } = summary
   document.title = `${id} · residual`
   if (byId('name').textContent !== id) byId('name').replaceChildren(isolate(id))
-  setText(byId('state'), stateLabel(state, stopReason))
-  byId('state').dataset.state = state
+  setText(byId('state'), stateLabel(summary, isLive))
+  byId('state').dataset.state = shownState(summary, isLive)
   const facts = [
     `${arch ?? 'network'} on ${data ?? 'images in memory'}`,
     ...(start?.classes ? [`${formatCount(start.classes)} classes`] : []),
@@ -61,10 +66,11 @@ function showHeading({ id, state, stopReason, arch, data, modified }, start) {
  * @param {RunSummary} summary
  * @param {RunData} data
  * @param {number | null | undefined} totalSteps
+ * @param {boolean} isRunning
  */
-function showProgress({ state, epochs }, { now }, totalSteps) {
+function showProgress({ epochs }, { now }, totalSteps, isRunning) {
   const { epoch, step, stepInEpoch, stepsPerEpoch, etaSeconds } = now
-  const isVisible = state === 'running' && typeof step === 'number'
+  const isVisible = isRunning && typeof step === 'number'
   byId('progress').hidden = !isVisible
   if (!isVisible) return
   const planned = epochs === null ? '' : ` of ${formatCount(epochs)}`
@@ -84,8 +90,9 @@ function showProgress({ state, epochs }, { now }, totalSteps) {
 /**
  * @param {RunSummary} summary
  * @param {RunData} data
+ * @param {boolean} isRunning
  */
-function showMetrics({ state, testAccuracy }, { steps, epochs, now, notices }) {
+function showMetrics({ testAccuracy }, { steps, epochs, now, notices }, isRunning) {
   const accuracies = epochs.column('valAccuracy').filter((value) => !Number.isNaN(value))
   const best = accuracies.length > 0 ? accuracies.reduce((a, b) => Math.max(a, b)) : undefined
   const end = notices.findLast(({ type }) => type === 'end')
@@ -100,7 +107,7 @@ function showMetrics({ state, testAccuracy }, { steps, epochs, now, notices }) {
     ['validation accuracy', optional(formatPercent, epochs.last('valAccuracy'))],
     ['best validation accuracy', optional(formatPercent, best)],
     ['test accuracy', optional(formatPercent, testAccuracy)],
-    ['learning rate', state === 'running' ? optional(formatDecimal, steps.last('lr')) : undefined],
+    ['learning rate', isRunning ? optional(formatDecimal, steps.last('lr')) : undefined],
     ['images/s', optional(formatCount, steps.last('rate') ?? epochs.last('rate'))],
     ['training time', end?.seconds ? formatDuration(end.seconds) : undefined],
   ]
@@ -130,9 +137,13 @@ function optional(format, value) {
  * @param {RunData} data
  * @param {string | null} remark
  */
-function showWarnings({ notices }, remark) {
+function showWarnings({ notices, unreadable }, remark) {
   const warnings = notices.filter(({ type }) => type === 'warning').slice(-MAX_WARNINGS)
   const texts = warnings.map(({ message, hint, code }) => `${message}. ${hint ?? ''} (${code})`)
+  if (unreadable > 0) {
+    const lines = unreadable === 1 ? '1 line' : `${formatCount(unreadable)} lines`
+    texts.unshift(`${lines} of metrics.jsonl cannot be read and were skipped.`)
+  }
   if (remark !== null) texts.unshift(remark)
   const host = byId('notices')
   host.hidden = texts.length === 0
@@ -140,10 +151,21 @@ function showWarnings({ notices }, remark) {
   host.replaceChildren(...texts.map((text) => element('li', {}, text)))
 }
 
-/** @param {RunSummary} summary */
-function showReportLink({ id, hasReport }) {
+/**
+ * Links the report of a run; after the server has closed, shows the path of the report instead.
+ *
+ * @param {RunSummary} summary
+ * @param {boolean} isLive
+ */
+function showReportLink({ id, report }, isLive) {
   const link = /** @type {HTMLAnchorElement} */ (byId('report'))
-  link.hidden = !hasReport
+  link.hidden = report === null || !isLive
   const url = `/report?${new URLSearchParams({ run: id })}`
   if (link.getAttribute('href') !== url) link.setAttribute('href', url)
+  const path = byId('report-path')
+  path.hidden = report === null || isLive
+  if (report !== null && path.dataset.path !== report) {
+    path.dataset.path = report
+    path.replaceChildren('Report: ', element('code', {}, isolate(report)))
+  }
 }

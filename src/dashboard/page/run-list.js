@@ -37,8 +37,9 @@ export class RunList {
    * @param {readonly RunSummary[]} runs
    * @param {string | undefined} current
    * @param {ReadonlyMap<string, number>} checked color index by run
+   * @param {boolean} isLive whether the server sends updates
    */
-  show(runs, current, checked) {
+  show(runs, current, checked, isLive) {
     for (const [id, { item }] of this.#entries) {
       if (runs.some((run) => run.id === id)) continue
       item.remove()
@@ -49,13 +50,13 @@ export class RunList {
       if (this.#list.children[index] !== item) {
         this.#list.insertBefore(item, this.#list.children[index] ?? null)
       }
-      details.dataset.state = run.state
+      details.dataset.state = shownState(run, isLive)
       const color = checked.get(run.id)
       checkbox.checked = color !== undefined
       swatch.dataset.color = color === undefined || checked.size === 1 ? '' : String(color % 8)
       if (run.id === current) button.setAttribute('aria-current', 'true')
       else button.removeAttribute('aria-current')
-      setText(details, describeRun(run))
+      setText(details, describeRun(run, isLive))
       item.title = run.modified > 0 ? `last updated ${formatDateTime(run.modified)}` : ''
     }
   }
@@ -89,11 +90,13 @@ export class RunList {
  * Describes a run in one line.
  *
  * @param {RunSummary} run
+ * @param {boolean} isLive
  */
-function describeRun({ state, stopReason, epoch, epochs, testAccuracy, accuracy }) {
+function describeRun(run, isLive) {
+  const { epoch, epochs, testAccuracy, accuracy } = run
   const planned = epochs === null ? '' : `/${epochs}`
   const parts = [
-    stateLabel(state, stopReason),
+    stateLabel(run, isLive),
     `epoch ${epoch}${planned}`,
     ...(testAccuracy !== null
       ? [`test ${formatPercent(testAccuracy)}`]
@@ -104,16 +107,34 @@ function describeRun({ state, stopReason, epoch, epochs, testAccuracy, accuracy 
   return parts.join(' · ')
 }
 
-/** @type {Record<string, string>} */
-const STOP_REASONS = { 'early-stopping': 'stopped early', budget: 'budget reached' }
+/** @type {ReadonlyMap<string, string>} */
+const STOP_REASONS = new Map([
+  ['early-stopping', 'stopped early'],
+  ['budget', 'budget reached'],
+])
 
 /**
- * Returns the state of a run; for a run that has ended, the reason.
+ * Returns the state of a run as far as the page knows it: without a connection to the server, a run
+ * that was running may have ended.
  *
- * @param {RunSummary['state']} state
- * @param {string | null} stopReason
+ * @param {RunSummary} run
+ * @param {boolean} isLive whether the server sends updates
+ * @returns {RunSummary['state'] | 'unknown'}
  */
-export function stateLabel(state, stopReason) {
-  if (state === 'ended' && stopReason !== null) return STOP_REASONS[stopReason] ?? stopReason
+export function shownState({ state }, isLive) {
+  return state === 'running' && !isLive ? 'unknown' : state
+}
+
+/**
+ * Returns the state of a run in words; for a run that has ended, the reason.
+ *
+ * @param {RunSummary} run
+ * @param {boolean} isLive whether the server sends updates
+ */
+export function stateLabel(run, isLive) {
+  const state = shownState(run, isLive)
+  if (state === 'unknown') return 'unknown (was running)'
+  const { stopReason } = run
+  if (state === 'ended' && stopReason !== null) return STOP_REASONS.get(stopReason) ?? stopReason
   return state
 }

@@ -23,17 +23,17 @@ export class StopControl {
    * Updates the button and the status of a pending request.
    *
    * @param {RunSummary} summary the current run
+   * @param {boolean} isLive whether the server sends updates
    */
-  show({ id, state }) {
+  show({ id, state, stopReason }, isLive) {
     this.#run = id
     if (this.#pending !== undefined && (this.#pending.run !== id || state !== 'running')) {
-      if (this.#pending.run === id)
-        setText(byId('stop-status'), 'The run has stopped and was saved.')
+      if (this.#pending.run === id) setText(byId('stop-status'), describeEnd(state, stopReason))
       else byId('stop-status').hidden = true
       this.#pending = undefined
     }
     const button = /** @type {HTMLButtonElement} */ (byId('stop'))
-    button.hidden = state !== 'running'
+    button.hidden = state !== 'running' || !isLive
     button.disabled = this.#pending !== undefined
     if (this.#pending !== undefined && Date.now() - this.#pending.since > STOP_TIMEOUT) {
       setText(
@@ -73,4 +73,17 @@ export class StopControl {
     }
     this.#onRequested()
   }
+}
+
+/**
+ * Describes the end of a run after a request to stop it.
+ *
+ * @param {RunSummary['state']} state
+ * @param {RunSummary['stopReason']} stopReason
+ */
+function describeEnd(state, stopReason) {
+  if (state === 'interrupted') return 'The run has ended without saving its result.'
+  return stopReason === 'stopped'
+    ? 'The run has stopped and was saved.'
+    : 'The run had already ended and was saved.'
 }

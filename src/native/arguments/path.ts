@@ -1,5 +1,5 @@
-import { fileURLToPath } from 'node:url'
 import { ResidualError } from '../../errors/errors.js'
+import { isUrl, pathOfFileUrl, urlScheme } from './url.js'
 
 /**
  * Converts a path or a `file:` URL to a path for the addon.
@@ -8,11 +8,19 @@ import { ResidualError } from '../../errors/errors.js'
  * @throws {ResidualError} `E_USAGE` for any other value
  */
 export function toPath(path: string | URL, key: string): string {
-  if (typeof path === 'string' && path !== '' && !path.includes('\0')) return path
-  if (path instanceof URL && path.protocol === 'file:') return fileURLToPath(path)
-  throw new ResidualError({
-    code: 'E_USAGE',
-    message: `\`${key}\` must be a path or a file: URL, not ${JSON.stringify(path)}`,
-    at: { key },
-  })
+  const error = (problem: string, hint?: string) =>
+    new ResidualError({
+      code: 'E_USAGE',
+      message: `\`${key}\` must be a path or a file: URL, not ${problem}`,
+      at: { key },
+      ...(hint !== undefined && { hint }),
+    })
+  if (typeof path !== 'string' && !isUrl(path)) throw error(JSON.stringify(path) ?? typeof path)
+  const scheme = urlScheme(path)
+  if (scheme === 'file') return pathOfFileUrl(path, key)
+  if (scheme !== undefined) {
+    throw error(`a ${scheme}: URL`, 'Download the file, and pass its path.')
+  }
+  if (path === '' || String(path).includes('\0')) throw error(JSON.stringify(path))
+  return path as string
 }

@@ -39,17 +39,13 @@ export function formatDuration(seconds: number | undefined): string {
   return hours > 0 ? join(hours, 'h', minutes, 'min') : join(minutes, 'min', total % 60, 's')
 }
 
-/**
- * Returns the 95 % confidence interval of a proportion (Wilson 1927).
- *
- * @param proportion 0 to 1
- * @param count size of the sample
- */
-export function wilsonInterval(proportion: number, count: number): [low: number, high: number] {
-  const z = 1.96
-  const center = proportion + (z * z) / (2 * count)
-  const variance = (proportion * (1 - proportion)) / count + (z * z) / (4 * count * count)
-  const margin = z * Math.sqrt(variance)
-  const scale = 1 + (z * z) / count
-  return [Math.max(0, (center - margin) / scale), Math.min(1, (center + margin) / scale)]
+/** Formats a 95 % confidence interval: `85.8 to 88.7 %`. */
+export function formatInterval([low, high]: readonly [low: number, high: number]): string {
+  return `${(100 * low).toFixed(1)} to ${formatPercent(high)}`
+}
+
+/** Formats a p-value: `p = 0.034`, `p < 0.001`. */
+export function formatPValue(p: number): string {
+  if (p < 0.001) return 'p < 0.001'
+  return `p = ${p < 0.1 ? Number(p.toPrecision(2)) : p.toFixed(2)}`
 }

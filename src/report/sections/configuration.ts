@@ -1,4 +1,5 @@
 import { relative } from 'node:path'
+import { shellQuote } from '../../errors/shell-quote.js'
 import type { ResolvedConfig } from '../../native/generated.js'
 import type { RunEnvironment, RunFolder } from '../../run-folder/run-folder.js'
 import { type Content, type Html, html, isolate } from '../html/html.js'
@@ -78,7 +79,6 @@ export function reproduceCommand({ dir, config }: RunFolder): string | undefined
   if (config.data.format === 'arrays') return undefined
   const path = relative(process.cwd(), dir)
   const folder = path === '' || path.startsWith('..') ? dir : path
-  const resume = config.resume == null ? [] : ['resume=null']
   const words = [
     'residual',
     'train',
@@ -87,9 +87,5 @@ export function reproduceCommand({ dir, config }: RunFolder): string | undefined
     '--out',
     `${folder}-again`,
   ]
-  return [...words, ...resume].map(shellQuote).join(' ')
-}
-
-function shellQuote(word: string): string {
-  return /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+  return words.map(shellQuote).join(' ')
 }

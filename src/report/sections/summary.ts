@@ -1,58 +1,82 @@
-import type { Evaluation, Metric, Split, TrainResult } from '../../native/generated.js'
+import type { ClassMetrics, Evaluation, Split, TrainResult } from '../../native/generated.js'
 import type { RunFolder } from '../../run-folder/run-folder.js'
-import { formatCount, formatDuration, formatPercent, wilsonInterval } from '../html/format.js'
+import { fisherTest, SIGNIFICANCE_LEVEL } from '../../statistics/exact-tests.js'
+import {
+  compareWithGuessing,
+  describeGuessing,
+  type GuessingComparison,
+  isNearGuessing,
+} from '../../statistics/guessing.js'
+import { wilsonInterval } from '../../statistics/proportion.js'
+import { formatCount, formatDuration, formatInterval, formatPercent } from '../html/format.js'
 import { type Content, type Html, html, isolate } from '../html/html.js'
 import type { SplitEvaluation } from '../report-input.js'
 import { confusedPairs } from './confusion-matrix.js'
+import { suggestNextSteps } from './suggestions.js'
 
-/** Minimum number of images for a reliable accuracy. */
-const MIN_IMAGES = 200
-/** Minimum gap between training and validation accuracy that counts as overfitting. */
-const OVERFITTING_GAP = 0.1
 /** Minimum number of images of a class whose accuracy is compared with that of other classes. */
 const MIN_CLASS_IMAGES = 5
 /** Minimum number of images of a confused pair of classes that is mentioned. */
 const MIN_CONFUSIONS = 2
 /** Minimum gap between mean confidence and accuracy that counts as miscalibrated. */
 const CALIBRATION_GAP = 0.04
-/** Minimum ratio between the most and the least frequent class that counts as imbalanced. */
-const IMBALANCE_RATIO = 4
 /** Maximum number of classes that are listed by name. */
 const MAX_CLASSES = 12
 
-const METRICS: Record<Metric, string> = {
-  'train.loss': 'Training loss',
-  'train.accuracy': 'Training accuracy',
-  'val.loss': 'Validation loss',
-  'val.accuracy': 'Validation accuracy',
-}
-
-/** Describes a run and its results in a few paragraphs. */
+/** Describes a run and its results in a few paragraphs, the accuracy first. */
 export function summaryParagraphs(
   run: RunFolder,
   evaluation: SplitEvaluation | undefined,
   trainCounts: readonly number[] | undefined,
 ): Html[] {
-  const paragraphs = [describeTraining(run), describeEnd(run)]
-  if (evaluation !== undefined) {
-    paragraphs.push(
-      describeAccuracy(run, evaluation),
-      describeMistakes(evaluation.evaluation),
-      describeCalibration(evaluation.evaluation),
-    )
-  } else if (run.result?.best) {
-    paragraphs.push(describeRecordedAccuracy(run.result))
-  }
-  const suggestions = suggestNextSteps(run, evaluation, trainCounts)
-  if (suggestions.length > 0) {
-    paragraphs.push([
-      'Suggested next steps:',
-      html`<ul>${suggestions.map((sentence) => html`<li>${sentence}</li>`)}</ul>`,
-    ])
-  }
+  const guessing = guessingComparison(run, evaluation, trainCounts)
+  const suggestions = suggestNextSteps(run, evaluation, trainCounts, guessing)
+  const list =
+    suggestions.length > 0
+      ? [
+          isNearGuessing(guessing) ? 'What to try:' : 'Suggested next steps:',
+          html`<ul>${suggestions.map((sentence) => html`<li>${sentence}</li>`)}</ul>`,
+        ]
+      : undefined
+  const accuracy =
+    evaluation !== undefined
+      ? describeAccuracy(run, evaluation, guessing)
+      : run.result && describeRecordedAccuracy(run.result, guessing)
+  const paragraphs = [
+    accuracy,
+    isNearGuessing(guessing) ? list : undefined,
+    describeEnd(run),
+    describeTraining(run),
+    evaluation && describeMistakes(evaluation.evaluation),
+    evaluation && describeCalibration(evaluation.evaluation),
+    isNearGuessing(guessing) ? undefined : list,
+  ]
   return paragraphs
     .filter((content) => content !== undefined)
     .map((content) => html`<div class="p">${content}</div>\n`)
+}
+
+/**
+ * Compares the accuracy of a run with guessing. Without an evaluation, the classes are assumed to be
+ * as frequent as in the training images.
+ */
+export function guessingComparison(
+  { result, epochs }: RunFolder,
+  evaluation: SplitEvaluation | undefined,
+  trainCounts: readonly number[] | undefined,
+): GuessingComparison | undefined {
+  if (evaluation !== undefined) {
+    const { accuracy, count, classes } = evaluation.evaluation
+    return compareWithGuessing(
+      accuracy,
+      count,
+      classes.map(({ count }) => count),
+    )
+  }
+  const best = epochs.find(({ epoch }) => epoch === result?.best?.epoch)
+  const metrics = result?.test ?? best?.val
+  if (!metrics || trainCounts === undefined) return undefined
+  return compareWithGuessing(metrics.accuracy, metrics.count, trainCounts)
 }
 
 function describeTraining({ config, start, epochs, result, environment }: RunFolder): Content {
@@ -102,16 +126,13 @@ const ACCURACY: Record<Split, string> = {
   train: 'Training accuracy',
 }
 
-function describeAccuracy(run: RunFolder, { split, evaluation }: SplitEvaluation): Content {
-  const { accuracy, count: images, classes } = evaluation
-  const [low, high] = wilsonInterval(accuracy, images)
+function describeAccuracy(
+  run: RunFolder,
+  { split, evaluation }: SplitEvaluation,
+  guessing: GuessingComparison | undefined,
+): Content {
+  const { accuracy, count: images } = evaluation
   const correct = formatCount(Math.round(accuracy * images))
-  const majority = classes.reduce((max, { count }) => Math.max(max, count), 0) / images
-  const chance = 1 / Math.max(1, classes.length)
-  const baseline =
-    majority > 1.2 * chance
-      ? `, and always predicting the most frequent class ${formatPercent(majority)}`
-      : ''
   const caveats: Record<Split, string> = {
     test: '',
     val: ' The best epoch was selected on the same images, so accuracy on new images may be lower.',
@@ -121,21 +142,32 @@ function describeAccuracy(run: RunFolder, { split, evaluation }: SplitEvaluation
   const interval =
     split === 'train'
       ? ''
-      : `; the 95${'\u00a0'}% confidence interval is ${formatPercent(low)} to ${formatPercent(high)}`
+      : `; the 95${'\u00a0'}% confidence interval is ${formatInterval(wilsonInterval(accuracy, images))}`
   return html`${ACCURACY[split]} is <strong>${formatPercent(accuracy)}</strong> (${correct} of
-${formatCount(images)} images)${interval}. Random guessing would reach
-${formatPercent(chance)}${baseline}.${caveats[split]}${best}`
+${formatCount(images)} images)${interval}. ${renderGuessing(guessing)}${caveats[split]}${best}`
 }
 
 /** Describes the accuracy recorded by the run, for a report without an evaluation. */
-function describeRecordedAccuracy({ best, test }: TrainResult): Content {
+function describeRecordedAccuracy(
+  { best, test }: TrainResult,
+  guessing: GuessingComparison | undefined,
+): Content {
   if (test !== null && test !== undefined) {
+    const interval = formatInterval(wilsonInterval(test.accuracy, test.count))
     return html`Test accuracy, measured at the end of training, was
-<strong>${formatPercent(test.accuracy)}</strong> (${formatCount(test.count)} images).`
+<strong>${formatPercent(test.accuracy)}</strong> (${formatCount(test.count)} images; 95\u00a0% confidence interval
+${interval}). ${renderGuessing(guessing)}`
   }
   if (best === null || best === undefined) return undefined
   return html`The best accuracy recorded during training was
-<strong>${formatPercent(best.accuracy)}</strong>.`
+<strong>${formatPercent(best.accuracy)}</strong>. ${renderGuessing(guessing)}`
+}
+
+function renderGuessing(guessing: GuessingComparison | undefined): Content {
+  const sentence = guessing && describeGuessing(guessing, formatPercent)
+  return guessing?.verdict === 'above' || sentence === undefined
+    ? sentence
+    : html`<strong>${sentence}</strong>`
 }
 
 function describeMistakes(evaluation: Evaluation): Content {
@@ -155,9 +187,23 @@ function describeMistakes(evaluation: Evaluation): Content {
   if (worst === undefined || best === undefined || worst.accuracy === best.accuracy) {
     return confusion
   }
+  const noise = isDifferenceNoise(worst, best, ranked.length)
+    ? ' With so few images per class, this difference is within noise.'
+    : ''
   return html`${confusion} Accuracy is highest for “${isolate(best.label)}”
 (${formatPercent(best.accuracy)}) and lowest for “${isolate(worst.label)}”
-(${formatPercent(worst.accuracy)}).`
+(${formatPercent(worst.accuracy)}).${noise}`
+}
+
+/** Whether the best and the worst of several classes differ by no more than chance explains. */
+function isDifferenceNoise(worst: ClassMetrics, best: ClassMetrics, numClasses: number): boolean {
+  const [first, second] = [worst, best].map(({ accuracy, count }) => {
+    return { correct: Math.round(accuracy * count), count }
+  })
+  if (first === undefined || second === undefined) return false
+  // The two classes were selected from all pairs (Bonferroni).
+  const numPairs = (numClasses * (numClasses - 1)) / 2
+  return numPairs * fisherTest(first, second) >= SIGNIFICANCE_LEVEL
 }
 
 function describeCalibration({ calibration: { bins } }: Evaluation): Content {
@@ -166,50 +212,16 @@ function describeCalibration({ calibration: { bins } }: Evaluation): Content {
   const confidence =
     bins.reduce((sum, { count, confidence }) => sum + count * confidence, 0) / images
   const accuracy = bins.reduce((sum, { count, accuracy }) => sum + count * accuracy, 0) / images
+  const [low, high] = wilsonInterval(accuracy, images)
+  const isNoise = confidence >= low && confidence <= high
   const verdict =
-    confidence - accuracy > CALIBRATION_GAP
-      ? 'overconfident'
-      : accuracy - confidence > CALIBRATION_GAP
-        ? 'underconfident'
-        : 'on average neither over- nor underconfident'
+    Math.abs(confidence - accuracy) <= CALIBRATION_GAP
+      ? 'on average neither over- nor underconfident'
+      : isNoise
+        ? 'neither over- nor underconfident beyond what so few images can show'
+        : confidence > accuracy
+          ? 'overconfident'
+          : 'underconfident'
   return html`Mean confidence is ${formatPercent(confidence)} at an accuracy of
 ${formatPercent(accuracy)}: the network is ${verdict}.`
-}
-
-function suggestNextSteps(
-  { epochs, result, start, config }: RunFolder,
-  evaluation: SplitEvaluation | undefined,
-  trainCounts: readonly number[] | undefined,
-): Content[] {
-  const suggestions: Content[] = []
-  const last = epochs.at(-1)
-  const best = epochs.find(({ epoch }) => epoch === result?.best?.epoch)
-  if (last && best && best.epoch === last.epoch && epochs.length > 1) {
-    const metric = METRICS[config.monitor]
-    suggestions.push(`${metric} was still improving at the end; more epochs may help.`)
-  }
-  if (best?.val && best.train.accuracy - best.val.accuracy > OVERFITTING_GAP) {
-    const [train, val] = [formatPercent(best.train.accuracy), formatPercent(best.val.accuracy)]
-    suggestions.push(
-      `Use more images or stronger augmentation: the network overfits (training accuracy ${train}, validation accuracy ${val}).`,
-    )
-  }
-  if (evaluation && evaluation.evaluation.count < MIN_IMAGES) {
-    const images = formatCount(evaluation.evaluation.count)
-    suggestions.push(
-      `Evaluate on more images: an accuracy measured on ${images} images is imprecise.`,
-    )
-  }
-  const counts = (trainCounts ?? []).filter((images) => images > 0)
-  const [min, max] = [Math.min(...counts), Math.max(...counts)]
-  const isBalanced = config.data.balanced || config.loss?.classWeights?.type === 'balanced'
-  if (counts.length > 1 && max > IMBALANCE_RATIO * min && !isBalanced) {
-    const label = start?.data.classes[trainCounts?.indexOf(min) ?? -1] ?? ''
-    suggestions.push(
-      html`Set <code>data.balanced</code> or <code>loss.classWeights</code>: the classes are imbalanced,
-with ${formatCount(max)} training images of the most frequent class and ${formatCount(min)} of
-“${isolate(label)}”.`,
-    )
-  }
-  return suggestions
 }

@@ -13,6 +13,9 @@ export const CHART_SIZE = { width: 300, height: 190, legend: 'bottom' } as const
 
 export const EPOCH_AXIS: Axis = { title: 'epoch', isInteger: true }
 
+/** Highest loss, as a multiple of the losses after the start, that a linear axis shows. */
+const MAX_SPIKE = 10
+
 /** Maximum number of rows of the epoch table; metrics.csv contains all epochs. */
 const MAX_ROWS = 60
 
@@ -30,7 +33,7 @@ export async function trainingCurves({ epochs, steps }: RunFolder): Promise<Figu
         label: `Training and validation loss over ${epochs.length} epochs.`,
         caption: 'Loss (lower is better).',
       },
-      { title: 'loss', domain: lossDomain([train.points, val.points]) },
+      lossAxis([train.points, val.points]),
       [train, val],
     ),
     await curveFigure(
@@ -72,7 +75,7 @@ export async function trainingCurves({ epochs, steps }: RunFolder): Promise<Figu
       label: `Training loss by step over ${epochs.length} epochs.`,
       caption: 'Training loss by step.',
     },
-    { title: 'loss', domain: lossDomain([losses]) },
+    lossAxis([losses]),
     [{ name: 'loss', points: losses }],
   )
   return [...figures, stepLoss]
@@ -138,16 +141,24 @@ function fractionalEpoch({ epoch, stepInEpoch, stepsPerEpoch }: StepEvent): numb
 }
 
 /**
- * Returns the domain of a loss axis, from zero. The first tenth of each curve and the highest 2 %
- * of the values are ignored, so that a high initial loss or a spike does not flatten the rest.
+ * Returns the axis of losses, which shows every point. The axis is logarithmic if a high initial
+ * loss or a spike would flatten the rest of a linear axis.
  */
-export function lossDomain(lines: readonly (readonly Point[])[]): [number, number] | undefined {
-  const values = lines
+export function lossAxis(lines: readonly (readonly Point[])[]): Axis {
+  const values = lines.flatMap((points) => points.map(({ y }) => y))
+  const lowest = values.reduce((min, y) => Math.min(min, y), Number.POSITIVE_INFINITY)
+  const highest = values.reduce((max, y) => Math.max(max, y), 0)
+  const settled = lines
     .flatMap((points) => points.slice(Math.floor(points.length / 10)))
     .map(({ y }) => y)
     .sort((a, b) => a - b)
-  const quantile = values[Math.floor(0.98 * values.length)]
-  return quantile === undefined || quantile <= 0 ? undefined : [0, 1.1 * quantile]
+  const typical = settled[Math.floor(0.98 * settled.length)] ?? highest
+  if (lowest > 0 && highest > MAX_SPIKE * typical) {
+    return { title: 'loss (logarithmic)', scale: 'log' }
+  }
+  return highest > 0
+    ? { title: 'loss', domain: [Math.min(0, lowest), 1.05 * highest] }
+    : { title: 'loss' }
 }
 
 /** Returns a domain from zero to just above the highest point. */

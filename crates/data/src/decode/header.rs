@@ -4,10 +4,15 @@ use std::io::{BufRead, ErrorKind, Read, Seek};
 
 use image::metadata::Orientation;
 
+use super::orientation::{MAX_METADATA_BYTES, OrientationMetadata};
+use super::png_text::add_text_chunk;
+
 /// Pillow's limit (twice `Image.MAX_IMAGE_PIXELS`): a few kilobytes can claim to be many gigabytes.
 const MAX_PIXELS: u64 = 178_956_970;
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 const JPEG: &[u8] = &[0xff, 0xd8, 0xff];
+/// Number of bytes at the start of a file that identify its format.
+pub(crate) const HEADER_START: usize = 12;
 
 /// A supported image format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +39,9 @@ pub(crate) struct Header {
 pub(crate) enum HeaderError {
     /// The name of an unsupported image format.
     Unsupported(&'static str),
+    /// A JPEG with a coding that is not supported. The text completes the sentence "the image is a
+    /// JPEG with ...".
+    UnsupportedJpeg(String),
     /// Not a known image format.
     Unknown,
     /// A damaged or too large JPEG or PNG. The text completes the sentence "the image is ...".
@@ -54,7 +62,7 @@ impl From<std::io::Error> for HeaderError {
 impl Header {
     /// Parses a file up to its size and orientation.
     pub fn read(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
-        let mut start = [0; 12];
+        let mut start = [0; HEADER_START];
         let length = read_up_to(file, &mut start)?;
         let start = &start[..length];
         let header = if start.starts_with(JPEG) {
@@ -98,6 +106,11 @@ fn read_up_to(file: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize>
     Ok(filled)
 }
 
+/// Returns whether the first bytes of a file are those of an image, supported or not.
+pub(crate) fn has_image_start(start: &[u8]) -> bool {
+    start.starts_with(JPEG) || start.starts_with(PNG) || unsupported_format(start).is_some()
+}
+
 /// Returns the name of an unsupported format that is common in image folders.
 fn unsupported_format(start: &[u8]) -> Option<&'static str> {
     let has_magic = |offset: usize, magic: &[u8]| {
@@ -113,56 +126,101 @@ fn unsupported_format(start: &[u8]) -> Option<&'static str> {
         "TIFF"
     } else if has_magic(4, b"ftypavif") {
         "AVIF"
-    } else if has_magic(4, b"ftyphei") || has_magic(4, b"ftypmif1") {
+    } else if ["ftyphei", "ftyphev", "ftypmif1", "ftypmsf1"]
+        .iter()
+        .any(|brand| has_magic(4, brand.as_bytes()))
+    {
         "HEIC"
+    } else if has_magic(4, b"JXL \r\n\x87\n") || has_magic(0, b"\xff\x0a") {
+        "JPEG XL"
+    } else if has_magic(4, b"jP  \r\n\x87\n") || has_magic(0, b"\xff\x4f\xff\x51") {
+        "JPEG 2000"
+    } else if has_magic(0, b"8BPS") {
+        "Photoshop"
     } else {
         return None;
     })
 }
 
-/// Parses the segments of a JPEG up to the frame header (ITU-T T.81, annex B). `file` is at the end
+/// Parses the segments of a JPEG up to the first scan (ITU-T T.81, annex B). `file` is at the end
 /// of the SOI marker.
 fn parse_jpeg(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
-    let mut orientation = Orientation::NoTransforms;
+    let mut header = None;
+    let mut metadata = OrientationMetadata::default();
     loop {
-        let marker = next_marker(file)?;
-        match marker {
-            // TEM has no parameters.
-            0x01 => continue,
-            // RST0-7, EOI and SOS cannot precede the frame header. Some decoders read a length
-            // after a restart marker, and would find a different frame header.
-            0xd0..=0xd7 | 0xd9 | 0xda => {
-                return Err(HeaderError::Damaged("damaged: it has no frame header".into()));
-            }
-            _ => {}
-        }
-        let length = u16::from_be_bytes(read_array(file)?);
-        let Some(length) = length.checked_sub(2) else {
-            return Err(HeaderError::Damaged("damaged: a segment has an invalid length".into()));
-        };
-        match marker {
-            // SOF0-15: this range without DHT, JPG and DAC.
-            0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
-                let [_precision, h1, h0, w1, w0, components] = read_array(file)?;
-                return Ok(Header {
-                    kind: ImageKind::Jpeg,
-                    width: u16::from_be_bytes([w1, w0]).into(),
-                    height: u16::from_be_bytes([h1, h0]).into(),
-                    channels: if components == 1 { 1 } else { 3 },
-                    orientation,
-                }
-                .swap_sides_if_rotated());
-            }
-            0xe1 => {
-                let mut segment = vec![0; length.into()];
-                file.read_exact(&mut segment)?;
-                if let Some(exif) = segment.strip_prefix(b"Exif\0\0") {
-                    orientation = Orientation::from_exif_chunk(exif).unwrap_or(orientation);
-                }
-            }
-            _ => file.seek_relative(length.into())?,
+        match parse_jpeg_segment(file, &mut header, &mut metadata) {
+            Ok(true) => {}
+            Ok(false) => break,
+            // The size is known. Decoding reports that the file is truncated.
+            Err(error) if header.is_none() => return Err(error),
+            Err(HeaderError::Io(cause)) => return Err(HeaderError::Io(cause)),
+            Err(_) => break,
         }
     }
+    let header =
+        header.ok_or_else(|| HeaderError::Damaged("damaged: it has no frame header".into()))?;
+    Ok(Header { orientation: metadata.orientation(), ..header }.swap_sides_if_rotated())
+}
+
+/// Parses the next segment of a JPEG. Returns false at the first scan and at the end of the image.
+fn parse_jpeg_segment(
+    file: &mut (impl BufRead + Seek),
+    header: &mut Option<Header>,
+    metadata: &mut OrientationMetadata,
+) -> Result<bool, HeaderError> {
+    let marker = next_marker(file)?;
+    match marker {
+        // TEM and RST0-7 have no parameters.
+        0x01 | 0xd0..=0xd7 => return Ok(true),
+        // EOI and SOS.
+        0xd9 | 0xda => return Ok(false),
+        _ => {}
+    }
+    let length = u16::from_be_bytes(read_array(file)?);
+    let Some(length) = length.checked_sub(2) else {
+        return Err(HeaderError::Damaged("damaged: a segment has an invalid length".into()));
+    };
+    match marker {
+        // SOF0-15: this range without DHT, JPG and DAC.
+        0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) && header.is_none() => {
+            let [precision, h1, h0, w1, w0, components] = read_array(file)?;
+            if let Some(coding) = unsupported_coding(marker, precision, components) {
+                return Err(HeaderError::UnsupportedJpeg(coding));
+            }
+            *header = Some(Header {
+                kind: ImageKind::Jpeg,
+                width: u16::from_be_bytes([w1, w0]).into(),
+                height: u16::from_be_bytes([h1, h0]).into(),
+                channels: if components == 1 { 1 } else { 3 },
+                orientation: Orientation::NoTransforms,
+            });
+            file.seek_relative(i64::from(length) - 6)?;
+        }
+        0xe1 => {
+            let mut segment = vec![0; length.into()];
+            file.read_exact(&mut segment)?;
+            if let Some(exif) = segment.strip_prefix(b"Exif\0\0") {
+                metadata.add_exif(exif);
+            } else if let Some(xmp) = segment.strip_prefix(b"http://ns.adobe.com/xap/1.0/\0") {
+                metadata.set_xmp(xmp);
+            }
+        }
+        _ => file.seek_relative(length.into())?,
+    }
+    Ok(true)
+}
+
+/// Returns the reason for which the coding of a JPEG is not supported: the process of its frame
+/// header (`marker`), the sample precision, or the number of components.
+fn unsupported_coding(marker: u8, precision: u8, components: u8) -> Option<String> {
+    Some(match (marker, precision, components) {
+        (0xc0..=0xc2, 8, 1 | 3 | 4) => return None,
+        (0xc9 | 0xca, _, _) => "arithmetic coding".into(),
+        (0xc3 | 0xcb, _, _) => "lossless coding".into(),
+        (0xc0..=0xc2, 8, _) => format!("{components} color components"),
+        (0xc0..=0xc2, _, _) => format!("{precision} bits per sample"),
+        _ => "hierarchical coding".into(),
+    })
 }
 
 fn next_marker(file: &mut impl BufRead) -> Result<u8, HeaderError> {
@@ -180,36 +238,70 @@ fn next_marker(file: &mut impl BufRead) -> Result<u8, HeaderError> {
     }
 }
 
-/// Parses the chunks of a PNG before its pixels (W3C PNG, third edition, section 11). `file` is at
-/// the end of the signature.
+/// Parses the chunks of a PNG (W3C PNG, third edition, section 11), and seeks over its pixels,
+/// because metadata may follow them. `file` is at the end of the signature.
 fn parse_png(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
-    let mut header = None;
+    let (mut header, mut has_pixels) = (None, false);
+    let mut metadata = OrientationMetadata::default();
     loop {
-        let length = u32::from_be_bytes(read_array(file)?);
-        let chunk_type: [u8; 4] = read_array(file)?;
-        match (&chunk_type, &mut header) {
-            (b"IHDR", None) if length == 13 => {
-                let width = u32::from_be_bytes(read_array(file)?);
-                let height = u32::from_be_bytes(read_array(file)?);
-                let [_bit_depth, color_type, _, _, _] = read_array(file)?;
-                let channels = if matches!(color_type, 0 | 4) { 1 } else { 3 };
-                let orientation = Orientation::NoTransforms;
-                let kind = ImageKind::Png;
-                header = Some(Header { kind, width, height, channels, orientation });
-                file.seek_relative(4)?;
-            }
-            (_, None) => return Err(HeaderError::Damaged("damaged: it has no IHDR chunk".into())),
-            (b"IDAT" | b"IEND", Some(header)) => return Ok(header.swap_sides_if_rotated()),
-            (b"eXIf", Some(header)) if length <= 1 << 16 => {
-                let mut exif = vec![0; length as usize];
-                file.read_exact(&mut exif)?;
-                header.orientation =
-                    Orientation::from_exif_chunk(&exif).unwrap_or(header.orientation);
-                file.seek_relative(4)?;
-            }
-            (_, Some(_)) => file.seek_relative(i64::from(length) + 4)?,
+        match parse_png_chunk(file, &mut header, &mut metadata) {
+            Ok(ChunkKind::End) => break,
+            Ok(ChunkKind::Pixels) => has_pixels = true,
+            Ok(ChunkKind::Other) => {}
+            Err(HeaderError::Io(cause)) => return Err(HeaderError::Io(cause)),
+            // The last chunk may be missing, as in Pillow. Decoding reports missing pixels.
+            Err(_) if has_pixels => break,
+            Err(error) => return Err(error),
         }
     }
+    let header =
+        header.ok_or_else(|| HeaderError::Damaged("damaged: it has no IHDR chunk".into()))?;
+    Ok(Header { orientation: metadata.orientation(), ..header }.swap_sides_if_rotated())
+}
+
+/// The part of a chunk in the structure of a PNG.
+enum ChunkKind {
+    Pixels,
+    End,
+    Other,
+}
+
+/// Parses the next chunk of a PNG.
+fn parse_png_chunk(
+    file: &mut (impl BufRead + Seek),
+    header: &mut Option<Header>,
+    metadata: &mut OrientationMetadata,
+) -> Result<ChunkKind, HeaderError> {
+    let length = u32::from_be_bytes(read_array(file)?);
+    let chunk_type: [u8; 4] = read_array(file)?;
+    let is_short = length as usize <= MAX_METADATA_BYTES;
+    match (&chunk_type, &header) {
+        (b"IHDR", None) if length == 13 => {
+            let width = u32::from_be_bytes(read_array(file)?);
+            let height = u32::from_be_bytes(read_array(file)?);
+            let [_bit_depth, color_type, _, _, _] = read_array(file)?;
+            let channels = if matches!(color_type, 0 | 4) { 1 } else { 3 };
+            let orientation = Orientation::NoTransforms;
+            let kind = ImageKind::Png;
+            *header = Some(Header { kind, width, height, channels, orientation });
+            file.seek_relative(4)?;
+        }
+        (_, None) => return Err(HeaderError::Damaged("damaged: it has no IHDR chunk".into())),
+        (b"IEND", Some(_)) => return Ok(ChunkKind::End),
+        (b"eXIf" | b"tEXt" | b"zTXt" | b"iTXt", Some(_)) if is_short => {
+            let mut content = vec![0; length as usize];
+            file.read_exact(&mut content)?;
+            if chunk_type == *b"eXIf" {
+                metadata.set_exif(&content);
+            } else {
+                // An invalid text has no orientation.
+                let _ = add_text_chunk(chunk_type, &content, metadata);
+            }
+            file.seek_relative(4)?;
+        }
+        (_, Some(_)) => file.seek_relative(i64::from(length) + 4)?,
+    }
+    Ok(if chunk_type == *b"IDAT" { ChunkKind::Pixels } else { ChunkKind::Other })
 }
 
 impl Header {

@@ -81,6 +81,34 @@ impl Image {
         Ok(Image { width, height, channels, pixels })
     }
 
+    /// Creates an image from raw pixels that may have an alpha channel (gray and alpha, RGBA), which
+    /// is dropped, as from PNG files.
+    ///
+    /// # Errors
+    /// `E_IMAGE` if a side is 0, there are more than 4 channels, or the number of bytes does not
+    /// match.
+    pub fn from_interleaved(width: u32, height: u32, channels: u32, pixels: &[u8]) -> Result<Self> {
+        let expected = u128::from(width) * u128::from(height) * u128::from(channels);
+        if expected == 0 || expected != pixels.len() as u128 || channels > 4 {
+            let message = format!(
+                "{} bytes are not an image of {width} x {height} pixels with {channels} channels",
+                pixels.len()
+            );
+            return Err(Error::new(ErrorCode::Image, message).hint(
+                "Pass height * width * channels bytes in row-major order: gray (1 channel), gray \
+                 and alpha (2), RGB (3) or RGBA (4).",
+            ));
+        }
+        let (channels, has_alpha) = (channels as usize, matches!(channels, 2 | 4));
+        let color = channels - usize::from(has_alpha);
+        let pixels = if has_alpha {
+            pixels.chunks_exact(channels).flat_map(|pixel| &pixel[..color]).copied().collect()
+        } else {
+            pixels.to_vec()
+        };
+        Image::new(width, height, color as u32, pixels)
+    }
+
     /// Converts to gray or RGB in place. Gray is ITU-R 601 luma, rounded like Pillow's
     /// `convert('L')`.
     pub fn set_channels(&mut self, channels: u32) {
@@ -110,6 +138,22 @@ impl Image {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn drops_the_alpha_channel_of_raw_pixels() {
+        let rgba = Image::from_interleaved(2, 1, 4, &[1, 2, 3, 0, 4, 5, 6, 255]).unwrap();
+        assert_eq!(rgba, Image::new(2, 1, 3, vec![1, 2, 3, 4, 5, 6]).unwrap());
+        let gray = Image::from_interleaved(1, 2, 2, &[7, 0, 8, 9]).unwrap();
+        assert_eq!(gray, Image::new(1, 2, 1, vec![7, 8]).unwrap());
+        let rgb = Image::from_interleaved(1, 1, 3, &[1, 2, 3]).unwrap();
+        assert_eq!(rgb.pixels, [1, 2, 3]);
+        for (width, height, channels) in [(2, 1, 2), (0, 1, 3), (1, 1, 5), (u32::MAX, u32::MAX, 3)]
+        {
+            let error = Image::from_interleaved(width, height, channels, &[0; 5]).unwrap_err();
+            assert_eq!(error.code, ErrorCode::Image);
+            assert!(error.message.starts_with("5 bytes are not"), "{error}");
+        }
+    }
 
     #[test]
     fn gray_matches_pillow() {

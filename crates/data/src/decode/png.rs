@@ -1,5 +1,6 @@
 //! Decodes PNG images with the `image` crate.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::codecs::png::PngDecoder;
@@ -15,7 +16,12 @@ const MAX_ALLOCATION: u64 = 512 << 20;
 pub(super) fn decode(bytes: &[u8], out: &mut Image) -> image::ImageResult<()> {
     let mut limits = image::Limits::no_limits();
     limits.max_alloc = Some(MAX_ALLOCATION);
-    let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits.clone())?;
+    if !can_contain_pixels(bytes) {
+        let missing = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+        return Err(image::ImageError::IoError(missing));
+    }
+    let bytes = complete(bytes);
+    let decoder = PngDecoder::with_limits(Cursor::new(&bytes), limits.clone())?;
     limits.reserve(decoder.total_bytes())?;
     (out.width, out.height) = decoder.dimensions();
     let color = decoder.color_type();
@@ -24,6 +30,55 @@ pub(super) fn decode(bytes: &[u8], out: &mut Image) -> image::ImageResult<()> {
     out.channels = if color.has_color() { 3 } else { 1 };
     drop_alpha_and_low_bytes(&mut out.pixels, color);
     Ok(())
+}
+
+/// Returns whether the file is long enough for its size. This bounds the memory that a small file
+/// can claim.
+fn can_contain_pixels(bytes: &[u8]) -> bool {
+    /// The maximum ratio of deflate.
+    const MAX_COMPRESSION: u64 = 1032;
+    // The IHDR chunk is the first.
+    let Some(&[w3, w2, w1, w0, h3, h2, h1, h0, bit_depth, color_type]) =
+        bytes.get(16..26).and_then(<[u8]>::first_chunk)
+    else {
+        return false;
+    };
+    let [width, height] =
+        [[w3, w2, w1, w0], [h3, h2, h1, h0]].map(|side| u64::from(u32::from_be_bytes(side)));
+    let channels = match color_type {
+        2 => 3,
+        4 => 2,
+        6 => 4,
+        _ => 1,
+    };
+    let row_bytes = (width * channels * u64::from(bit_depth)).div_ceil(8);
+    row_bytes.saturating_mul(height) / MAX_COMPRESSION <= bytes.len() as u64
+}
+
+/// Appends the last chunk (IEND) if it is missing or truncated: Pillow does not require it, and
+/// it has no content. Other truncated chunks remain.
+fn complete(bytes: &[u8]) -> Cow<'_, [u8]> {
+    const END_CHUNK: &[u8] = b"\0\0\0\0IEND\xae\x42\x60\x82";
+    let (mut end, mut has_pixels) = (8, false);
+    while let Some(header) = bytes.get(end..end + 8) {
+        let length = u32::from_be_bytes([header[0], header[1], header[2], header[3]]);
+        let chunk_end = end + 12 + length as usize;
+        has_pixels |= header[4..] == *b"IDAT";
+        if chunk_end > bytes.len() {
+            break;
+        }
+        if header[4..] == *b"IEND" {
+            return bytes.into();
+        }
+        end = chunk_end;
+    }
+    // The header of an incomplete chunk tells whether it can only be the last.
+    let is_end_chunk = END_CHUNK.starts_with(&bytes[end.min(bytes.len())..]);
+    if has_pixels && is_end_chunk {
+        [&bytes[..end], END_CHUNK].concat().into()
+    } else {
+        bytes.into()
+    }
 }
 
 /// Drops alpha and the low byte of 16-bit values, which are in native byte order.

@@ -79,6 +79,11 @@ impl Dataset {
         }
     }
 
+    /// Replaces the path of the data set in its properties.
+    pub(crate) fn set_source_path(&mut self, source: String) {
+        self.facts.source = source;
+    }
+
     pub fn facts(&self) -> &DatasetInfo {
         &self.facts
     }

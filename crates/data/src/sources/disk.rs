@@ -40,6 +40,14 @@ impl ImageLocation {
         }
     }
 
+    /// Returns the path of the image: of the file on disk, or of the member in its archive.
+    pub fn member_name(&self) -> &Path {
+        match self {
+            ImageLocation::File(file) => file,
+            ImageLocation::Member { name, .. } => Path::new(&**name),
+        }
+    }
+
     /// Returns the name for messages.
     fn name(&self) -> String {
         match self {

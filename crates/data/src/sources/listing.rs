@@ -1,20 +1,27 @@
 //! Directory listings, and the check for cancellation while data is read.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use residual_spec::{Error, ErrorCode, Result};
+
+use super::ignored_folders::IgnoredFolders;
 
 /// The visible entries of a directory, sorted by the bytes of their names.
 pub(crate) struct Listing {
     pub files: Vec<PathBuf>,
     pub folders: Vec<PathBuf>,
+    /// Folders that are never part of a data set.
+    pub ignored: IgnoredFolders,
 }
 
 impl Listing {
-    /// Reads a directory. Follows symbolic links; skips hidden entries and special files.
+    /// Reads a directory. Follows symbolic links; skips hidden entries and special files, and lists
+    /// ignored folders separately.
     pub fn read(folder: &Path, cancelled: &dyn Fn() -> bool) -> Result<Listing> {
         let read_error = |cause| Error::read(folder, &cause).key("data");
-        let mut listing = Listing { files: Vec::new(), folders: Vec::new() };
+        let (files, folders, ignored) = Default::default();
+        let mut listing = Listing { files, folders, ignored };
         for (count, entry) in std::fs::read_dir(folder).map_err(read_error)?.enumerate() {
             if count % 256 == 0 {
                 check_cancelled(cancelled)?;
@@ -33,7 +40,9 @@ impl Listing {
                 }
             }
             if kind.is_dir() {
-                listing.folders.push(path);
+                if !listing.ignored.add_if_ignored(&path) {
+                    listing.folders.push(path);
+                }
             } else if kind.is_file() {
                 listing.files.push(path);
             }
@@ -42,6 +51,32 @@ impl Listing {
         listing.folders.sort_unstable();
         Ok(listing)
     }
+}
+
+/// Lists all files below a folder, sorted. Visits a folder once, even if several symbolic links
+/// point to it. Adds ignored folders to `ignored`.
+///
+/// # Errors
+/// `E_IO`; `E_ABORTED`.
+pub(crate) fn list_files(
+    folder: &Path,
+    ignored: &mut IgnoredFolders,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut visited = HashSet::new();
+    let mut pending = vec![folder.to_path_buf()];
+    while let Some(folder) = pending.pop() {
+        let canonical = folder.canonicalize().map_err(|cause| Error::read(&folder, &cause))?;
+        if visited.insert(canonical) {
+            let listing = Listing::read(&folder, cancelled)?;
+            files.extend(listing.files);
+            pending.extend(listing.folders);
+            ignored.extend(listing.ignored);
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
 }
 
 /// Returns whether a directory tree has more than `limit` files. Stops counting above the limit.

@@ -1,6 +1,6 @@
 //! Opens a data set by name or path and detects its format.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use residual_spec::{Auto, CifarLabels, DataConfig, DataFormat, Error, ErrorCode, Result, nearest};
 
@@ -64,7 +64,11 @@ pub fn open(config: &DataConfig, cancelled: &dyn Fn() -> bool) -> Result<Dataset
     }
     let labels = config.labels.unwrap_or(CifarLabels::Fine);
     let Some(known) = find_known_dataset(source) else {
-        return open_path(source, Path::new(source), format, labels, cancelled);
+        // A run can then be resumed, and a model evaluated, from another current directory.
+        let absolute = absolute_path(source);
+        let mut dataset = open_path(source, Path::new(&absolute), format, labels, cancelled)?;
+        dataset.set_source_path(absolute);
+        return Ok(dataset);
     };
     if Path::new(source).exists() {
         let message = format!("'{source}' is both the name of a data set and a folder");
@@ -86,6 +90,14 @@ fn known_names() -> String {
     names.join(", ")
 }
 
+/// Returns the absolute form of a path, or the path itself if the current directory has no name
+/// that is valid Unicode.
+fn absolute_path(path: &str) -> String {
+    let absolute = std::path::absolute(path).ok();
+    absolute.and_then(|path| path.into_os_string().into_string().ok()).unwrap_or(path.into())
+}
+
+/// Opens the data set at `path`. Messages call it `source`, as the user wrote it.
 fn open_path(
     source: &str,
     path: &Path,
@@ -94,7 +106,7 @@ fn open_path(
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Dataset> {
     if !path.is_dir() {
-        if let Some(shards) = Shards::from_path(source)? {
+        if let Some(shards) = Shards::from_path(path)? {
             check_format(path, format, DataFormat::Webdataset)?;
             check_fine_labels(source, labels)?;
             let folder = path.parent().unwrap_or(Path::new(""));
@@ -141,10 +153,21 @@ fn open_folder(
     check_is_folder(source, folder)?;
     let listing = Listing::read(folder, cancelled)?;
     let mut layouts = find_layouts(&listing.files)?;
+    if layouts.is_empty() {
+        // Archives of MNIST on Kaggle contain each file in a folder of its name.
+        let inner = |folder: &PathBuf| folder.file_name().map(|name| folder.join(name));
+        let inner: Vec<PathBuf> = listing.folders.iter().filter_map(inner).collect();
+        let inner: Vec<PathBuf> = inner.into_iter().filter(|file| file.is_file()).collect();
+        layouts = find_layouts(&inner)?;
+    }
     // Class folders beside an archive are its unpacked content: read the folders.
     if layouts.is_empty() && (listing.folders.is_empty() || format == Some(DataFormat::Webdataset))
     {
         layouts.extend(Shards::find(&listing.files).map(Layout::Webdataset));
+    }
+    if layouts.is_empty() {
+        let shards = Shards::find_in_splits(&listing.folders, cancelled)?;
+        layouts.extend(shards.map(Layout::Webdataset));
     }
     let detected = match (format, layouts.as_slice()) {
         (None, [first, second, ..]) => {
@@ -339,6 +362,48 @@ mod tests {
         assert!(open(&config("arrays")).is_ok() && open(&DataConfig::default()).is_ok());
         let error = open(&config("./photos")).err().unwrap();
         assert_eq!((error.code, error.at.key.as_deref()), (ErrorCode::Config, Some("data")));
+    }
+
+    #[test]
+    fn the_source_is_an_absolute_path() {
+        let folder = tempfile::tempdir_in(".").unwrap();
+        let relative = Path::new(".").join(folder.path().file_name().unwrap());
+        std::fs::write(relative.join("train-images-idx3-ubyte"), idx(3)).unwrap();
+        std::fs::write(relative.join("train-labels-idx1-ubyte"), idx(1)).unwrap();
+        let set = open(&config(relative.to_str().unwrap()), &|| false).unwrap();
+        let absolute = std::env::current_dir().unwrap().join(folder.path().file_name().unwrap());
+        assert_eq!(Path::new(&set.facts().source), absolute);
+    }
+
+    /// Returns an IDX file of two labels, or of two images of one pixel.
+    fn idx(dimensions: u8) -> Vec<u8> {
+        let mut bytes = vec![0, 0, 8, dimensions, 0, 0, 0, 2];
+        bytes.extend([0, 0, 0, 1].repeat(usize::from(dimensions) - 1));
+        bytes.extend([0, 1]);
+        bytes
+    }
+
+    #[test]
+    fn mnist_files_may_be_in_folders_of_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in
+            [("train-images-idx3-ubyte", idx(3)), ("train-labels-idx1-ubyte", idx(1))]
+        {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+            std::fs::write(folder.path().join(name).join(name), bytes).unwrap();
+        }
+        let set = open(&config(folder.path().to_str().unwrap()), &|| false).unwrap();
+        assert_eq!((set.facts().format, set.facts().train), (DataFormat::Idx, 2));
+    }
+
+    #[test]
+    fn suggests_the_folder_with_the_files_of_torchvision() {
+        let folder = tempfile::tempdir().unwrap();
+        let raw = folder.path().join("MNIST/raw");
+        std::fs::create_dir_all(&raw).unwrap();
+        std::fs::write(raw.join("train-images-idx3-ubyte"), idx(3)).unwrap();
+        let error = open_error(&config(folder.path().to_str().unwrap()));
+        assert_eq!(error.hint.unwrap(), format!("Did you mean {}?", raw.display()));
     }
 
     #[test]

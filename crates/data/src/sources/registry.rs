@@ -4,8 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use residual_spec::{Error, ErrorCode, Result};
+use residual_spec::{CifarLabels, DataConfig, DatasetInfo, Error, ErrorCode, Result};
 use serde::Serialize;
+
+/// Number of coarse classes of CIFAR-100.
+const COARSE_CLASSES: u32 = 20;
 
 /// A data set that can be opened by its name.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -114,6 +117,22 @@ impl KnownDataset {
             };
             Error::new(ErrorCode::DataNotFound, message).key("data").hint(hint)
         })
+    }
+
+    /// Returns the properties of the published files, for checks before the download.
+    pub fn published_facts(&self, config: &DataConfig) -> DatasetInfo {
+        let num_classes = match config.labels {
+            Some(CifarLabels::Coarse) => COARSE_CLASSES.min(self.classes),
+            Some(CifarLabels::Fine) | None => self.classes,
+        };
+        let classes = (0..num_classes).map(|class| class.to_string()).collect();
+        DatasetInfo {
+            source: self.name.into(),
+            train: self.train,
+            test: self.test,
+            fingerprint: config.fingerprint.clone().unwrap_or_default(),
+            ..DatasetInfo::unknown(classes, self.channels, Some([self.image_size; 2]))
+        }
     }
 
     /// Returns the class names that the files of the data set do not contain.
@@ -471,6 +490,19 @@ mod tests {
             let image_bytes = u64::from(set.channels * set.image_size * set.image_size);
             assert!(bytes > u64::from(set.train + set.test) * image_bytes, "{}", set.name);
         }
+    }
+
+    #[test]
+    fn the_facts_of_a_data_set_are_known_before_its_download() {
+        let facts = |name: &str, labels: CifarLabels| {
+            let config = DataConfig { labels: Some(labels), ..DataConfig::default() };
+            find_known_dataset(name).unwrap().published_facts(&config)
+        };
+        let cifar = facts("cifar100", CifarLabels::Fine);
+        assert_eq!((cifar.classes.len(), cifar.train, cifar.test), (100, 50_000, 10_000));
+        assert_eq!((cifar.channels, cifar.image_size), (3, Some([32, 32])));
+        assert_eq!(facts("cifar100", CifarLabels::Coarse).classes.len(), 20);
+        assert_eq!(facts("mnist", CifarLabels::Fine).classes.len(), 10);
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! Scans the headers of all images of a data set and collects statistics.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use residual_spec::{DataFormat, DatasetInfo, ErrorCode, Result, WarningEvent};
+use residual_spec::{DataFormat, DatasetInfo, Error, ErrorCode, Result, WarningEvent};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::dataset::{fingerprint, flip_preserves_label};
 use super::disk::{DiskSource, ImageLocation};
-use super::listing::check_cancelled;
+use super::ignored_folders::IgnoredFolders;
+use super::image_extension::has_image_extension;
+use super::listing::{check_cancelled, list_files};
 use crate::decode::header::{Header, HeaderError};
 use crate::{Dataset, Source, Split};
 
@@ -20,6 +22,24 @@ pub(crate) type HeaderResult = Result<(Header, u64), HeaderError>;
 /// Returns whether a file has a valid image header.
 pub(crate) fn is_image(file: &Path) -> bool {
     ImageLocation::File(file.into()).read_header().is_ok()
+}
+
+/// Lists the images below a folder by the same rules as for training: images are recognized by
+/// their content, and hidden files, folders of operating systems and run folders are skipped.
+/// Includes files with the extension of an image that are not readable images. Sorted.
+///
+/// # Errors
+/// `E_IO` if a folder cannot be read; `E_ABORTED`.
+pub fn list_images(folder: &Path, cancelled: &dyn Fn() -> bool) -> Result<Vec<PathBuf>> {
+    let files = list_files(folder, &mut IgnoredFolders::default(), cancelled)?;
+    let locations: Vec<ImageLocation> =
+        files.iter().map(|file| ImageLocation::File(file.as_path().into())).collect();
+    let headers = scan_headers(&locations, cancelled)?;
+    let is_image = |(file, header): &(PathBuf, HeaderResult)| match header {
+        Err(HeaderError::Unknown) => has_image_extension(file),
+        Ok(_) | Err(_) => true,
+    };
+    Ok(files.into_iter().zip(headers).filter(is_image).map(|(file, _)| file).collect())
 }
 
 /// Parses the headers of all images. Uses more threads than cores, because the disk is the
@@ -101,6 +121,14 @@ impl HeaderStats {
     }
 }
 
+/// Returns the `E_DATA_UNUSABLE` error for a split with files, none of which is a readable image.
+/// `files` describes the files.
+pub(crate) fn no_readable_images(source: &str, split: Split, files: &str, hint: &str) -> Error {
+    let split = split.as_str();
+    let message = format!("the {split} split of {source} has no readable images; found {files}");
+    Error::new(ErrorCode::DataUnusable, message).key("data").hint(hint)
+}
+
 /// Creates a data set of images on disk. Warns about classes without images in a split.
 pub(crate) fn build_dataset(
     source: &str,
@@ -144,4 +172,37 @@ pub(crate) fn build_dataset(
         fingerprint: fingerprint(hash),
     };
     Dataset::new(facts, warnings, sources.map(|source| Arc::new(source) as Arc<dyn Source>))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_images_by_the_rules_of_training() {
+        let png = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images/picture.png"));
+        let (png, root) = (png.unwrap(), tempfile::tempdir().unwrap());
+        for (file, bytes) in [
+            ("a.png", &png[..]),
+            ("b/without-extension", &png),
+            ("b/c.tmp", &png),
+            ("broken.jpg", b"text"),
+            ("d.webp", b"RIFF\x24\0\0\0WEBPVP8 "),
+            ("notes.txt", b"text"),
+            (".hidden.png", &png),
+            ("b/._c.png", b"AppleDouble"),
+            ("@eaDir/a.png/THUMB.png", &png),
+            ("runs/x/samples.png", &png),
+            ("runs/x/config.json", b"{}"),
+        ] {
+            let path = root.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
+        let images = list_images(root.path(), &|| false).unwrap();
+        let names: Vec<&Path> =
+            images.iter().map(|file| file.strip_prefix(root.path()).unwrap()).collect();
+        let expected = ["a.png", "b/c.tmp", "b/without-extension", "broken.jpg", "d.webp"];
+        assert_eq!(names, expected.map(Path::new));
+    }
 }

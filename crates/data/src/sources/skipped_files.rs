@@ -1,6 +1,11 @@
 //! Warnings about skipped files: the first few by name, then the number of the others.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use residual_spec::{Error, ErrorCode, WarningEvent};
+
+use crate::decode::header::HeaderError;
 
 /// The number of files reported by name.
 const MAX_NAMED: usize = 10;
@@ -53,6 +58,71 @@ impl SkippedFiles {
     }
 }
 
+/// The maximum number of causes that a message names.
+const MAX_CAUSES: usize = 3;
+
+/// Counts files that are not readable images, by cause.
+#[derive(Default)]
+pub(crate) struct UnreadableFiles {
+    causes: BTreeMap<String, usize>,
+    has_unsupported: bool,
+}
+
+impl UnreadableFiles {
+    /// Counts a file. `name` is its name.
+    pub fn add(&mut self, name: &Path, error: &HeaderError) {
+        let cause = match error {
+            HeaderError::Unsupported(format) => {
+                self.has_unsupported = true;
+                format!("{format} images")
+            }
+            HeaderError::UnsupportedJpeg(coding) => {
+                self.has_unsupported = true;
+                format!("JPEGs with {coding}")
+            }
+            HeaderError::Unknown => match name.extension().and_then(|extension| extension.to_str())
+            {
+                Some(extension) => format!(".{extension} files that are not images"),
+                None => "files that are not images".into(),
+            },
+            HeaderError::Damaged(_) => "damaged images".into(),
+            HeaderError::Io(_) => "files that cannot be read".into(),
+        };
+        *self.causes.entry(cause).or_default() += 1;
+    }
+
+    /// Adds counts.
+    pub fn extend(&mut self, other: &UnreadableFiles) {
+        self.has_unsupported |= other.has_unsupported;
+        for (cause, count) in &other.causes {
+            *self.causes.entry(cause.clone()).or_default() += count;
+        }
+    }
+
+    /// Describes the files: `WebP images (8), damaged images (2)`. Returns `None` without files.
+    pub fn describe(&self) -> Option<String> {
+        let mut causes: Vec<(&String, usize)> =
+            self.causes.iter().map(|(cause, &count)| (cause, count)).collect();
+        causes.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+        let named =
+            causes.iter().take(MAX_CAUSES).map(|(cause, count)| format!("{cause} ({count})"));
+        let rest: usize = causes.iter().skip(MAX_CAUSES).map(|(_, count)| count).sum();
+        let rest = (rest > 0).then(|| format!("other files ({rest})"));
+        let all: Vec<String> = named.chain(rest).collect();
+        (!all.is_empty()).then(|| all.join(", "))
+    }
+
+    /// Returns what to do about the files.
+    pub fn hint(&self) -> &'static str {
+        if self.has_unsupported {
+            "Convert the images to JPEG or PNG, for example with ImageMagick: `magick mogrify \
+             -format png *`."
+        } else {
+            "Replace the files by JPEG or PNG images."
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +143,22 @@ mod tests {
         let many = skipped(25);
         assert_eq!(many.len(), 11);
         assert_eq!(many[10].message, "15 more files are not readable images");
+    }
+
+    #[test]
+    fn unreadable_files_are_described_by_their_most_common_causes() {
+        let mut files = UnreadableFiles::default();
+        assert_eq!(files.describe(), None);
+        for _ in 0..8 {
+            files.add(Path::new("a.jpg"), &HeaderError::Unsupported("WebP"));
+        }
+        files.add(Path::new("a.npy"), &HeaderError::Unknown);
+        files.add(Path::new("b.npy"), &HeaderError::Unknown);
+        let text = "WebP images (8), .npy files that are not images (2)";
+        assert_eq!(files.describe().unwrap(), text);
+        files.add(Path::new("b"), &HeaderError::Unknown);
+        files.add(Path::new("b.png"), &HeaderError::Damaged("truncated".into()));
+        assert!(files.describe().unwrap().ends_with(", other files (1)"));
+        assert!(files.hint().starts_with("Convert"));
     }
 }

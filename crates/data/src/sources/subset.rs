@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use residual_spec::Result;
+use residual_spec::{Error, ErrorCode, ErrorLocation, Result, Split};
 
-use super::source::{OpenedImage, Source};
+use super::listing::check_cancelled;
+use super::source::{OpenedImage, ReadBuffers, Source};
 use crate::{DecodeRequest, Image, ImageView};
 
 /// A selection of a source's images.
@@ -28,6 +29,31 @@ impl Subset {
 
     pub fn is_empty(&self) -> bool {
         self.indices.is_empty()
+    }
+
+    /// Checks that at least one image can be decoded; its metrics would otherwise describe nothing.
+    /// Usually decodes one image only.
+    ///
+    /// # Errors
+    /// `E_DATA_UNUSABLE` with the error of the first image; `E_ABORTED` once `cancelled` returns
+    /// true.
+    pub fn check_decodable(&self, split: Split, cancelled: &dyn Fn() -> bool) -> Result<()> {
+        let mut buffers = ReadBuffers::default();
+        let mut first_error = None;
+        for &index in self.indices.iter() {
+            check_cancelled(cancelled)?;
+            match self.source.read(index as usize, 3, &mut buffers) {
+                Ok(_) => return Ok(()),
+                Err(error) => first_error.get_or_insert(error),
+            };
+        }
+        let Some(first) = first_error else { return Ok(()) };
+        let (split, count) = (split.as_str(), self.len());
+        let message =
+            format!("no image of the {split} split ({count}) can be decoded: {}", first.message);
+        let error = Error::new(ErrorCode::DataUnusable, message).key("data");
+        Err(Error { at: ErrorLocation { file: first.at.file, ..error.at }, ..error }
+            .hint("Replace the damaged images, or remove the split."))
     }
 
     /// Returns the number of images of each class.
@@ -93,7 +119,8 @@ impl Source for RemappedLabels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{MemorySource, Split};
+    use crate::MemorySource;
+    use crate::sources::{DiskSource, ImageLocation};
 
     fn subset(indices: &[u32]) -> Subset {
         let source = MemorySource::new(Split::Test, [1, 1, 1], vec![0; 5], vec![0, 1, 2, 1, 0]);
@@ -107,6 +134,28 @@ mod tests {
         assert_eq!(labels, [2, 0, 1, 0, 2]);
         assert_eq!(after.indices, before.indices);
         assert_eq!(after.source.name(3), before.source.name(3));
+    }
+
+    #[test]
+    fn a_split_without_a_decodable_image_is_refused() {
+        let png = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images/picture.png"));
+        let (png, folder) = (png.unwrap(), tempfile::tempdir().unwrap());
+        let check = |files: &[&[u8]]| {
+            let mut source = DiskSource::default();
+            for (index, bytes) in files.iter().enumerate() {
+                let file = folder.path().join(index.to_string());
+                std::fs::write(&file, bytes).unwrap();
+                source.locations.push(ImageLocation::File(file.into()));
+                source.labels.push(0);
+            }
+            Subset::full(Arc::new(source)).check_decodable(Split::Val, &|| false)
+        };
+        // The header of a file of 60 bytes is whole.
+        assert!(check(&[&png[..60], &png]).is_ok() && check(&[]).is_ok());
+        let error = check(&[&png[..60], &png[..60]]).unwrap_err();
+        assert_eq!(error.code, ErrorCode::DataUnusable);
+        assert!(error.message.starts_with("no image of the val split (2) can be decoded: "));
+        assert!(error.at.file.unwrap().ends_with("/0"));
     }
 
     #[test]

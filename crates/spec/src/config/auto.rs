@@ -6,7 +6,7 @@ use serde_json::Value;
 use ts_rs::TS;
 
 use super::{DataConfig, ModelConfig};
-use crate::{FromJson, KeyPath, Result};
+use crate::{FromJson, KeyPath, Result, nearest};
 
 /// Value, or `'auto'` for the default that [`resolve`](crate::resolve) determines.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,10 +33,18 @@ impl<T: FromJson> FromJson for Auto<T> {
                 // 'auto' is valid for this key only, not for keys within its value.
                 if error.at.key == Some(path.to_string()) {
                     error.message = error.message.replacen("must be ", "must be 'auto' or ", 1);
+                    let word = value.as_str().unwrap_or_default();
+                    if let Some(auto) = nearest(word, ["auto"]) {
+                        error.hint = Some(path.did_you_mean(&auto.into()));
+                    }
                 }
                 error
             }),
         }
+    }
+
+    fn visit_keys(path: &KeyPath, visit: &mut dyn FnMut(&KeyPath)) {
+        T::visit_keys(path, visit);
     }
 }
 
@@ -55,6 +63,10 @@ impl<T: FromJson> FromJson for NameOr<T> {
             Value::Object(_) => T::from_json_at(value, path).map(NameOr::Config),
             _ => Err(path.invalid("a string or an object", value)),
         }
+    }
+
+    fn visit_keys(path: &KeyPath, visit: &mut dyn FnMut(&KeyPath)) {
+        T::visit_keys(path, visit);
     }
 }
 

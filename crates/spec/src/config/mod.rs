@@ -41,7 +41,7 @@ mod tests {
         let error = parse_error(json!({ "optimizer": { "momentun": 0.9 } }));
         assert_eq!(error.code, ErrorCode::UnknownKey);
         assert_eq!(error.at.key.as_deref(), Some("optimizer.momentun"));
-        assert_eq!(error.hint.as_deref(), Some("Did you mean `optimizer.momentum`?"));
+        assert_eq!(error.hint.as_deref(), Some("Did you mean `optimizer: { momentum: 0.9 }`?"));
     }
 
     #[test]
@@ -68,7 +68,7 @@ mod tests {
         );
         assert_eq!(
             parse_error(json!({ "schedule": "cosin" })).hint.unwrap(),
-            "Did you mean 'cosine'?"
+            "Did you mean `schedule: 'cosine'`?"
         );
     }
 

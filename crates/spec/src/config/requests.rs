@@ -195,13 +195,64 @@ string_enum! {
 impl Split {
     pub const ALL: [Split; 3] = [Split::Train, Split::Val, Split::Test];
 
-    /// Parses the name of a folder, or a value in a manifest: `valid`, `Training`.
+    /// Parses the name of a folder, or a value in a manifest: one of the usual words for a split,
+    /// alone or with words such as `set` and `images`, as in `Training`, `test_set`, `valid`,
+    /// `seg_train` and `val2`.
     pub fn from_name(name: &str) -> Option<Split> {
-        Some(match name.to_ascii_lowercase().as_str() {
-            "train" | "training" => Split::Train,
-            "val" | "valid" | "validation" => Split::Val,
-            "test" => Split::Test,
+        let name = name.to_lowercase();
+        let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let mut split = None;
+        for word in words {
+            let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
+            if word.is_empty() || GENERIC_WORDS.contains(&word) {
+                continue;
+            }
+            let stem = GENERIC_WORDS.iter().find_map(|suffix| word.strip_suffix(suffix));
+            let parsed = Split::from_word(word).or_else(|| Split::from_word(stem?))?;
+            if split.is_some_and(|split| split != parsed) {
+                return None;
+            }
+            split = Some(parsed);
+        }
+        split
+    }
+
+    fn from_word(word: &str) -> Option<Split> {
+        Some(match word {
+            "train" | "training" | "trn" => Split::Train,
+            "val" | "valid" | "validation" | "validate" | "dev" | "devel" | "development"
+            | "eval" | "evaluation" => Split::Val,
+            "test" | "testing" | "tst" => Split::Test,
             _ => return None,
         })
+    }
+}
+
+/// Words that names of splits contain beside the word for the split.
+const GENERIC_WORDS: [&str; 14] = [
+    "set", "sets", "dataset", "data", "images", "image", "imgs", "img", "photos", "pictures",
+    "samples", "split", "part", "seg",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::Split;
+
+    #[test]
+    fn parses_the_usual_names_of_splits() {
+        for (split, names) in [
+            (Split::Train, "train Training TRAIN train_set training-set trainset seg_train Train1"),
+            (Split::Val, "val valid Validation dev eval val_images validset VAL val2017"),
+            (Split::Test, "test Testing test_set test-data seg_test testset images.test"),
+        ] {
+            for name in names.split(' ') {
+                assert_eq!(Split::from_name(name), Some(split), "{name}");
+            }
+        }
+        for name in
+            ["", "set", "images", "trains", "bullet_train", "test-multiple", "train_test", "latest"]
+        {
+            assert_eq!(Split::from_name(name), None, "{name}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::{
     WarmupConfig,
 };
 use crate::macros::{config, string_enum};
-use crate::{FromJson, KeyPath, Result};
+use crate::{FromJson, Result};
 
 string_enum! {
     /// Data type of the forward and backward pass. Weights and optimizer state are fp32 (fp64 for
@@ -149,10 +149,6 @@ config! {
         log: LogConfig => Log,
         /// Run folder. Default: `runs/<data>-<model>`, with a number appended if it exists.
         out: Auto<String> => String,
-        /// Overwrite a finished run in `out`. Default: false.
-        overwrite: bool => bool,
-        /// Run folder or checkpoint to resume. The run continues in its own folder.
-        resume: String => Option<String>,
         /// Base configuration: the name of a recipe (`notebook`) or a file (`./mine.yaml`). Keys
         /// that are set here override it.
         recipe: String => Option<String>,
@@ -160,6 +156,13 @@ config! {
     and {
         /// Reason for each value that was resolved from `auto`, by key.
         reasons: BTreeMap<String, String>,
+    }
+    input {
+        /// Overwrite a finished run in `out`. Default: false.
+        overwrite: bool,
+        /// Run folder or checkpoint to resume. The run continues in its own folder. A run that was
+        /// killed before its first checkpoint starts over.
+        resume: String,
     }
 }
 
@@ -175,7 +178,7 @@ impl TrainConfig {
             map.shift_remove("reasons");
             map.shift_remove("$schema");
         }
-        TrainConfig::from_json_at(&value, &KeyPath::Root)
+        TrainConfig::parse(&value)
     }
 
     /// Returns the data section, expanded from its short form.

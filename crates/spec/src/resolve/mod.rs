@@ -45,6 +45,10 @@ pub use transform::{IMAGENET_MEAN, IMAGENET_STD};
 /// Maximum side length in pixels of small images, which keep their size and get the CIFAR stem.
 const MAX_SMALL_IMAGE: u32 = 96;
 
+/// Maximum length of the name of a data set in the default run folder. File systems limit names to
+/// 255 bytes.
+const MAX_RUN_NAME_BYTES: usize = 100;
+
 /// Resolves a training configuration for a data set and a machine.
 ///
 /// # Errors
@@ -112,8 +116,6 @@ pub fn resolve(
         checkpoint: resolve_checkpoint(config),
         log: resolve_log(config)?,
         out: resolve_out(config, facts, &model, &mut reasons),
-        overwrite: config.overwrite.unwrap_or(false),
-        resume: config.resume.clone(),
         recipe: config.recipe.clone(),
         data,
         transform,
@@ -186,10 +188,34 @@ fn resolve_out(
     reasons: &mut Reasons,
 ) -> String {
     reasons.resolve_auto("out", &config.out, || {
-        let name = Path::new(&facts.source).file_stem().and_then(|name| name.to_str());
-        let out = format!("runs/{}-{}", name.unwrap_or("data"), model.arch);
+        let out = format!("runs/{}-{}", run_name(facts), model.arch);
         (out, "name of the data set and of the network".into())
     })
+}
+
+/// Returns the name of a data set as the start of a file name: shortened, so that the name of the
+/// network and a number fit into the limit of file systems, and without control characters.
+fn run_name(facts: &DatasetInfo) -> String {
+    let path = Path::new(&facts.source);
+    let name = match facts.format {
+        DataFormat::Manifest => path.file_stem(),
+        DataFormat::Webdataset if path.extension().is_some_and(|extension| extension == "tar") => {
+            path.file_stem()
+        }
+        DataFormat::Webdataset
+        | DataFormat::ImageFolder
+        | DataFormat::Idx
+        | DataFormat::CifarBinary
+        | DataFormat::CifarPython
+        | DataFormat::Arrays => path.file_name(),
+    };
+    let name = name.and_then(|name| name.to_str()).unwrap_or("data");
+    let name = name.replace(char::is_control, "_");
+    let mut end = name.len().min(MAX_RUN_NAME_BYTES);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    name[..end].trim_end().into()
 }
 
 /// Reasons of the values that were resolved from `auto`, by key.
@@ -315,6 +341,36 @@ mod tests {
             cache(json!({ "epochs": 1, "cache": 7 }), Some(1 << 20), None),
             (7, String::new())
         );
+    }
+
+    #[test]
+    fn the_default_run_folder_has_the_name_of_the_data_set() {
+        let out = |source: &str, format| {
+            let facts = DatasetInfo { source: source.into(), format, ..small_images() };
+            let out = resolved(json!({ "model": "resnet8" }), &facts).unwrap().out;
+            out.strip_prefix("runs/")
+                .and_then(|out| out.strip_suffix("-resnet8"))
+                .unwrap()
+                .to_string()
+        };
+        assert_eq!(out("/data/photos.v2", DataFormat::ImageFolder), "photos.v2");
+        assert_eq!(out("/data/labels.csv", DataFormat::Manifest), "labels");
+        assert_eq!(out("/data/s-0.tar", DataFormat::Webdataset), "s-0");
+        assert_eq!(out("/data/a\nb", DataFormat::ImageFolder), "a_b");
+        assert_eq!(out("/data/", DataFormat::ImageFolder), "data");
+        assert_eq!(out(&"d".repeat(250), DataFormat::ImageFolder), "d".repeat(100));
+        assert_eq!(out(&"é".repeat(125), DataFormat::ImageFolder), "é".repeat(50));
+        assert_eq!(out(&format!("x{}", "é".repeat(120)), DataFormat::ImageFolder).len(), 99);
+    }
+
+    #[test]
+    fn very_small_images_are_scaled_up_to_the_minimum() {
+        for side in [1, 4, 7] {
+            let facts = DatasetInfo { image_size: Some([side; 2]), ..small_images() };
+            let config = resolved(json!({}), &facts).unwrap();
+            assert_eq!((config.data.image_size, config.transform.eval_resize), (8, 8));
+            assert!(config.reasons["data.imageSize"].contains("scaled up"));
+        }
     }
 
     #[test]

@@ -8,6 +8,9 @@ use crate::{Error, KeyPath, Result};
 /// configured number of threads.
 const MAX_THREADS: u32 = 1024;
 
+/// Minimum height and width of the network's input in pixels.
+pub(super) const MIN_IMAGE_SIZE: u32 = 8;
+
 /// Returns the `E_CONFIG` error "`key` must be `expected`, not `found`".
 pub(super) fn invalid(key: &str, expected: &str, found: Value) -> Error {
     KeyPath::Key(&KeyPath::Root, key).invalid(expected, &found)
@@ -35,7 +38,7 @@ pub(super) fn check_channels(channels: u32) -> Result<()> {
 /// # Errors
 /// `E_CONFIG` for an image size out of range.
 pub(super) fn check_image_size(image_size: u32) -> Result<()> {
-    let is_valid = (8..=1024).contains(&image_size);
+    let is_valid = (MIN_IMAGE_SIZE..=1024).contains(&image_size);
     check_range("data.imageSize", image_size.into(), is_valid, "from 8 to 1024")
 }
 

@@ -2,6 +2,7 @@
 //! training starts from weights.
 
 use super::MAX_SMALL_IMAGE;
+use super::ranges::MIN_IMAGE_SIZE;
 use crate::*;
 
 /// Minimum default size in pixels of large images. The ImageNet stem and stages reduce 128x128
@@ -130,11 +131,16 @@ pub(super) fn default_image_size(facts: &DatasetInfo, fine_tunes: bool) -> (u32,
     if let Some([height, width]) = facts.image_size
         && height.max(width) <= MAX_SMALL_IMAGE
     {
-        return (height.max(width), "size of the images".into());
+        return match height.max(width) {
+            size @ ..MIN_IMAGE_SIZE => {
+                (MIN_IMAGE_SIZE, format!("the minimum: images of {size} pixels are scaled up"))
+            }
+            size => (size, "size of the images".into()),
+        };
     }
     match facts.median_short_side {
         Some(side) if side <= MAX_SMALL_IMAGE => {
-            let size = side.max(8).next_multiple_of(8);
+            let size = side.max(MIN_IMAGE_SIZE).next_multiple_of(8);
             (size, format!("median short side of the images: {side} pixels"))
         }
         Some(side) if side < IMAGENET_SIZE => {

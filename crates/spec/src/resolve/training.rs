@@ -26,7 +26,8 @@ pub(super) fn resolve_budget(
         epochs = Some(default);
     }
     if let Some(epochs) = epochs {
-        check_min("epochs", epochs, 1)?;
+        let key = if config.epochs.is_some() { "epochs" } else { "budget.epochs" };
+        check_min(key, epochs, 1)?;
     }
     if let Some(steps) = limits.steps {
         check_min("budget.steps", steps, 1)?;

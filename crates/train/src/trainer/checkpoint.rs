@@ -11,16 +11,13 @@ use residual_spec::{
     RunEvent,
 };
 use residual_torch::torch_error;
-use residual_weights::{Checkpoint, CheckpointContents, EMA_PREFIX, PIXEL_MEAN};
+use residual_weights::{Checkpoint, CheckpointContents, EMA_PREFIX, OPTIMIZER_PREFIX, PIXEL_MEAN};
 use tch::Tensor;
 
 use super::Trainer;
 use crate::pixel_mean;
 use crate::position::Position;
 use crate::step::TrainState;
-
-/// Prefix of the names of optimizer state, as in `optimizer.momentum.conv1.weight`.
-const OPTIMIZER_PREFIX: &str = "optimizer.";
 
 impl Trainer<'_> {
     /// Writes the current state as one or more checkpoints.

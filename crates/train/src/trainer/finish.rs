@@ -1,13 +1,12 @@
 //! The end of a run: test evaluation, evaluation.json, result.json.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use residual_data::Subset;
 use residual_model::Model;
 use residual_spec::{
     BestCheckpoint, CheckpointKind, EndEvent, Error, ErrorCode, Evaluation, Metrics, Result,
-    RunEvaluation, RunEvent, Split, StopReason, TrainResult,
+    RunEvaluation, RunEvent, Split, StopReason, TrainResult, WarningEvent,
 };
 use residual_weights::Checkpoint;
 
@@ -24,33 +23,56 @@ const THUMBNAIL_SIZE: u32 = 96;
 /// Longest time that thumbnails may delay a run that is stopping.
 const THUMBNAIL_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// Outcome of the evaluation of the best checkpoint.
+enum Evaluated {
+    Done(Box<Evaluation>),
+    /// The run is stopping.
+    Stopped,
+    /// The checkpoint is missing or damaged.
+    Unavailable,
+}
+
 impl Trainer<'_> {
     /// Evaluates the best checkpoint on the test split unless the run is stopping, writes
-    /// evaluation.json and result.json, and emits the end event.
+    /// evaluation.json and result.json, and emits the end event. Without a test split, the best
+    /// checkpoint of an earlier session is evaluated on the validation split, unless that session
+    /// has written the evaluation.
     pub(super) fn finish(
         mut self,
         mut reason: StopReason,
         on_idle: &mut dyn FnMut(),
     ) -> Result<TrainResult> {
-        let best_path = self.dir.checkpoint_path(CheckpointKind::Best, 0);
-        let mut test = None;
-        let validation = self.data.splits.val.clone().zip(self.best_validation.take());
+        let mut validation = self.data.splits.val.clone().zip(self.best_validation.take());
+        let mut val_outcomes =
+            validation.as_mut().and_then(|(_, evaluation)| evaluation.outcomes.take());
         let mut last_evaluation =
             validation.map(|(images, evaluation)| (Split::Val, images, evaluation));
-        let has_best = self.position.best.is_some() && best_path.is_file();
-        if let (Some(images), true, false) =
-            (self.data.splits.test.clone(), has_best, reason == StopReason::Stopped)
+        let splits = &self.data.splits;
+        let test_split = splits.test.clone().map(|images| (Split::Test, images));
+        let val_split = splits.val.clone().map(|images| (Split::Val, images));
+        let best_epoch = self.position.best.map(|best| best.epoch);
+        let has_validation = last_evaluation.is_some() || self.dir.evaluation_epoch() == best_epoch;
+        let to_evaluate = test_split.or(val_split.filter(|_| !has_validation));
+        if let (Some((split, images)), Some(_), false) =
+            (to_evaluate, best_epoch, reason == StopReason::Stopped)
         {
-            match self.evaluate_best(&best_path, &images, on_idle)? {
-                None => reason = StopReason::Stopped,
-                Some(evaluation) => {
-                    test = Some(Metrics::from(&evaluation));
-                    last_evaluation = Some((Split::Test, images, evaluation));
+            match self.evaluate_best(&images, on_idle)? {
+                Evaluated::Stopped => reason = StopReason::Stopped,
+                Evaluated::Unavailable => {}
+                Evaluated::Done(mut evaluation) => {
+                    if split == Split::Val {
+                        val_outcomes = evaluation.outcomes.take();
+                    }
+                    last_evaluation = Some((split, images, *evaluation));
                 }
             }
         }
+        let test = last_evaluation
+            .as_ref()
+            .filter(|(split, ..)| *split == Split::Test)
+            .map(|(_, _, evaluation)| Metrics::from(evaluation));
         if let Some((split, images, evaluation)) = last_evaluation {
-            self.write_evaluation(split, &images, evaluation, on_idle)?;
+            self.write_evaluation(split, &images, evaluation, val_outcomes, on_idle)?;
         }
         self.check_aborted()?;
         let result = self.result(reason, test);
@@ -59,19 +81,33 @@ impl Trainer<'_> {
         Ok(result)
     }
 
-    /// Evaluates the best checkpoint. Returns `None` if the run is stopping.
-    fn evaluate_best(
-        &mut self,
-        path: &PathBuf,
-        images: &Subset,
-        on_idle: &mut dyn FnMut(),
-    ) -> Result<Option<Evaluation>> {
+    /// Evaluates the best checkpoint. Reports a checkpoint that is missing or damaged.
+    fn evaluate_best(&mut self, images: &Subset, on_idle: &mut dyn FnMut()) -> Result<Evaluated> {
+        let best = match self.best_model() {
+            Err(Error { code: ErrorCode::Checkpoint, message, at, .. }) => {
+                self.emit(RunEvent::Warning(WarningEvent {
+                    code: ErrorCode::Checkpoint,
+                    message: format!("the best network is not evaluated: {message}"),
+                    file: at.file,
+                    hint: Some("`residual eval` evaluates the last network of the run.".into()),
+                }))?;
+                return Ok(Evaluated::Unavailable);
+            }
+            best => best?,
+        };
+        let evaluation = self.evaluate_on(Some(&best), images, on_idle)?;
+        Ok(evaluation
+            .map_or(Evaluated::Stopped, |evaluation| Evaluated::Done(Box::new(evaluation))))
+    }
+
+    /// Reads the network of the best checkpoint.
+    fn best_model(&self) -> Result<Model> {
+        let path = self.dir.checkpoint_path(CheckpointKind::Best, 0);
         let model = self.step.model();
         let (network, compute) = (model.network().clone(), model.compute());
-        let checkpoint = Checkpoint::open(path)?;
-        let best = Model::from_reader(network, compute, |name| checkpoint.tensor(name))
-            .map_err(|error| error.file(path))?;
-        self.evaluate_on(Some(&best), images, on_idle)
+        let checkpoint = Checkpoint::open(&path)?;
+        Model::from_reader(network, compute, |name| checkpoint.tensor(name))
+            .map_err(|error| error.file(&path))
     }
 
     /// Writes evaluation.json with thumbnails of the example images. An image that cannot be read
@@ -82,6 +118,7 @@ impl Trainer<'_> {
         split: Split,
         images: &Subset,
         mut evaluation: Evaluation,
+        val_outcomes: Option<String>,
         on_idle: &mut dyn FnMut(),
     ) -> Result<()> {
         let Some(best) = self.position.best else { return Ok(()) };
@@ -103,7 +140,14 @@ impl Trainer<'_> {
             example.thumbnail =
                 read_thumbnail(images, example.index, channels, THUMBNAIL_SIZE).ok();
         }
-        self.dir.write_evaluation(&RunEvaluation { split, epoch: best.epoch, evaluation })
+        let test_outcomes = evaluation.outcomes.take();
+        self.dir.write_evaluation(&RunEvaluation {
+            split,
+            epoch: best.epoch,
+            evaluation,
+            val_outcomes,
+            test_outcomes,
+        })
     }
 
     /// Checks that the run was not aborted.

@@ -11,7 +11,6 @@ mod validate;
 mod warnings;
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use residual_data::{Arrays, Dataset, Pipeline, PixelMean, Splits};
@@ -20,7 +19,6 @@ use residual_runlog::RunDir;
 use residual_spec::{
     CheckpointKind, Error, Evaluation, ResolvedConfig, Result, RunEvent, StopReason, TrainResult,
 };
-use residual_weights::Checkpoint;
 use serde_json::Value;
 
 use crate::Control;
@@ -52,13 +50,6 @@ pub fn train(
     let mut trainer = Trainer::new(prepared, control)?;
     let stop_reason = trainer.train(on_idle)?;
     trainer.finish(stop_reason, on_idle)
-}
-
-/// The checkpoint that a run resumes from.
-pub(crate) struct ResumedRun {
-    checkpoint: Checkpoint,
-    path: PathBuf,
-    run_dir: PathBuf,
 }
 
 /// A run in progress.

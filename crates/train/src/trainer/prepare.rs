@@ -7,18 +7,16 @@ use residual_data::{Arrays, Dataset};
 use residual_model::{ComputeOptions, Model};
 use residual_runlog::RunDir;
 use residual_spec::{
-    Auto, DatasetInfo, Device, Error, ErrorCode, ResolvedConfig, Result, TrainConfig, WarningEvent,
-    resolve,
+    Auto, DatasetInfo, Device, Error, ErrorCode, ResolvedConfig, Result, Split, TrainConfig,
+    WarningEvent, resolve,
 };
-use residual_weights::Checkpoint;
 use serde_json::Value;
 
-use super::ResumedRun;
 use super::checkpoint::parse_position;
 use super::warnings::cuda_fallback_warning;
 use crate::batch_size;
 use crate::initial_weights::{AdaptedWeights, InitialWeights};
-use crate::resume;
+use crate::resume::{self, ResumedRun, StartCheckpoint};
 
 /// A run that is ready to start.
 pub struct Prepared {
@@ -29,6 +27,8 @@ pub struct Prepared {
     pub(super) initial_weights: AdaptedWeights,
     /// Whether the run folder's name was chosen automatically, so that a number may be added.
     pub(super) has_auto_name: bool,
+    /// Whether the run may replace another run in its folder.
+    pub(super) overwrite: bool,
 }
 
 impl Prepared {
@@ -45,19 +45,23 @@ impl Prepared {
         let resumed = match &input.resume {
             None => None,
             Some(resume) => {
-                let (path, run_dir) = resume::locate(resume)?;
-                let checkpoint = Checkpoint::read_for_resume(&path)?;
-                input = resume::merge(config, &checkpoint.config, &run_dir)?;
-                Some(ResumedRun { checkpoint, path, run_dir })
+                let resumed = ResumedRun::open(resume)?;
+                input = resumed.merge(config)?;
+                Some(resumed)
             }
         };
         let dataset = residual_data::open_with_arrays(&input.data(), arrays, is_cancelled);
         if is_cancelled() {
             return Err(Error::new(ErrorCode::Aborted, "stopped before training began"));
         }
-        let mut dataset = dataset?;
+        let mut dataset = dataset.map_err(|error| match error.code {
+            ErrorCode::DataNotFound if resumed.is_some() => {
+                error.hint("If the data set was moved, pass its new path as `data`.")
+            }
+            _ => error,
+        })?;
         // A resumed run continues with the weights of its checkpoint.
-        let initial_weights = match &resumed {
+        let initial_weights = match resumed.as_ref().and_then(|resumed| resumed.start.as_ref()) {
             None => InitialWeights::read(&mut input, dataset.facts())?,
             Some(_) => InitialWeights::default(),
         };
@@ -86,28 +90,46 @@ impl Prepared {
             config.cache = cache;
             config.reasons.insert("cache".into(), reason);
         }
+        check_decodable(&dataset, &config, is_cancelled)?;
         dataset.cache_decoded(u64::from(config.cache) << 20);
         let mut initial_weights = initial_weights.adapt(&mut config, &network)?;
         initial_weights.warnings.extend(cuda_fallback_warning(&input, &config));
 
+        if let Some(resumed) = &resumed {
+            resumed.keep_reasons(&mut config)?;
+            initial_weights.warnings.splice(..0, resumed.warnings.iter().cloned());
+        }
+
         let has_out = input.out.as_ref().and_then(Auto::value).is_some();
-        let has_auto_name = !has_out && !config.overwrite;
-        Ok(Prepared { config, dataset, network, resumed, initial_weights, has_auto_name })
+        let overwrite = input.overwrite.unwrap_or(false);
+        let has_auto_name = !has_out && !overwrite;
+        Ok(Prepared {
+            config,
+            dataset,
+            network,
+            resumed,
+            initial_weights,
+            has_auto_name,
+            overwrite,
+        })
     }
 
     /// Creates the network with its initial or resumed weights.
     pub fn model(&self) -> Result<Model> {
         let (network, compute) = (self.network.clone(), ComputeOptions::from_config(&self.config));
-        let mut model = match (&self.resumed, &self.initial_weights.weights) {
+        let mut model = match (self.start(), &self.initial_weights.weights) {
             (None, None) => Model::new(network, compute, self.config.seed)?,
             (None, Some(adapted)) => Model::from_state_dict(network, compute, &adapted.tensors)?,
-            (Some(resumed), _) => {
-                Model::from_state_dict(network, compute, &resumed.checkpoint.tensors)
-                    .map_err(|error| error.file(&resumed.path))?
-            }
+            (Some(start), _) => Model::from_state_dict(network, compute, &start.checkpoint.tensors)
+                .map_err(|error| error.file(&start.path))?,
         };
         model.freeze(&self.config.model.freeze)?;
         Ok(model)
+    }
+
+    /// Returns the checkpoint to resume from.
+    fn start(&self) -> Option<&StartCheckpoint> {
+        self.resumed.as_ref().and_then(|resumed| resumed.start.as_ref())
     }
 
     pub fn network(&self) -> &Network {
@@ -116,13 +138,13 @@ impl Prepared {
 
     /// Returns the number of updates in the checkpoint to resume from, or 0.
     pub fn start_step(&self) -> Result<u64> {
-        match &self.resumed {
+        match self.start() {
             None => Ok(0),
-            Some(resumed) => Ok(parse_position(&resumed.checkpoint.progress, &resumed.path)?.step),
+            Some(start) => Ok(parse_position(&start.checkpoint.progress, &start.path)?.step),
         }
     }
 
-    /// Returns the warnings about the initial weights and the device.
+    /// Returns the warnings about the run to resume, the initial weights and the device.
     pub fn warnings(&self) -> &[WarningEvent] {
         &self.initial_weights.warnings
     }
@@ -135,7 +157,7 @@ impl Prepared {
         let out = Path::new(&self.config.out);
         match &self.resumed {
             None if self.has_auto_name => RunDir::next_free_path(out),
-            None => RunDir::check_path(out, self.config.overwrite),
+            None => RunDir::check_path(out, self.overwrite),
             Some(resumed) => Ok(resumed.run_dir.clone()),
         }
     }
@@ -147,12 +169,30 @@ fn check_unchanged(
     config: &ResolvedConfig,
     facts: &DatasetInfo,
 ) -> Result<()> {
-    resume::check(&resumed.checkpoint.config, config)?;
-    if resumed.checkpoint.data.fingerprint != facts.fingerprint {
+    resume::check(&resumed.config, config)?;
+    let start = resumed.start.as_ref();
+    if start.is_some_and(|start| start.checkpoint.data.fingerprint != facts.fingerprint) {
         let message = format!("{} has changed since the start of the run", config.data.source);
         return Err(Error::new(ErrorCode::Mismatch, message)
             .key("data")
             .hint("Restore the original data, or start a new run."));
+    }
+    Ok(())
+}
+
+/// Checks that each split has an image that can be decoded, so that no metric describes nothing.
+/// Must precede caching, because the cache would keep images at full size.
+fn check_decodable(
+    dataset: &Dataset,
+    config: &ResolvedConfig,
+    is_cancelled: &dyn Fn() -> bool,
+) -> Result<()> {
+    let splits = dataset.splits(&config.data);
+    splits.train.check_decodable(Split::Train, is_cancelled)?;
+    for (split, images) in [(Split::Val, splits.val), (Split::Test, splits.test)] {
+        if let Some(images) = images {
+            images.check_decodable(split, is_cancelled)?;
+        }
     }
     Ok(())
 }

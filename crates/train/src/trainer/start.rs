@@ -6,38 +6,55 @@ use std::sync::Arc;
 use residual_data::{Dataset, Pipeline, Splits, Subset};
 use residual_optim::LrSchedule;
 use residual_runlog::{Environment, RunDir};
-use residual_spec::{ResolvedConfig, Result, RunEvent, StartEvent};
+use residual_spec::{ResolvedConfig, Result, RunEvent, StartEvent, WarningEvent};
 use residual_weights::PIXEL_MEAN;
 
 use super::checkpoint::{parse_position, restore};
-use super::{Lengths, Prepared, ResumedRun, RunData, SessionClock, Trainer};
+use super::{Lengths, Prepared, RunData, SessionClock, Trainer};
 use crate::Control;
 use crate::device_images::DeviceImages;
+use crate::pixel_mean;
 use crate::position::Position;
+use crate::resume::{self, ResumedRun, StartCheckpoint};
 use crate::step::TrainStep;
-use crate::{pixel_mean, resume};
 
 impl<'c> Trainer<'c> {
     pub(super) fn new(prepared: Prepared, control: &'c Control) -> Result<Trainer<'c>> {
         tch::set_num_threads(prepared.config.threads as i32);
         let model = prepared.model()?;
-        let Prepared { mut config, dataset, resumed, initial_weights, has_auto_name, .. } =
-            prepared;
+        let Prepared {
+            mut config,
+            dataset,
+            resumed,
+            initial_weights,
+            has_auto_name,
+            overwrite,
+            ..
+        } = prepared;
+        let start = resumed.as_ref().and_then(|resumed| resumed.start.as_ref());
         let splits = dataset.splits(&config.data);
         let class_counts = splits.train.class_counts(dataset.facts().classes.len());
         let mut step = TrainStep::new(&config, model, &class_counts)?;
         let mut position = Position::default();
-        if let Some(ResumedRun { checkpoint, path, .. }) = &resumed {
+        if let Some(StartCheckpoint { checkpoint, path }) = start {
             position = parse_position(&checkpoint.progress, path)?;
             restore(step.state_mut(), position.step, checkpoint, path)?;
         }
-        let mut data =
-            RunData::open(dataset, splits, &config, resumed.as_ref(), &|| control.is_stopping())?;
+        let mut data = RunData::open(dataset, splits, &config, start, &|| control.is_stopping())?;
         step.set_images(data.device_images.images(&data.splits.train).cloned());
         let lengths = Lengths::new(&config, data.splits.train.len());
         let (per_epoch, total) = (lengths.steps_per_epoch, lengths.total_steps);
         let schedule = LrSchedule::new(&config, per_epoch, total, position.schedule.clone());
-        let dir = open_run_dir(&mut config, resumed.as_ref(), has_auto_name, &mut position)?;
+        let mut warnings = initial_weights.warnings;
+        let dir = match &resumed {
+            None if has_auto_name => RunDir::create_numbered(Path::new(&config.out))?,
+            None => RunDir::create(Path::new(&config.out), overwrite)?,
+            Some(resumed) => reopen_run_dir(resumed, &mut position, &mut warnings)?,
+        };
+        if let (true, Some(name)) = (has_auto_name, dir.path().file_name()) {
+            config.out = Path::new(&config.out).with_file_name(name).display().to_string();
+        }
+        write_description(&dir, &config)?;
 
         let device_images_warning = data.device_images.warning.take();
         let mut trainer = Trainer {
@@ -55,7 +72,7 @@ impl<'c> Trainer<'c> {
             best_validation: None,
         };
         trainer.emit_start()?;
-        for warning in initial_weights.warnings.into_iter().chain(device_images_warning) {
+        for warning in warnings.into_iter().chain(device_images_warning) {
             trainer.emit(RunEvent::Warning(warning))?;
         }
         trainer.warn_graphs_disabled()?;
@@ -94,11 +111,11 @@ impl RunData {
         dataset: Dataset,
         splits: Splits,
         config: &ResolvedConfig,
-        resumed: Option<&ResumedRun>,
+        start: Option<&StartCheckpoint>,
         is_cancelled: &dyn Fn() -> bool,
     ) -> Result<RunData> {
-        let pixel_mean = match resumed {
-            Some(ResumedRun { checkpoint, path, .. }) => {
+        let pixel_mean = match start {
+            Some(StartCheckpoint { checkpoint, path }) => {
                 let mean = checkpoint.tensors.get(PIXEL_MEAN);
                 pixel_mean::from_checkpoint(config, mean, path)?
             }
@@ -111,30 +128,24 @@ impl RunData {
     }
 }
 
-/// Creates the run folder, or reopens the folder of a resumed run and discards everything after the
-/// checkpoint. Writes the configuration and the environment.
-fn open_run_dir(
-    config: &mut ResolvedConfig,
-    resumed: Option<&ResumedRun>,
-    has_auto_name: bool,
+/// Reopens the folder of a resumed run and discards everything after the checkpoint.
+fn reopen_run_dir(
+    resumed: &ResumedRun,
     position: &mut Position,
+    warnings: &mut Vec<WarningEvent>,
 ) -> Result<RunDir> {
-    let dir = match resumed {
-        None if has_auto_name => RunDir::create_numbered(Path::new(&config.out))?,
-        None => RunDir::create(Path::new(&config.out), config.overwrite)?,
-        Some(ResumedRun { run_dir, path, .. }) => {
-            let mut dir = RunDir::reopen(run_dir)?;
-            resume::rewind(&dir, path, position)?;
-            dir.rewind_to(position.epoch, position.step)?;
-            dir
-        }
-    };
-    if let (true, Some(name)) = (has_auto_name, dir.path().file_name()) {
-        config.out = Path::new(&config.out).with_file_name(name).display().to_string();
+    let mut dir = RunDir::reopen(&resumed.run_dir)?;
+    if let Some(start) = &resumed.start {
+        warnings.extend(resume::rewind(&dir, &start.path, position)?);
     }
+    warnings.extend(dir.rewind_to(position.epoch, position.step)?);
+    Ok(dir)
+}
+
+/// Writes the configuration and the environment.
+fn write_description(dir: &RunDir, config: &ResolvedConfig) -> Result<()> {
     dir.write_config(config)?;
     dir.link_latest();
     let (version, capability) = (residual_torch::version(), residual_torch::cpu_capability());
-    dir.write_environment(&Environment::detect(&version, &capability, config))?;
-    Ok(dir)
+    dir.write_environment(&Environment::detect(&version, &capability, config))
 }

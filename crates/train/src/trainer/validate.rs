@@ -150,7 +150,8 @@ impl Trainer<'_> {
                 classes,
                 EvaluationMetrics::new(classes.len())
                     .with_top_losses(NUM_EXAMPLES)
-                    .with_samples(subset.evenly_spaced(NUM_EXAMPLES)),
+                    .with_samples(subset.evenly_spaced(NUM_EXAMPLES))
+                    .with_outcomes(subset.source.len()),
                 loader,
                 self.data.device_images.images(subset).map(Rc::as_ref),
                 || {

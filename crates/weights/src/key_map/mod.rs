@@ -1,13 +1,15 @@
 //! Maps the state_dict keys of other implementations to torchvision's, which residual uses.
 //!
-//! To add a key map: a variant of [`KeyMap`] with its `Display` name, a condition in [`detect`], a
-//! file with `rename`, and its call in [`to_torchvision`].
+//! To add a key map: a variant of [`KeyMap`] with its `Display` name, its first tensor in
+//! [`FIRST_TENSORS`], a condition in [`KeyRenamer::detect`], a file with `rename`, and its call in
+//! [`KeyRenamer::rename`].
 
 mod kuangliu;
 mod notebook;
+mod sequential;
 mod timm;
+mod transformers;
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::Tensor;
@@ -25,6 +27,10 @@ pub enum KeyMap {
     Kuangliu,
     /// torchvision's keys for residual networks; VGG's head is `pre_logits` and `head.fc`.
     Timm,
+    /// `embedder.embedder.convolution`, `encoder.stages.0.layers.0.layer.0.convolution`.
+    Transformers,
+    /// Children of torchvision's network by number: `0`, `1`, `4.0.conv1`.
+    Sequential,
 }
 
 impl fmt::Display for KeyMap {
@@ -35,62 +41,84 @@ impl fmt::Display for KeyMap {
             KeyMap::Akamaster => "akamaster",
             KeyMap::Kuangliu => "kuangliu",
             KeyMap::Timm => "timm",
+            KeyMap::Transformers => "Transformers",
+            KeyMap::Sequential => "nn.Sequential",
         })
     }
 }
 
-/// Maximum number of nested wrapper prefixes that are removed.
-const MAX_WRAPPERS: usize = 8;
-/// Key prefixes that wrappers add: DataParallel, torch.compile, a module around the network.
-const PREFIXES: [&str; 6] = ["module.", "_orig_mod.", "model.", "net.", "network.", "backbone."];
+/// First tensor of a network in each naming scheme, and the start of another key that a network has
+/// after the same prefix. The second key distinguishes a network from a block.
+pub(crate) const FIRST_TENSORS: [(&str, &str); 8] = [
+    ("conv1.weight", "layer1."),
+    // ResNet-D, whose stem has three convolutions.
+    ("conv1.0.weight", "layer1."),
+    ("features.0.weight", "layer1."),
+    // VGG, of any depth.
+    ("features.0.weight", "features.10."),
+    ("features.0.weight", "features.11."),
+    ("embedder.embedder.convolution.weight", "encoder.stages."),
+    // With and without a pooling layer before the stages.
+    ("0.weight", "4.0.conv1."),
+    ("0.weight", "3.0.conv1."),
+];
 
-/// Renames tensors to torchvision's keys and returns the detected key map.
-///
-/// Removes wrapper prefixes that all keys share, and `num_batches_tracked`.
-pub(crate) fn to_torchvision(
-    tensors: BTreeMap<String, Tensor>,
-) -> (KeyMap, BTreeMap<String, Tensor>) {
-    let mut tensors: Vec<_> = tensors
-        .into_iter()
-        // Only batch norm with `momentum=None` uses the counter; no supported network has one.
-        .filter(|(name, _)| !name.ends_with("num_batches_tracked"))
-        .collect();
-    let prefix_len = shared_prefix_len(&tensors);
-    tensors.iter_mut().for_each(|(name, _)| drop(name.drain(..prefix_len)));
-    let key_map = detect(&tensors);
-    let renamed = tensors.into_iter().map(|(name, tensor)| match key_map {
-        KeyMap::Torchvision => (name, tensor),
-        KeyMap::Notebook => (notebook::rename(&name), tensor),
-        KeyMap::Akamaster | KeyMap::Kuangliu => (kuangliu::rename(&name), tensor),
-        KeyMap::Timm => timm::rename(&name, tensor),
-    });
-    (key_map, renamed.collect())
+/// Renames the keys of one state_dict to torchvision's.
+pub(crate) struct KeyRenamer {
+    pub key_map: KeyMap,
+    /// Numbers of the stages in [`KeyMap::Sequential`].
+    stages: Vec<u32>,
 }
 
-/// Returns the length in bytes of the wrapper prefixes that all keys share.
-fn shared_prefix_len(tensors: &[(String, Tensor)]) -> usize {
-    let mut len = 0;
-    for _ in 0..MAX_WRAPPERS {
-        let is_shared =
-            |prefix: &&&str| tensors.iter().all(|(name, _)| name[len..].starts_with(**prefix));
-        match PREFIXES.iter().find(is_shared) {
-            Some(prefix) if !tensors.is_empty() => len += prefix.len(),
-            _ => break,
+impl KeyRenamer {
+    /// Detects the naming scheme of the keys of a network, without the prefix of the network.
+    pub fn detect<'a>(names: impl Iterator<Item = &'a str> + Clone) -> KeyRenamer {
+        let any = |test: &dyn Fn(&str) -> bool| names.clone().any(test);
+        let stages = sequential::stage_numbers(names.clone());
+        let key_map = if any(&|name| name.starts_with("layer1.0.features.")) {
+            KeyMap::Notebook
+        } else if any(&|name| name.starts_with("embedder.embedder.")) {
+            KeyMap::Transformers
+        } else if any(&|name| name == "linear.weight" || name.contains(".shortcut.0.")) {
+            if any(&|name| name.contains(".shortcut.")) {
+                KeyMap::Kuangliu
+            } else {
+                KeyMap::Akamaster
+            }
+        } else if any(&|name| name.starts_with("pre_logits.")) {
+            KeyMap::Timm
+        } else if !stages.is_empty() && any(&|name| name == "0.weight") {
+            KeyMap::Sequential
+        } else {
+            KeyMap::Torchvision
+        };
+        KeyRenamer { key_map, stages }
+    }
+
+    /// Returns torchvision's key.
+    pub fn rename(&self, name: &str) -> String {
+        match self.key_map {
+            KeyMap::Torchvision => name.into(),
+            KeyMap::Notebook => notebook::rename(name),
+            KeyMap::Akamaster | KeyMap::Kuangliu => kuangliu::rename(name),
+            KeyMap::Timm => timm::rename(name),
+            KeyMap::Transformers => transformers::rename(name),
+            KeyMap::Sequential => sequential::rename(name, &self.stages),
         }
     }
-    len
-}
 
-fn detect(tensors: &[(String, Tensor)]) -> KeyMap {
-    let any = |test: &dyn Fn(&str) -> bool| tensors.iter().any(|(name, _)| test(name));
-    if any(&|name| name.starts_with("layer1.0.features.")) {
-        KeyMap::Notebook
-    } else if any(&|name| name == "linear.weight" || name.contains(".shortcut.0.")) {
-        if any(&|name| name.contains(".shortcut.")) { KeyMap::Kuangliu } else { KeyMap::Akamaster }
-    } else if any(&|name| name.starts_with("pre_logits.")) {
-        KeyMap::Timm
-    } else {
-        KeyMap::Torchvision
+    /// Converts a tensor to the shape that it has under torchvision's key `name`.
+    pub fn reshape(&self, name: &str, tensor: &mut Tensor) {
+        match self.key_map {
+            KeyMap::Timm if name.starts_with("classifier.") => timm::flatten(tensor),
+            KeyMap::Torchvision
+            | KeyMap::Notebook
+            | KeyMap::Akamaster
+            | KeyMap::Kuangliu
+            | KeyMap::Timm
+            | KeyMap::Transformers
+            | KeyMap::Sequential => {}
+        }
     }
 }
 
@@ -98,13 +126,6 @@ fn detect(tensors: &[(String, Tensor)]) -> KeyMap {
 mod tests {
     use super::*;
     use crate::DType;
-
-    fn rename_keys(names: &[&str]) -> (KeyMap, Vec<String>) {
-        let tensor = Tensor { dtype: DType::F32, shape: vec![0], bytes: vec![] };
-        let tensors = names.iter().map(|name| (name.to_string(), tensor.clone())).collect();
-        let (key_map, tensors) = to_torchvision(tensors);
-        (key_map, tensors.into_keys().collect())
-    }
 
     #[test]
     fn detects_every_key_map_and_renames_to_torchvision() {
@@ -121,11 +142,11 @@ mod tests {
                     "layer2.0.shortcut.1.weight",
                 ][..],
                 &[
-                    "bn1.running_var",
-                    "conv1.weight",
                     "fc.bias",
-                    "layer1.0.bn3.bias",
+                    "conv1.weight",
+                    "bn1.running_var",
                     "layer1.0.conv1.weight",
+                    "layer1.0.bn3.bias",
                     "layer2.0.bn2.bias",
                     "layer2.0.downsample.1.weight",
                 ][..],
@@ -133,12 +154,12 @@ mod tests {
             (
                 KeyMap::Akamaster,
                 &["bn1.bias", "layer1.0.conv2.weight", "linear.weight"],
-                &["bn1.bias", "fc.weight", "layer1.0.conv2.weight"],
+                &["bn1.bias", "layer1.0.conv2.weight", "fc.weight"],
             ),
             (
                 KeyMap::Kuangliu,
                 &["layer2.0.shortcut.0.weight", "linear.weight"],
-                &["fc.weight", "layer2.0.downsample.0.weight"],
+                &["layer2.0.downsample.0.weight", "fc.weight"],
             ),
             (
                 KeyMap::Timm,
@@ -149,34 +170,60 @@ mod tests {
                     "pre_logits.fc2.bias",
                 ],
                 &[
+                    "features.0.weight",
+                    "classifier.6.bias",
                     "classifier.0.bias",
                     "classifier.3.bias",
-                    "classifier.6.bias",
-                    "features.0.weight",
+                ],
+            ),
+            (
+                KeyMap::Transformers,
+                &[
+                    "embedder.embedder.convolution.weight",
+                    "embedder.embedder.normalization.running_mean",
+                    "encoder.stages.0.layers.1.layer.2.convolution.weight",
+                    "encoder.stages.3.layers.0.layer.0.normalization.bias",
+                    "encoder.stages.1.layers.0.shortcut.convolution.weight",
+                    "encoder.stages.1.layers.0.shortcut.normalization.bias",
+                    "encoder.stages.x.layers.0.layer.0.convolution.weight",
+                ],
+                &[
+                    "conv1.weight",
+                    "bn1.running_mean",
+                    "layer1.1.conv3.weight",
+                    "layer4.0.bn1.bias",
+                    "layer2.0.downsample.0.weight",
+                    "layer2.0.downsample.1.bias",
+                    "encoder.stages.x.layers.0.layer.0.convolution.weight",
+                ],
+            ),
+            (
+                KeyMap::Sequential,
+                &["0.weight", "1.bias", "4.0.conv1.weight", "7.0.conv1.weight", "9.weight"],
+                &[
+                    "conv1.weight",
+                    "bn1.bias",
+                    "layer1.0.conv1.weight",
+                    "layer2.0.conv1.weight",
+                    "9.weight",
                 ],
             ),
             (KeyMap::Torchvision, &["conv1.weight", "fc.bias"], &["conv1.weight", "fc.bias"]),
         ] {
-            let expected = expected.iter().map(|key| key.to_string()).collect();
-            assert_eq!(rename_keys(keys), (key_map, expected));
+            let renamer = KeyRenamer::detect(keys.iter().copied());
+            let renamed: Vec<_> = keys.iter().map(|key| renamer.rename(key)).collect();
+            assert_eq!(renamer.key_map, key_map);
+            assert_eq!(renamed, expected);
         }
     }
 
     #[test]
-    fn removes_wrapper_prefixes_that_all_keys_share() {
-        let (_, names) = rename_keys(&["module.model.conv1.weight", "module.model.fc.bias"]);
-        assert_eq!(names, ["conv1.weight", "fc.bias"]);
-        let (_, names) = rename_keys(&["module.conv1.weight", "fc.bias"]);
-        assert_eq!(names, ["fc.bias", "module.conv1.weight"]);
-        // A hostile key with a million prefixes.
-        let (_, names) = rename_keys(&["module.".repeat(1 << 20).as_str()]);
-        assert_eq!(names[0].len(), 7 * ((1 << 20) - MAX_WRAPPERS));
-    }
-
-    #[test]
-    fn removes_num_batches_tracked() {
-        let (_, names) = rename_keys(&["bn1.num_batches_tracked", "bn1.bias"]);
-        assert_eq!(names, ["bn1.bias"]);
-        assert_eq!(rename_keys(&["bn1.num_batches_tracked"]).1.len(), 0);
+    fn flattens_the_convolutions_of_timms_vgg() {
+        let renamer = KeyRenamer::detect(["pre_logits.fc1.weight"].into_iter());
+        let mut tensor = Tensor { dtype: DType::F32, shape: vec![8, 2, 7, 7], bytes: vec![] };
+        renamer.reshape("features.0.weight", &mut tensor);
+        assert_eq!(tensor.shape, [8, 2, 7, 7]);
+        renamer.reshape("classifier.0.weight", &mut tensor);
+        assert_eq!(tensor.shape, [8, 98]);
     }
 }

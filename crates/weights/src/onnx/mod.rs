@@ -3,6 +3,7 @@
 mod graph;
 mod proto;
 
+use std::io::Write;
 use std::path::Path;
 
 use prost::Message;

@@ -22,8 +22,12 @@ pub(crate) fn open(path: &Path, mut file: BufReader<File>) -> Result<SavedFile> 
     let mut read_next = |limits| read(&mut file, limits).map_err(|cause| pickle_error(path, cause));
     let small_limits = Limits { depth: 8, values: 64, bytes: 4096 };
 
-    if read_next(Limits::default())?.root().as_int() != Some(MAGIC) {
-        return Err(unsupported(path, "is a pickle that torch.save did not write"));
+    // The arrays of a plain pickle are part of the pickle.
+    let bytes = Limits::default().bytes.max(size as usize);
+    let first = read_next(Limits { bytes, ..Limits::default() })?;
+    if first.root().as_int() != Some(MAGIC) {
+        let storages = Storages { file, ranges: HashMap::new() };
+        return Ok(SavedFile { pickle: first, storages });
     }
     if read_next(small_limits)?.root().as_int() != Some(PROTOCOL) {
         return Err(unsupported(path, "has an unsupported version of PyTorch's legacy format"));
@@ -49,8 +53,15 @@ fn storage_ranges(
     // Storage lengths are in elements. The element sizes follow from the references to the storages.
     let mut element_sizes = HashMap::new();
     for id in pickle.persistent_ids() {
+        // Whole models also refer to the source code of their classes.
+        if id.as_items().and_then(|mut parts| parts.next()?.as_str()) != Some("storage") {
+            continue;
+        }
         let reference = StorageRef::read(id).map_err(|problem| unsupported(path, problem))?;
-        let size = reference.dtype.size() as u64;
+        let Some(size) = reference.element_size() else {
+            let problem = reference.dtype().err().unwrap_or_default();
+            return Err(unsupported(path, problem));
+        };
         if *element_sizes.entry(reference.key).or_insert(size) != size {
             return Err(unsupported(path, "has a storage with two dtypes"));
         }

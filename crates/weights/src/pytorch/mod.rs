@@ -6,11 +6,10 @@
 
 mod legacy;
 mod rebuild_tensor;
-mod state_dict;
+mod saved_tensors;
 mod storage;
 mod zip;
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::path::Path;
@@ -18,8 +17,11 @@ use std::path::Path;
 use residual_pickle::Pickle;
 use residual_spec::{Error, ErrorCode, Result};
 
-use crate::tensor::{MAX_NAME_LEN, Tensor};
+use crate::StateDict;
+use crate::other_file::other_file_error;
+use crate::state_dict::Selection;
 use rebuild_tensor::TensorRebuilder;
+use saved_tensors::SavedTensors;
 use storage::Storages;
 
 /// Hint for files that PyTorch itself can load.
@@ -31,38 +33,32 @@ pub(crate) fn is_pytorch_file(start: &[u8]) -> bool {
     start.starts_with(b"PK") || start.starts_with(&[0x80])
 }
 
-/// Reads the `state_dict` of a file. The state_dict may be nested in a checkpoint dictionary, such
-/// as `{'net': ..., 'epoch': ...}`.
+/// Reads the weights of a network in a file. The tensors may be nested in dictionaries, such as
+/// `{'net': ..., 'epoch': ...}`, and in modules. All other objects are ignored.
 ///
 /// # Errors
-/// `E_CHECKPOINT` if the file is malformed, refers to a Python class or function that is not
-/// allowed, or contains no state_dict; `E_IO`.
-pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
+/// `E_CHECKPOINT` if the file is malformed or contains no tensors; `E_IO`.
+pub(crate) fn read(path: &Path) -> Result<StateDict> {
     let unreadable = |cause| Error::read(path, &cause);
     let file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
     let mut file = BufReader::new(file);
     let mut start = Vec::new();
-    let header = file.by_ref().take(2).read_to_end(&mut start).and_then(|_| file.rewind());
+    let header = file.by_ref().take(64).read_to_end(&mut start).and_then(|_| file.rewind());
     header.map_err(unreadable)?;
+    if let Some(error) = other_file_error(path, &start) {
+        return Err(error);
+    }
     let SavedFile { pickle, storages } = match &start[..] {
-        b"PK" => zip::open(path, file, size)?,
+        [b'P', b'K', ..] => zip::open(path, file, size)?,
         _ => legacy::open(path, file)?,
     };
-    let entries =
-        state_dict::find_state_dict(&pickle).map_err(|problem| unsupported(path, problem))?;
+    let SavedTensors { entries, values, .. } =
+        SavedTensors::find(&pickle).map_err(|problem| unsupported(path, problem))?;
     let mut rebuilder = TensorRebuilder::new(path, storages, size);
-    let mut tensors = BTreeMap::new();
-    for (name, value) in entries {
-        if name.len() > MAX_NAME_LEN {
-            return Err(unsupported(path, format!("has a tensor name of {} bytes", name.len())));
-        }
-        // A state_dict may also contain values that are not tensors; these are skipped.
-        if let Some(tensor) = rebuilder.tensor(name, value)? {
-            tensors.insert(name.to_string(), tensor);
-        }
-    }
-    Ok(tensors)
+    StateDict::from_selection(Selection::new(&entries), |at| {
+        rebuilder.tensor(&entries[at].name, values[at])
+    })
 }
 
 /// Contents of a file: the pickle that describes its tensors, and the storages with their data.

@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
-use residual_pickle::Value;
+use residual_pickle::{Array, Value};
 use residual_spec::{Error, Result};
 
 use super::storage::{StorageRef, Storages};
 use super::unsupported;
-use crate::tensor::Tensor;
+use crate::state_dict::printable;
+use crate::tensor::{DType, Tensor};
 
 /// Maximum ratio of tensor data to file size. Tensors can share a storage, so that a file describes
 /// more tensor data than it contains; a hostile file could do so without limit.
@@ -17,6 +18,8 @@ const MAX_EXPANSION: u64 = 4;
 const MIN_BUDGET: u64 = 1 << 20;
 /// Maximum number of dimensions. PyTorch allows 64; the tensors of networks have at most 4.
 const MAX_DIMS: usize = 8;
+/// Maximum number of arguments of `_rebuild_tensor_v2`.
+const MAX_ARGUMENTS: usize = 16;
 
 /// Reads the tensors of a file within a memory budget.
 pub(crate) struct TensorRebuilder<'f> {
@@ -41,30 +44,40 @@ impl<'f> TensorRebuilder<'f> {
         TensorRebuilder { path, storages, budget }
     }
 
-    /// Reads the tensor that a pickled value describes; `None` if the value is not a tensor.
+    /// Reads the tensor that a pickled value describes.
     ///
     /// # Errors
-    /// `E_CHECKPOINT` if the tensor exceeds its storage or its data is missing.
-    pub fn tensor(&mut self, name: &str, value: Value) -> Result<Option<Tensor>> {
-        let Some(arguments) = rebuild_arguments(value) else { return Ok(None) };
-        let layout = StridedLayout::from_arguments(&arguments)
-            .map_err(|problem| self.tensor_error(name, &problem))?;
-        self.gather(name, &layout).map(Some)
-    }
-
-    fn tensor_error(&self, name: &str, problem: &str) -> Error {
-        unsupported(self.path, format!("{problem} (`{}`)", printable(name)))
+    /// `E_CHECKPOINT` if the tensor is of an unsupported type, exceeds its storage, or its data is
+    /// missing.
+    pub fn tensor(&mut self, name: &str, value: Value) -> Result<Tensor> {
+        let error = |problem: &str| tensor_error(self.path, name, problem);
+        if let Some(array) = value.as_array() {
+            return array_tensor(&array).ok_or_else(|| {
+                error(&format!("has an array of the unsupported type {}", array.dtype))
+            });
+        }
+        let Some(arguments) = rebuild_arguments(value) else {
+            return Err(error(&format!(
+                "has a tensor of an unsupported kind: {}",
+                value.describe()
+            )));
+        };
+        let layout =
+            StridedLayout::from_arguments(&arguments).map_err(|problem| error(&problem))?;
+        self.gather(name, &layout)
     }
 
     /// Reads the elements of a strided tensor in row-major order.
     fn gather(&mut self, name: &str, layout: &StridedLayout) -> Result<Tensor> {
-        let invalid = |problem: String| self.tensor_error(name, &problem);
+        let path = self.path;
+        let invalid = |problem: String| tensor_error(path, name, &problem);
         let storage = &layout.storage;
-        let size = storage.dtype.size();
+        let dtype = storage.dtype().map_err(invalid)?;
+        let size = dtype.size();
         let Some(&range) = self.storages.ranges.get(storage.key) else {
             return Err(invalid(format!("has no storage '{}'", printable(storage.key))));
         };
-        if storage.num_bytes() != Some(range.len) {
+        if storage.count.checked_mul(size as u64) != Some(range.len) {
             let problem = format!(
                 "declares {} elements for storage '{}', which has {} bytes",
                 storage.count,
@@ -73,7 +86,6 @@ impl<'f> TensorRebuilder<'f> {
             );
             return Err(invalid(problem));
         }
-        let dtype = storage.dtype;
         let shape: Vec<usize> = layout.shape.iter().map(|&n| n as usize).collect();
         let Some((count, last)) = layout.extent() else {
             return Err(invalid("has a tensor of invalid size".into()));
@@ -98,34 +110,44 @@ impl<'f> TensorRebuilder<'f> {
         let bytes = if layout.is_contiguous() {
             span
         } else {
-            layout.to_row_major(&span, size, gathered as usize)
+            to_row_major(&layout.shape, &layout.stride, &span, size)
         };
         Ok(Tensor { dtype, shape, bytes })
     }
 }
 
-/// Returns the arguments of `_rebuild_tensor` or `_rebuild_tensor_v2` of a tensor or parameter.
+/// Returns the arguments of `_rebuild_tensor` or `_rebuild_tensor_v2` of a tensor, a parameter or an
+/// object of a subclass of tensors.
 fn rebuild_arguments(value: Value) -> Option<Vec<Value>> {
-    match value.as_object()? {
+    let mut call = value.as_object()?;
+    // A parameter of a subclass is nested twice.
+    for _ in 0..2 {
+        call = match call {
+            (
+                "torch._utils._rebuild_parameter" | "torch._utils._rebuild_parameter_with_state",
+                arguments,
+            ) => arguments.first()?.as_object()?,
+            // (function, class, arguments, state)
+            (
+                "torch._tensor._rebuild_from_type_v2" | "torch._tensor._rebuild_from_type",
+                arguments,
+            ) => {
+                let function = arguments.first()?.as_global()?;
+                let arguments = arguments.get(2)?.as_items()?;
+                if arguments.len() > MAX_ARGUMENTS {
+                    return None;
+                }
+                (function, arguments.collect())
+            }
+            call => call,
+        };
+    }
+    match call {
         ("torch._utils._rebuild_tensor" | "torch._utils._rebuild_tensor_v2", arguments) => {
             Some(arguments)
         }
-        (
-            "torch._utils._rebuild_parameter" | "torch._utils._rebuild_parameter_with_state",
-            arguments,
-        ) => match arguments.first()?.as_object()? {
-            ("torch._utils._rebuild_tensor" | "torch._utils._rebuild_tensor_v2", arguments) => {
-                Some(arguments)
-            }
-            _ => None,
-        },
         _ => None,
     }
-}
-
-/// Returns whether a pickled value is a tensor or a parameter.
-pub(crate) fn is_tensor(value: Value) -> bool {
-    rebuild_arguments(value).is_some()
 }
 
 impl<'p> StridedLayout<'p> {
@@ -171,33 +193,80 @@ impl<'p> StridedLayout<'p> {
             is_expected
         })
     }
+}
 
-    /// Returns the elements in row-major order. `span` starts at the first element.
-    fn to_row_major(&self, span: &[u8], size: usize, length: usize) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(length);
-        let mut index = vec![0_u64; self.shape.len()];
-        let mut position = 0_u64;
+/// Returns the elements of a tensor in row-major order. `span` starts at the first element; strides
+/// are in elements of `size` bytes.
+fn to_row_major(shape: &[u64], stride: &[u64], span: &[u8], size: usize) -> Vec<u8> {
+    let count: u64 = shape.iter().product();
+    let mut bytes = Vec::with_capacity(count as usize * size);
+    let mut index = vec![0_u64; shape.len()];
+    let mut position = 0_u64;
+    loop {
+        let start = position as usize * size;
+        bytes.extend_from_slice(&span[start..start + size]);
+        // Increment the index like an odometer, the last dimension first.
+        let mut dimension = shape.len();
         loop {
-            let start = position as usize * size;
-            bytes.extend_from_slice(&span[start..start + size]);
-            // Increment the index like an odometer, the last dimension first.
-            let mut dimension = self.shape.len();
-            loop {
-                let Some(next) = dimension.checked_sub(1) else { return bytes };
-                dimension = next;
-                index[dimension] += 1;
-                position += self.stride[dimension];
-                if index[dimension] < self.shape[dimension] {
-                    break;
-                }
-                position -= index[dimension] * self.stride[dimension];
-                index[dimension] = 0;
+            let Some(next) = dimension.checked_sub(1) else { return bytes };
+            dimension = next;
+            index[dimension] += 1;
+            position += stride[dimension];
+            if index[dimension] < shape[dimension] {
+                break;
             }
+            position -= index[dimension] * stride[dimension];
+            index[dimension] = 0;
         }
     }
 }
 
-/// Shortens a name from a file and removes control characters, for messages.
-pub(crate) fn printable(name: &str) -> String {
-    name.chars().filter(|letter| !letter.is_control()).take(80).collect()
+/// Converts a NumPy array; `None` if its type is not supported.
+fn array_tensor(array: &Array) -> Option<Tensor> {
+    let dtype = match array.dtype {
+        "f8" => DType::F64,
+        "f4" => DType::F32,
+        "f2" => DType::F16,
+        "i8" => DType::I64,
+        "i4" => DType::I32,
+        "i2" => DType::I16,
+        "i1" => DType::I8,
+        "u1" => DType::U8,
+        "b1" => DType::Bool,
+        _ => return None,
+    };
+    let size = dtype.size();
+    let shape: Vec<u64> = array.shape.iter().map(|&n| n as u64).collect();
+    let mut bytes = if array.fortran_order && !array.bytes.is_empty() {
+        let stride: Vec<u64> = (0..shape.len()).map(|at| shape[..at].iter().product()).collect();
+        to_row_major(&shape, &stride, array.bytes, size)
+    } else {
+        array.bytes.to_vec()
+    };
+    if array.big_endian {
+        bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse);
+    }
+    Some(Tensor { dtype, shape: array.shape.clone(), bytes })
+}
+
+/// Returns the shape of the tensor or array that a pickled value describes; `None` if the value is
+/// neither. Tensors that cannot be read have no dimensions.
+pub(crate) fn tensor_shape(value: Value) -> Option<Vec<usize>> {
+    let (function, _) = value.as_object()?;
+    if let Some(array) = value.as_array() {
+        return Some(array.shape);
+    }
+    let is_tensor = ["torch._utils._rebuild_", "torch._tensor._rebuild_"]
+        .iter()
+        .any(|prefix| function.starts_with(prefix));
+    let shape = || {
+        let arguments = rebuild_arguments(value)?;
+        let layout = StridedLayout::from_arguments(&arguments).ok()?;
+        Some(layout.shape.iter().map(|&n| n as usize).collect())
+    };
+    is_tensor.then(|| shape().unwrap_or_default())
+}
+
+fn tensor_error(path: &Path, name: &str, problem: &str) -> Error {
+    unsupported(path, format!("{problem} (`{}`)", printable(name)))
 }

@@ -6,7 +6,7 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use residual_pickle::Value;
 
-use super::rebuild_tensor::printable;
+use crate::state_dict::printable;
 use crate::tensor::{DType, MAX_NAME_LEN};
 
 /// A byte range of a file.
@@ -42,7 +42,8 @@ impl Storages {
 /// storage: `(view key, offset, count)` or `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StorageRef<'p> {
-    pub dtype: DType,
+    /// Name of the storage class, such as `torch.FloatStorage`.
+    pub class: &'p str,
     pub key: &'p str,
     /// Number of elements of the storage.
     pub count: u64,
@@ -70,32 +71,53 @@ impl<'p> StorageRef<'p> {
             return Err("has a persistent reference to something other than a storage".into());
         }
         let class = class.as_global().unwrap_or("an unknown class");
-        let dtype = dtype(class)
-            .ok_or_else(|| format!("has a storage of the unsupported type {}", printable(class)))?;
         let key = key.as_str().ok_or("has a storage key that is not a string")?;
         if key.len() > MAX_NAME_LEN {
             return Err(format!("has a storage key of {} bytes", key.len()));
         }
         let number = |value: Value| {
             let number = value.as_int().and_then(|number| u64::try_from(number).ok());
-            number.ok_or_else(|| format!("has a storage '{key}' with an invalid size"))
+            number.ok_or_else(|| format!("has a storage '{}' with an invalid size", printable(key)))
         };
         let count = number(count)?;
-        let view =
-            match view.map(|view| view.as_items().map(|view| view.take(4).collect::<Vec<_>>())) {
-                None => (0, count),
-                Some(Some(view)) if view.len() == 3 => (number(view[1])?, number(view[2])?),
-                Some(_) => return Err(format!("has a storage '{key}' with a malformed view")),
-            };
+        let view = match view
+            .map(|view| view.as_items().map(|view| view.take(4).collect::<Vec<_>>()))
+        {
+            None => (0, count),
+            Some(Some(view)) if view.len() == 3 => (number(view[1])?, number(view[2])?),
+            Some(_) => {
+                return Err(format!("has a storage '{}' with a malformed view", printable(key)));
+            }
+        };
         if view.0.checked_add(view.1).is_none_or(|end| end > count) {
-            return Err(format!("has a storage '{key}' with a view that exceeds it"));
+            return Err(format!("has a storage '{}' with a view that exceeds it", printable(key)));
         }
-        Ok(StorageRef { dtype, key, count, view })
+        Ok(StorageRef { class, key, count, view })
     }
 
-    /// Returns the size of the storage in bytes; `None` on overflow.
-    pub fn num_bytes(&self) -> Option<u64> {
-        self.count.checked_mul(self.dtype.size() as u64)
+    /// Returns the type of the elements.
+    ///
+    /// # Errors
+    /// A description of the problem, for a message that starts with the path.
+    pub fn dtype(&self) -> Result<DType, String> {
+        let unsupported =
+            || format!("has a storage of the unsupported type {}", printable(self.class));
+        dtype(self.class).ok_or_else(unsupported)
+    }
+
+    /// Returns the size of an element in bytes; `None` for an unknown class.
+    pub fn element_size(&self) -> Option<u64> {
+        let size = match self.class {
+            "torch.ComplexDoubleStorage" => 16,
+            "torch.ComplexFloatStorage" => 8,
+            "torch.ComplexHalfStorage" | "torch.QInt32Storage" => 4,
+            "torch.QInt8Storage"
+            | "torch.QUInt8Storage"
+            | "torch.UntypedStorage"
+            | "torch.storage.UntypedStorage" => 1,
+            class => dtype(class)?.size() as u64,
+        };
+        Some(size)
     }
 }
 

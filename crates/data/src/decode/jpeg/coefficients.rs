@@ -5,8 +5,9 @@ use residual_kernels::{FourBlocks, NonzeroRegion, coefficient_index};
 
 use super::segments::ZIGZAG;
 
-/// The maximum number of blocks in an MCU (libjpeg's limit).
-pub(super) const MAX_MCU_BLOCKS: usize = 10;
+/// The maximum number of blocks of all components in an MCU of the frame: four components with
+/// sampling factors of 4.
+const MAX_FRAME_MCU_BLOCKS: usize = 64;
 
 /// Index within a quad of each coefficient of a block, by zigzag index. Zigzag indices above 63 map
 /// to the last coefficient: it is 0 in a block that ends early, so that the value 0 of an end of
@@ -25,19 +26,22 @@ pub(super) static COEFFICIENT_INDEX: [u8; 256] = {
 const LAST_LOW_INDEX: u8 = 9;
 
 /// The coefficients of four MCUs: the quads of each component in turn, row by row.
-pub(super) type Quads = [FourBlocks; MAX_MCU_BLOCKS];
+pub(super) type Quads = [FourBlocks; MAX_FRAME_MCU_BLOCKS];
 
 /// The coefficients of four MCUs, and the extent of each block.
 pub(super) struct Coefficients {
     pub quads: Quads,
     /// Zigzag index of the last nonzero coefficient of each block; bit 7, which marks an end of
     /// block, is ignored.
-    pub last_indices: [u8; 4 * MAX_MCU_BLOCKS],
+    pub last_indices: [u8; 4 * MAX_FRAME_MCU_BLOCKS],
 }
 
 impl Default for Coefficients {
     fn default() -> Self {
-        Coefficients { quads: [[0; 256]; MAX_MCU_BLOCKS], last_indices: [0; 4 * MAX_MCU_BLOCKS] }
+        Coefficients {
+            quads: [[0; 256]; MAX_FRAME_MCU_BLOCKS],
+            last_indices: [0; 4 * MAX_FRAME_MCU_BLOCKS],
+        }
     }
 }
 

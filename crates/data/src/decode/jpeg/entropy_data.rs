@@ -11,16 +11,22 @@ pub(super) struct EntropyData {
     bytes: Vec<u8>,
     /// End offset of each restart interval.
     ends: Vec<usize>,
+    /// The marker after each restart interval: RST0 to RST7, or another at the end of the data.
+    markers: Vec<u8>,
 }
+
+const RST0: u8 = 0xd0;
+const RST7: u8 = 0xd7;
 
 impl EntropyData {
     /// Copies the data of a scan, with which `file` starts. Returns the rest of the file, which
-    /// starts with the next marker. Returns `None` if no marker follows, if restart markers are out
-    /// of order, or if there is too much data.
+    /// starts with the next marker that is not a restart marker. Returns `None` if no marker
+    /// follows, or if there is too much data.
     pub fn read<'a>(&mut self, mut file: &'a [u8]) -> Option<&'a [u8]> {
         self.bytes.clear();
         self.bytes.reserve(file.len().min(MAX_DATA_BYTES));
         self.ends.clear();
+        self.markers.clear();
         loop {
             let length = memchr::memchr(0xff, file)?;
             if self.bytes.len() + length >= MAX_DATA_BYTES {
@@ -35,13 +41,12 @@ impl EntropyData {
                     file = &marker[1..];
                     continue;
                 }
-                &code @ 0xd0..=0xd7 if usize::from(code - 0xd0) == self.ends.len() % 8 => {
+                &code => {
                     self.ends.push(self.bytes.len());
-                }
-                0xd0..=0xd7 => return None,
-                _ => {
-                    self.ends.push(self.bytes.len());
-                    return Some(marker);
+                    self.markers.push(code);
+                    if !(RST0..=RST7).contains(&code) {
+                        return Some(marker);
+                    }
                 }
             }
             file = &marker[2..];
@@ -50,28 +55,58 @@ impl EntropyData {
 
     /// Returns the restart intervals in order.
     pub fn intervals(&self) -> RestartIntervals<'_> {
-        RestartIntervals { data: self, next: 0 }
+        RestartIntervals { data: self, current: 0 }
     }
 
     /// Returns the allocated memory in bytes.
     pub fn capacity(&self) -> usize {
-        self.bytes.capacity() + size_of::<usize>() * self.ends.capacity()
+        self.bytes.capacity() + size_of::<usize>() * self.ends.capacity() + self.markers.capacity()
     }
 }
 
-/// Iterates over the data between restart markers.
+/// A position among the restart intervals of a scan.
 pub(super) struct RestartIntervals<'a> {
     data: &'a EntropyData,
-    next: usize,
+    /// Index of the current interval.
+    current: usize,
 }
 
 impl<'a> RestartIntervals<'a> {
-    /// Returns a reader of the next interval.
+    /// Returns a reader of the current interval.
+    pub fn reader(&self) -> BitReader<'a> {
+        let EntropyData { bytes, ends, .. } = self.data;
+        let start = self.current.checked_sub(1).map_or(0, |previous| ends[previous]);
+        BitReader::new(&bytes[start..ends[self.current]])
+    }
+
+    /// Advances to the next interval and returns its reader. Returns `None` if the marker in
+    /// between is not the next restart marker.
     pub fn next(&mut self) -> Option<BitReader<'a>> {
-        let EntropyData { bytes, ends } = self.data;
-        let &end = ends.get(self.next)?;
-        let start = self.next.checked_sub(1).map_or(0, |previous| ends[previous]);
-        self.next += 1;
-        Some(BitReader::new(&bytes[start..end]))
+        if self.data.markers[self.current] != RST0 + (self.current % 8) as u8 {
+            return None;
+        }
+        self.current += 1;
+        Some(self.reader())
+    }
+
+    /// Advances to the interval after restart marker `number` (0 to 7) in damaged data, by the
+    /// rules of libjpeg's `jpeg_resync_to_restart`. Returns `None` if the data of this interval are
+    /// missing.
+    pub fn resync(&mut self, number: u8) -> Option<BitReader<'a>> {
+        loop {
+            match self.data.markers[self.current] {
+                marker @ RST0..=RST7 => match (marker - RST0).wrapping_sub(number) & 7 {
+                    // One of the next two markers.
+                    1 | 2 => return None,
+                    // One of the previous two markers: skip its interval.
+                    6 | 7 => self.current += 1,
+                    _ => {
+                        self.current += 1;
+                        return Some(self.reader());
+                    }
+                },
+                _ => return None,
+            }
+        }
     }
 }

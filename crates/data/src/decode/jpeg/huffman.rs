@@ -50,6 +50,11 @@ impl HuffmanTable {
         (index == symbols.len()).then_some(table)
     }
 
+    /// Returns whether all symbols are sizes of DC differences.
+    pub fn is_dc_table(&self) -> bool {
+        self.symbols.iter().all(|&size| size < 16)
+    }
+
     /// Reads the next symbol. Consumes up to 16 bits.
     #[inline(always)]
     fn read_symbol(&self, bits: &mut BitReader) -> Option<u8> {
@@ -61,6 +66,15 @@ impl HuffmanTable {
         let (symbol, length) = self.find_long_code(bits.peek(16))?;
         bits.skip(length);
         Some(symbol)
+    }
+
+    /// Reads the next symbol of possibly damaged data. Like libjpeg, returns 0 for an invalid code,
+    /// of which it consumes 17 bits.
+    pub fn read_symbol_or_zero(&self, bits: &mut BitReader) -> u8 {
+        self.read_symbol(bits).unwrap_or_else(|| {
+            bits.skip(17);
+            0
+        })
     }
 
     /// Returns the symbol and the length of the code with which `next_bits` (16 bits) starts. The
@@ -168,7 +182,8 @@ impl LookupEntry {
         let second = i8::try_from(next.value).ok()?;
         let is_complete = |entry: LookupEntry| entry != LookupEntry::NONE && entry.extra_bits == 0;
         let fits = u32::from(bits) <= LOOKUP_BITS && self.advance != END_OF_BLOCK as u8;
-        (is_complete(self) && is_complete(next) && fits).then_some(LookupEntry {
+        // Without `fits`, the sum of the advances may exceed 255.
+        (is_complete(self) && is_complete(next) && fits).then(|| LookupEntry {
             bits,
             last: self.advance + next.last,
             second,
@@ -304,13 +319,13 @@ impl<'a> BitReader<'a> {
 
     /// Reads a signed value of `size` bits, which must be valid.
     #[inline(always)]
-    fn read_signed(&mut self, size: u32) -> i32 {
+    pub fn read_signed(&mut self, size: u32) -> i32 {
         extend(self.read_unsigned(size), size)
     }
 
     /// Reads an unsigned value of `size` bits, which must be valid.
     #[inline(always)]
-    fn read_unsigned(&mut self, size: u32) -> u32 {
+    pub fn read_unsigned(&mut self, size: u32) -> u32 {
         // Two shifts, because `size` may be 0.
         let raw = self.buffer >> 1 >> (63 - size);
         self.skip(size);

@@ -1,10 +1,17 @@
-//! Baseline JPEG decoder, bit-exact with libjpeg-turbo's defaults, and so with Pillow and
-//! torchvision. It rejects all other files (progressive, CMYK, RGB, more than 8 bits, damaged); the
-//! fallback decoder decides whether a rejected file is valid.
+//! JPEG decoder for sequential and progressive files with Huffman coding and 8-bit samples,
+//! bit-exact with libjpeg-turbo's defaults, and so with Pillow and torchvision, also for damaged
+//! coded data. Truncated files and files with damaged segments are rejected.
+//!
+//! Files with a single scan of one or three components, which are nearly all files, are transformed
+//! while they are read. For all others, and for damaged coded data, the coefficients of the image
+//! are collected first.
 
 mod coefficients;
+mod color_space;
 mod entropy_data;
+mod frame_coefficients;
 mod huffman;
+mod multi_scan;
 mod planes;
 mod scan;
 mod segments;
@@ -20,15 +27,15 @@ use coefficients::Coefficients;
 use entropy_data::EntropyData;
 use planes::PlaneDecoder;
 use scan::{ScanDecoder, ScanTables};
-use segments::Segments;
+use segments::{Frame, Scan, Segments};
 
 /// Maximum bytes of the variable-size buffers that a thread keeps for its next image.
 const MAX_BUFFER_BYTES: usize = 32 << 20;
 
 /// Decodes an image of `size` (width and height) into gray or RGB, at the scale of `request`. Only
 /// the pixels of the requested region are written. The whole file is parsed for every request, so
-/// that whether a file is accepted does not depend on the request. Returns false for a file that
-/// needs the fallback decoder; the content of `image` is then unspecified.
+/// that whether a file is accepted does not depend on the request. Returns false for a rejected
+/// file; the content of `image` is then unspecified.
 pub(crate) fn decode(
     bytes: &[u8],
     size: [u32; 2],
@@ -67,29 +74,80 @@ fn decode_at(
     let scan = segments.next_scan()??;
     let frame = segments.frame()?;
     // `size` is from the parsed header, against which the size limit was checked.
-    if [frame.width, frame.height] != size.map(|side| side as usize)
-        || !segments.has_known_color_space()
-    {
+    if [frame.width, frame.height] != size.map(|side| side as usize) {
         return None;
     }
-    if frame.progressive || scan.components.len() != frame.components.len() {
-        return None; // the scan has only some of the coefficients
+    // A block takes at least one bit. This bounds the memory that a small file can claim.
+    if frame.num_blocks() > 8 * bytes.len() {
+        return None;
     }
-    let rest = BUFFERS.with_borrow_mut(|buffers| {
-        let Buffers { entropy_data, tables, coefficients, planes } = &mut *buffers;
-        let rest = entropy_data.read(scan.entropy_coded)?;
-        let planes = PlaneDecoder::new(level, &segments, request, planes, image)?;
-        let use_bmi = level > SimdLevel::Scalar;
-        let decoder = ScanDecoder::new(use_bmi, &segments, &frame, &scan, entropy_data, tables)?;
-        let decoded = decode_baseline(decoder, coefficients, planes);
+    let is_single_scan = !frame.progressive
+        && matches!(frame.components.len(), 1 | 3)
+        && (0..frame.components.len()).eq(scan.components.iter().map(|&(index, _)| index));
+    BUFFERS.with_borrow_mut(|buffers| {
+        let mut decoded = None;
+        if is_single_scan {
+            decoded =
+                decode_single_scan(level, &mut segments, &frame, scan, request, buffers, image);
+        }
+        if decoded.is_none() {
+            decoded = decode_all_scans(level, bytes, request, buffers, image);
+        }
         if buffers.bytes() > MAX_BUFFER_BYTES {
             *buffers = Buffers::default();
         }
-        decoded.map(|()| rest)
-    })?;
-    // A second scan is not supported: the first already had all coefficients.
+        decoded
+    })
+}
+
+/// Decodes an image whose only scan has all coefficients. Returns `None` for damaged data, too.
+fn decode_single_scan<'a>(
+    level: SimdLevel,
+    segments: &mut Segments<'a>,
+    frame: &Frame,
+    scan: Scan<'a>,
+    request: DecodeRequest,
+    buffers: &mut Buffers,
+    image: &mut Image,
+) -> Option<()> {
+    let Buffers { entropy_data, tables, coefficients, planes } = buffers;
+    let rest = entropy_data.read(scan.entropy_coded)?;
+    let (colors, quantization) = (segments.color_space()?, segments.component_tables()?);
+    let planes = PlaneDecoder::new(level, frame, colors, &quantization, request, planes, image);
+    let use_bmi = level > SimdLevel::Scalar;
+    let decoder = ScanDecoder::new(use_bmi, segments, frame, &scan, entropy_data, tables)?;
+    decode_baseline(decoder, coefficients, planes)?;
     segments.skip_to(rest);
     segments.next_scan()?.is_none().then_some(())
+}
+
+/// Decodes a file with any kinds of scans.
+fn decode_all_scans(
+    level: SimdLevel,
+    bytes: &[u8],
+    request: DecodeRequest,
+    buffers: &mut Buffers,
+    image: &mut Image,
+) -> Option<()> {
+    let Buffers { entropy_data, coefficients, planes, .. } = buffers;
+    let mut segments = Segments::new(bytes)?;
+    let scan = segments.next_scan()??;
+    let (frame, colors) = (segments.frame()?, segments.color_space()?);
+    let all = multi_scan::decode_scans(&mut segments, &frame, scan, entropy_data)?;
+    let quantization = all.finish()?;
+    let mut planes =
+        PlaneDecoder::new(level, &frame, colors, &quantization, request, planes, image);
+    let [mcus_per_row, mcu_rows] = frame.mcus();
+    for row in 0..mcu_rows {
+        for group in 0..mcus_per_row.div_ceil(4) {
+            if planes.needs([row, group]) {
+                all.copy_mcus(&frame, [row, group], coefficients);
+                planes.add_mcus([row, group], coefficients);
+            }
+        }
+        planes.finish_row(row);
+    }
+    Some(())
 }
 
 /// Decodes a scan that has all coefficients of the image, four MCUs at a time.
@@ -112,7 +170,7 @@ fn decode_baseline(
         }
         planes.finish_row(row);
     }
-    decoder.finish()
+    Some(())
 }
 
 #[cfg(test)]
@@ -121,7 +179,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::synthetic::{SyntheticJpeg, encode_synthetic};
+    use super::synthetic::{SyntheticJpeg, encode_separate_scans, encode_synthetic};
     use super::*;
     use crate::decode::header::Header;
     use crate::{ImageSize, Region, SampleRng};
@@ -145,8 +203,8 @@ mod tests {
         Some(image)
     }
 
-    /// Fixtures that this decoder accepts.
-    const ACCEPTED: [&str; 8] = [
+    /// A fixture of each kind of file.
+    const ACCEPTED: [&str; 15] = [
         "baseline",
         "yuv444",
         "gray",
@@ -155,14 +213,14 @@ mod tests {
         "yuv440",
         "orientation-1",
         "orientation-6",
+        "progressive",
+        "progressive-restarts",
+        "scans",
+        "scans-restarts",
+        "cmyk",
+        "ycck",
+        "rgb",
     ];
-
-    #[test]
-    fn accepts_baseline_files() {
-        for name in ACCEPTED {
-            assert!(decode_whole(SimdLevel::best(), &read_fixture(name)).is_some(), "{name}");
-        }
-    }
 
     #[test]
     fn scalar_and_simd_decoding_are_identical() {
@@ -221,20 +279,89 @@ mod tests {
     }
 
     #[test]
-    fn rejects_progressive_cmyk_and_rgb_files() {
-        for name in ["progressive", "cmyk"] {
-            assert_eq!(decode_whole(SimdLevel::best(), &read_fixture(name)), None, "{name}");
+    fn separate_scans_decode_like_a_single_scan() {
+        let mut rng = SampleRng::new(11, 0, 0);
+        for _ in 0..200 {
+            let params = SyntheticJpeg::random(&mut rng);
+            let (file, blocks) = encode_synthetic(&params, &mut rng);
+            let mut order: Vec<usize> = (0..params.sampling.len()).collect();
+            let shift = rng.below(order.len() as u32) as usize;
+            order.rotate_left(shift);
+            let scans = encode_separate_scans(&params, &blocks, &order);
+            let expected = decode_whole(SimdLevel::best(), &file).unwrap();
+            assert!(decode_whole(SimdLevel::best(), &scans) == Some(expected), "{params:?}");
         }
-        let mut rgb = read_fixture("yuv444");
-        rgb.splice(2..20, []); // the JFIF segment
-        assert!(decode_whole(SimdLevel::best(), &rgb).is_some());
-        let frame = rgb.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
-        let scan = rgb.windows(2).position(|pair| pair == [0xff, 0xda]).unwrap();
-        for (i, id) in b"RGB".iter().enumerate() {
-            rgb[frame + 10 + 3 * i] = *id;
-            rgb[scan + 5 + 2 * i] = *id;
+    }
+
+    #[test]
+    fn rejects_missing_and_repeated_scans() {
+        let mut rng = SampleRng::new(13, 0, 0);
+        let sampling = vec![[2, 2], [1, 1], [1, 1]];
+        let params = SyntheticJpeg { width: 40, height: 30, sampling, restart_interval: 0 };
+        let (file, blocks) = encode_synthetic(&params, &mut rng);
+        let decode = |order: &[usize]| {
+            let file = encode_separate_scans(&params, &blocks, order);
+            decode_whole(SimdLevel::best(), &file)
+        };
+        assert!(decode(&[0, 2, 1]).is_some());
+        assert_eq!(decode(&[0, 1]), None);
+        assert_eq!(decode(&[0, 1, 2, 1]), None);
+        // A second scan after one with all components.
+        let scan = file.windows(2).position(|pair| pair == [0xff, 0xda]).unwrap();
+        let repeated = [&file[..file.len() - 2], &file[scan..]].concat();
+        assert_eq!(decode_whole(SimdLevel::best(), &repeated), None);
+        // A progressive file without one of its scans.
+        let file = read_fixture("progressive");
+        let scans: Vec<usize> =
+            (0..file.len()).filter(|&i| file[i..].starts_with(&[0xff, 0xda])).collect();
+        for pair in scans.windows(2) {
+            let incomplete = [&file[..pair[0]], &file[pair[1]..]].concat();
+            assert_eq!(decode_whole(SimdLevel::best(), &incomplete), None);
         }
-        assert_eq!(decode_whole(SimdLevel::best(), &rgb), None);
+    }
+
+    #[test]
+    fn rejects_sizes_that_the_file_cannot_have_before_allocating() {
+        for name in ["baseline", "progressive", "scans"] {
+            let mut file = read_fixture(name);
+            let frame = file.windows(2).position(|pair| matches!(pair, [0xff, 0xc0 | 0xc2]));
+            let size = frame.unwrap() + 5;
+            file[size..size + 4].copy_from_slice(&[0x30, 0, 0x30, 0]);
+            let mut image = Image::default();
+            let request = DecodeRequest::whole(ImageSize::unscalable(0x3000, 0x3000));
+            assert_eq!(
+                decode_at(SimdLevel::best(), &file, [0x3000, 0x3000], request, &mut image),
+                None
+            );
+            assert_eq!(image.pixels.capacity(), 0, "{name}");
+        }
+    }
+
+    #[test]
+    fn reads_markers_like_libjpeg() {
+        let file = read_fixture("restarts");
+        let expected = decode_whole(SimdLevel::best(), &file).unwrap();
+        let find = |marker: u8| file.windows(2).position(|pair| pair == [0xff, marker]).unwrap();
+        let insert =
+            |position: usize, bytes: &[u8]| [&file[..position], bytes, &file[position..]].concat();
+        let end = file.len() - 2;
+        for (edited, change) in [
+            (insert(find(0xc4), b"\0\0\0"), "bytes between segments"),
+            (insert(find(0xc0), b"\0\xff\0\x01"), "an escaped 0xff between segments"),
+            (insert(find(0xda), b"\xff\xff"), "fill bytes"),
+            (insert(find(0xc4), b"\xff\x01\xff\xd3"), "TEM and RST3 between segments"),
+            (insert(end, b"\x12\x34"), "bytes before EOI"),
+            (insert(end, b"\xff\xd0"), "a restart marker before EOI"),
+            (insert(end, b"\xff\xdc\0\x04\0\x07"), "a DNL segment"),
+            (insert(find(0xd1), b"\0"), "a byte before a restart marker"),
+            (insert(end, b"\xff\xd6\xff\xd0"), "other restart markers before EOI"),
+            (insert(2, b"\xff\xee\0\x09Adobe\0\x64"), "a short Adobe segment"),
+        ] {
+            assert!(
+                decode_whole(SimdLevel::best(), &edited).as_ref() == Some(&expected),
+                "{change}"
+            );
+        }
     }
 
     #[test]

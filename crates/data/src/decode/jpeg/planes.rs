@@ -2,19 +2,20 @@
 
 use std::ops::Range;
 
-use residual_kernels::{Idct, SimdLevel, Upsampler, upsample_h1v2, ycc_to_rgb};
+use residual_kernels::{Idct, SimdLevel, Upsampler, upsample_h1v2};
 
 use super::coefficients::Coefficients;
-use super::segments::{Component, Segments};
+use super::color_space::ColorSpace;
+use super::segments::{Component, Frame};
 use crate::{DecodeRequest, Image};
 
 /// Buffers that are reused for the next image.
 #[derive(Default)]
 pub(super) struct Buffers {
     /// Samples of each component: a ring buffer for the rows of one or two rows of MCUs.
-    planes: [Vec<u8>; 3],
+    planes: [Vec<u8>; 4],
     /// An upsampled row of each component.
-    rows: [Vec<u8>; 3],
+    rows: [Vec<u8>; 4],
     upsampler: Upsampler,
 }
 
@@ -57,6 +58,7 @@ impl Plane {
 /// Turns the coefficients of an image into the requested pixels.
 pub(super) struct PlaneDecoder<'a> {
     level: SimdLevel,
+    color_space: ColorSpace,
     /// Columns of pixels to write.
     columns: Range<usize>,
     /// Rows of pixels to write.
@@ -75,16 +77,17 @@ pub(super) struct PlaneDecoder<'a> {
 }
 
 impl<'a> PlaneDecoder<'a> {
-    /// Sets the size of `image` and allocates its pixels. Returns `None` if a quantization table is
-    /// missing.
+    /// Sets the size of `image` and allocates its pixels. `quantization_tables` has a table for
+    /// each component.
     pub fn new(
         level: SimdLevel,
-        segments: &Segments,
+        frame: &Frame,
+        color_space: ColorSpace,
+        quantization_tables: &[[u16; 64]],
         request: DecodeRequest,
         buffers: &'a mut Buffers,
         image: &'a mut Image,
-    ) -> Option<PlaneDecoder<'a>> {
-        let frame = segments.frame()?;
+    ) -> PlaneDecoder<'a> {
         let [h_max, v_max] = frame.max_sampling_factors();
         let scale = request.scale as usize;
         let min_block_size = 8 / scale;
@@ -111,9 +114,8 @@ impl<'a> PlaneDecoder<'a> {
         let is_half_height = |component| matches!(upsampling(component), [1 | 2, 2]);
         let delayed_rows = usize::from(frame.components.iter().any(is_half_height));
         let mut planes = Vec::new();
-        for (component, samples) in frame.components.iter().zip(&mut buffers.planes) {
-            let quantization_table =
-                segments.quantization_tables.get(component.quantization_table)?.as_ref()?;
+        let components = frame.components.iter().zip(quantization_tables);
+        for ((component, quantization_table), samples) in components.zip(&mut buffers.planes) {
             let block_size = block_size(component);
             let stride = frame.mcus()[0].div_ceil(4) * 4 * block_size * component.h;
             let buffer_rows = block_size * component.v * (1 + delayed_rows);
@@ -137,8 +139,9 @@ impl<'a> PlaneDecoder<'a> {
         let (width, height) = (frame.width.div_ceil(scale), frame.height.div_ceil(scale));
         image.width = width as u32;
         image.height = height as u32;
-        image.channels = planes.len() as u32;
-        image.pixels.resize(width * height * planes.len(), 0);
+        let channels = color_space.out_channels();
+        image.channels = channels as u32;
+        image.pixels.resize(width * height * channels, 0);
         let region = request.region;
         let clamp_range = |start: u32, length: u32, side: usize| {
             let end = (start as usize + length as usize).min(side);
@@ -158,8 +161,9 @@ impl<'a> PlaneDecoder<'a> {
         };
         let needed_mcus =
             [mcus(&columns, group_size[0], width), mcus(&rows, group_size[1], height)];
-        Some(PlaneDecoder {
+        PlaneDecoder {
             level,
+            color_space,
             next_row: rows.start,
             columns,
             rows,
@@ -169,7 +173,7 @@ impl<'a> PlaneDecoder<'a> {
             group_size,
             delayed_rows,
             image,
-        })
+        }
     }
 
     /// Returns whether a requested pixel depends on group `group` of four MCUs in row `row` of
@@ -216,14 +220,14 @@ impl<'a> PlaneDecoder<'a> {
     /// Upsamples rows, converts their colors and writes them.
     fn write_rows(&mut self, rows: Range<usize>) {
         let width = self.image.width as usize;
-        let channels = self.planes.len();
+        let channels = self.color_space.out_channels();
         let (groups, group_width) = (&self.needed_mcus[0], self.group_size[0]);
         let decoded_columns = groups.start * group_width..(groups.end * group_width).min(width);
         let requested =
             self.columns.start - decoded_columns.start..self.columns.end - decoded_columns.start;
         let Buffers { planes: samples, rows: buffers, upsampler } = &mut *self.buffers;
         for y in rows {
-            let mut component_rows = [&[][..]; 3];
+            let mut component_rows = [&[][..]; 4];
             let components =
                 self.planes.iter().zip(&*samples).zip(&mut *buffers).zip(&mut component_rows);
             for (((plane, samples), buffer), row) in components {
@@ -239,13 +243,11 @@ impl<'a> PlaneDecoder<'a> {
             }
             let start = (y * width + self.columns.start) * channels;
             let out = &mut self.image.pixels[start..][..requested.len() * channels];
-            match channels {
-                1 => out.copy_from_slice(&component_rows[0][requested.clone()]),
-                _ => {
-                    let rows = component_rows.map(|row| &row[requested.clone()]);
-                    ycc_to_rgb(self.level, rows, out);
-                }
+            let num_components = self.planes.len();
+            for row in &mut component_rows[..num_components] {
+                *row = &row[requested.clone()];
             }
+            self.color_space.convert(self.level, component_rows, out);
         }
     }
 }

@@ -8,12 +8,12 @@
 
 use std::hint::select_unpredictable;
 
-use super::coefficients::{COEFFICIENT_INDEX, Coefficients, MAX_MCU_BLOCKS, Quads};
+use super::coefficients::{COEFFICIENT_INDEX, Coefficients, Quads};
 use super::entropy_data::{EntropyData, RestartIntervals};
 use super::huffman::{
     BitReader, END_OF_BLOCK, HuffmanTable, LOOKUP_BITS, LookupTable, fill_ac_lookup, fill_dc_lookup,
 };
-use super::segments::{Component, Frame, Scan, Segments};
+use super::segments::{Component, Frame, MAX_MCU_BLOCKS, Scan, Segments};
 
 /// Lookup tables of a scan's Huffman tables, by class (0: DC, 1: AC) and table id.
 pub(super) struct ScanTables([[LookupTable; 4]; 2]);
@@ -91,9 +91,9 @@ fn has_bmi() -> bool {
 }
 
 impl<'a> ScanDecoder<'a> {
-    /// Creates a decoder for a scan with all coefficients of all components. `use_bmi` allows BMI
-    /// instructions, which are used if the CPU has them. Returns `None` for another type of scan,
-    /// or if a Huffman table is missing.
+    /// Creates a decoder for a scan with all coefficients of all components, in the order of the
+    /// frame. `use_bmi` allows BMI instructions, which are used if the CPU has them. Returns `None`
+    /// if a Huffman table is missing.
     pub fn new(
         use_bmi: bool,
         segments: &'a Segments,
@@ -102,12 +102,9 @@ impl<'a> ScanDecoder<'a> {
         data: &'a EntropyData,
         tables: &'a mut ScanTables,
     ) -> Option<ScanDecoder<'a>> {
-        if scan.spectral_selection != [0, 63] || scan.successive_approximation != [0, 0] {
-            return None;
-        }
         tables.fill(segments, scan)?;
-        let mut intervals = data.intervals();
-        let bits = intervals.next()?;
+        let intervals = data.intervals();
+        let bits = intervals.reader();
         let blocks_per_mcu: usize = frame.components.iter().map(Component::blocks_per_mcu).sum();
         if blocks_per_mcu > MAX_MCU_BLOCKS {
             return None;
@@ -161,7 +158,7 @@ impl<'a> ScanDecoder<'a> {
             let mut end = count;
             if self.restart_interval > 0 {
                 if self.mcus_to_restart == 0 {
-                    check_interval_end(&self.bits)?;
+                    // Like libjpeg, ignore bytes between the last block and the marker.
                     self.bits = self.intervals.next()?;
                     self.previous_dc = [0; 3];
                     self.mcus_to_restart = self.restart_interval;
@@ -173,7 +170,7 @@ impl<'a> ScanDecoder<'a> {
             let range = start * self.blocks_per_mcu..end * self.blocks_per_mcu + 1;
             let blocks = &mut self.blocks[range];
             decode_blocks(self.use_bmi, blocks, &mut self.bits, &mut out.quads)?;
-            // Stop early in data that ran out of bits.
+            // More bits were consumed than the interval has.
             if self.bits.bits_left() < 0 {
                 return None;
             }
@@ -193,17 +190,6 @@ impl<'a> ScanDecoder<'a> {
     pub fn blocks_per_mcu(&self) -> usize {
         self.blocks_per_mcu
     }
-
-    /// Returns `None` unless the data ends with the last block.
-    pub fn finish(mut self) -> Option<()> {
-        check_interval_end(&self.bits)?;
-        self.intervals.next().is_none().then_some(())
-    }
-}
-
-/// Returns `None` unless the interval was read to its end, up to the padding of the last byte.
-fn check_interval_end(bits: &BitReader) -> Option<()> {
-    (0..8).contains(&bits.bits_left()).then_some(())
 }
 
 /// Decodes all blocks but the last, which is a sentinel. DC coefficients remain differences.
@@ -371,7 +357,6 @@ mod tests {
                         }
                     }
                 }
-                decoder.finish().unwrap();
                 assert_eq!(encoded_blocks.next(), None);
             }
         }

@@ -1,8 +1,9 @@
-//! Marker segments of baseline and progressive JPEG files (ITU-T T.81, annex B) with 8-bit samples,
-//! Huffman coding, and gray or YCbCr components.
+//! Marker segments of baseline and progressive JPEG files (ITU-T T.81, annex B) with 8-bit samples
+//! and Huffman coding.
 
 use std::rc::Rc;
 
+use super::color_space::ColorSpace;
 use super::huffman::HuffmanTable;
 
 /// Natural index of each coefficient in zigzag order.
@@ -12,12 +13,15 @@ pub(super) const ZIGZAG: [u8; 64] = [
     52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
+/// The maximum number of blocks in an MCU of several components (B.2.3).
+pub(super) const MAX_MCU_BLOCKS: usize = 10;
+
 /// The frame header.
 pub(super) struct Frame {
     pub width: usize,
     pub height: usize,
     pub progressive: bool,
-    /// One component (gray) or three (Y, Cb and Cr).
+    /// One, three or four components.
     pub components: Vec<Component>,
 }
 
@@ -45,6 +49,22 @@ impl Frame {
         [max(|component| component.h), max(|component| component.v)].map(|max| max.unwrap_or(1))
     }
 
+    /// Returns the number of blocks in a row of a component, and the number of rows of blocks,
+    /// without the blocks that only complete an MCU.
+    pub fn blocks(&self, component: &Component) -> [usize; 2] {
+        let [h_max, v_max] = self.max_sampling_factors();
+        [
+            (self.width * component.h).div_ceil(8 * h_max),
+            (self.height * component.v).div_ceil(8 * v_max),
+        ]
+    }
+
+    /// Returns the number of blocks of all components.
+    pub fn num_blocks(&self) -> usize {
+        let num_blocks = |component| self.blocks(component).iter().product::<usize>();
+        self.components.iter().map(num_blocks).sum()
+    }
+
     /// Returns the number of MCUs in a row, and the number of rows of MCUs.
     pub fn mcus(&self) -> [usize; 2] {
         let [h_max, v_max] = self.max_sampling_factors();
@@ -54,11 +74,13 @@ impl Frame {
 
 /// The scan header and the entropy-coded data that follow.
 pub(super) struct Scan<'a> {
+    pub progressive: bool,
     /// Index of each component in the frame, and the numbers of its DC and AC Huffman tables.
     pub components: Vec<(usize, [usize; 2])>,
     /// First and last coefficient in zigzag order (Ss, Se).
     pub spectral_selection: [usize; 2],
-    /// High and low bit position (Ah, Al).
+    /// High and low bit position (Ah, Al). A high position of 0 marks the first scan of a
+    /// coefficient.
     pub successive_approximation: [u32; 2],
     /// The file from the entropy-coded data on.
     pub entropy_coded: &'a [u8],
@@ -115,45 +137,67 @@ impl<'a> Segments<'a> {
     /// Parses up to the next scan. Returns `Some(None)` at the end of the image.
     pub fn next_scan(&mut self) -> Option<Option<Scan<'a>>> {
         loop {
-            self.rest = self.rest.strip_prefix(&[0xff])?;
-            let [marker, after @ ..] = self.rest else { return None };
+            let marker = self.next_marker()?;
             match marker {
-                0xff => continue, // fill bytes may precede a marker
                 0xd9 => return Some(None),
+                // TEM and RST0-7 have no parameters.
+                0x01 | 0xd0..=0xd7 => continue,
                 _ => {}
             }
-            let length = u16::from_be_bytes(*after.first_chunk()?);
-            let (segment, rest) = after.split_at_checked(length.into())?;
+            let length = u16::from_be_bytes(*self.rest.first_chunk()?);
+            let (segment, rest) = self.rest.split_at_checked(length.into())?;
             let segment = segment.get(2..)?;
             self.rest = rest;
             match marker {
                 0xc0..=0xc2 if self.frame.is_none() => {
-                    self.frame = Some(Rc::new(parse_frame(segment, *marker == 0xc2)?));
+                    self.frame = Some(Rc::new(parse_frame(segment, marker == 0xc2)?));
                 }
                 0xc4 => self.read_huffman_tables(segment)?,
                 0xdb => self.read_quantization_tables(segment)?,
                 0xdd => self.restart_interval = u16::from_be_bytes(segment.try_into().ok()?).into(),
                 0xda => return Some(Some(self.parse_scan(segment)?)),
                 0xe0 => self.has_jfif |= segment.len() >= 14 && segment.starts_with(b"JFIF\0"),
-                0xee if segment.starts_with(b"Adobe") => {
-                    self.adobe_transform = Some(*segment.get(11)?);
+                0xee if segment.len() >= 12 && segment.starts_with(b"Adobe") => {
+                    self.adobe_transform = Some(segment[11]);
                 }
-                0xe1..=0xef | 0xfe => {}
+                // Other application segments, comments, and DNL, which libjpeg ignores: the height
+                // in the frame header is not 0.
+                0xe1..=0xef | 0xfe | 0xdc => {}
                 _ => return None,
             }
         }
     }
 
-    /// Returns whether the components are gray or YCbCr by libjpeg's rules.
-    pub fn has_known_color_space(&self) -> bool {
-        let Some(frame) = &self.frame else { return false };
-        let ids: Vec<u8> = frame.components.iter().map(|component| component.id).collect();
-        match (ids.as_slice(), self.adobe_transform) {
-            ([_], _) => true,
-            _ if self.has_jfif => true,
-            (_, Some(transform)) => transform == 1,
-            (ids, None) => ids != b"RGB",
+    /// Skips to the next marker, like libjpeg also over bytes between segments. Any number of fill
+    /// bytes may precede a marker.
+    fn next_marker(&mut self) -> Option<u8> {
+        loop {
+            let start = memchr::memchr(0xff, self.rest)?;
+            self.rest = &self.rest[start..];
+            let fill_bytes = self.rest.iter().position(|&byte| byte != 0xff)?;
+            let marker = self.rest[fill_bytes];
+            self.rest = &self.rest[fill_bytes + 1..];
+            if marker != 0 {
+                return Some(marker);
+            }
         }
+    }
+
+    /// Returns the color space of the components by libjpeg's rules.
+    pub fn color_space(&self) -> Option<ColorSpace> {
+        let frame = self.frame.as_ref()?;
+        let ids: Vec<u8> = frame.components.iter().map(|component| component.id).collect();
+        ColorSpace::detect(&ids, self.has_jfif, self.adobe_transform)
+    }
+
+    /// Returns the current quantization table of each component.
+    pub fn component_tables(&self) -> Option<Vec<[u16; 64]>> {
+        let frame = self.frame.as_ref()?;
+        let tables = frame
+            .components
+            .iter()
+            .map(|component| *self.quantization_tables.get(component.quantization_table)?);
+        tables.collect()
     }
 
     fn read_huffman_tables(&mut self, mut segment: &[u8]) -> Option<()> {
@@ -208,19 +252,40 @@ impl<'a> Segments<'a> {
         let mut components: Vec<(usize, [usize; 2])> = Vec::new();
         for &[id, tables] in selected.as_chunks::<2>().0 {
             let index = frame.components.iter().position(|component| component.id == id)?;
-            // Components must be in the order of the frame, without duplicates.
-            if components.last().is_some_and(|&(previous, _)| previous >= index) {
+            if components.iter().any(|&(other, _)| other == index) {
                 return None;
             }
             components.push((index, [usize::from(tables >> 4), usize::from(tables & 15)]));
         }
-        let approximation = [approximation >> 4, approximation & 15];
-        (!components.is_empty()).then_some(Scan {
+        if components.is_empty() {
+            return None;
+        }
+        let mut scan = Scan {
+            progressive: frame.progressive,
             components,
             spectral_selection: [first, last].map(usize::from),
-            successive_approximation: approximation.map(u32::from),
+            successive_approximation: [approximation >> 4, approximation & 15].map(u32::from),
             entropy_coded: self.rest,
-        })
+        };
+        if !frame.progressive {
+            // Like libjpeg, ignore these fields in a sequential file.
+            scan.spectral_selection = [0, 63];
+            scan.successive_approximation = [0, 0];
+        }
+        scan.is_valid().then_some(scan)
+    }
+}
+
+impl Scan<'_> {
+    /// Returns whether the coefficients of the scan are valid (ITU-T T.81, G.1.1.1).
+    fn is_valid(&self) -> bool {
+        let ([first, last], [high, low]) = (self.spectral_selection, self.successive_approximation);
+        let is_valid_band = match first {
+            _ if !self.progressive => true,
+            0 => last == 0,
+            _ => first <= last && last < 64 && self.components.len() == 1,
+        };
+        is_valid_band && low <= 13 && (high == 0 || high == low + 1)
     }
 }
 
@@ -228,7 +293,11 @@ fn parse_frame(segment: &[u8], progressive: bool) -> Option<Frame> {
     let [8, h1, h0, w1, w0, count, specs @ ..] = segment else { return None };
     let (height, width) = (u16::from_be_bytes([*h1, *h0]), u16::from_be_bytes([*w1, *w0]));
     let (specs, []) = specs.as_chunks::<3>() else { return None };
-    if specs.len() != usize::from(*count) || !matches!(count, 1 | 3) || width == 0 || height == 0 {
+    if specs.len() != usize::from(*count)
+        || !matches!(count, 1 | 3 | 4)
+        || width == 0
+        || height == 0
+    {
         return None;
     }
     let mut frame = Frame {
@@ -243,11 +312,16 @@ fn parse_frame(segment: &[u8], progressive: bool) -> Option<Frame> {
             _ => (usize::from(sampling >> 4), usize::from(sampling & 15)),
         };
         let is_duplicate = frame.components.iter().any(|component| component.id == id);
-        if is_duplicate || !matches!(h, 1 | 2 | 4) || !matches!(v, 1 | 2 | 4) {
+        if is_duplicate || !(1..=4).contains(&h) || !(1..=4).contains(&v) {
             return None;
         }
         let quantization_table = usize::from(quantization_table);
         frame.components.push(Component { id, h, v, quantization_table });
     }
-    Some(frame)
+    // libjpeg upsamples by integers only.
+    let [h_max, v_max] = frame.max_sampling_factors();
+    let is_integer = |component: &Component| {
+        h_max.is_multiple_of(component.h) && v_max.is_multiple_of(component.v)
+    };
+    frame.components.iter().all(is_integer).then_some(frame)
 }

@@ -112,6 +112,11 @@ impl BitWriter {
         self.put((value - i32::from(value < 0)) as u32, size);
     }
 
+    fn put_restart_marker(&mut self, index: u32) {
+        self.pad_to_byte();
+        self.bytes.extend([0xff, 0xd0 + (index % 8) as u8]);
+    }
+
     fn pad_to_byte(&mut self) {
         while !self.count.is_multiple_of(8) {
             self.put(1, 1);
@@ -136,8 +141,7 @@ pub(crate) fn encode_synthetic(
     let restart_interval = params.restart_interval;
     for mcu in 0..mcus {
         if restart_interval > 0 && mcu > 0 && mcu % restart_interval == 0 {
-            bits.pad_to_byte();
-            bits.bytes.extend([0xff, 0xd0 + ((mcu / restart_interval - 1) % 8) as u8]);
+            bits.put_restart_marker(mcu / restart_interval - 1);
             previous_dc.fill(0);
         }
         for (component, [h, v]) in params.sampling.iter().enumerate() {
@@ -153,29 +157,82 @@ pub(crate) fn encode_synthetic(
     }
     bits.pad_to_byte();
 
+    let components: Vec<usize> = (0..params.sampling.len()).collect();
+    let scan = [scan_header(&components), bits.bytes].concat();
+    (file(params, &[scan]), blocks)
+}
+
+/// Encodes the blocks of [`encode_synthetic`] in one scan for each component, in the given order of
+/// components.
+pub(crate) fn encode_separate_scans(
+    params: &SyntheticJpeg,
+    blocks: &[[i16; 64]],
+    order: &[usize],
+) -> Vec<u8> {
+    let (dc_table, ac_table) = (CodeLengths::dc(), CodeLengths::ac());
+    let [h_max, v_max] =
+        [0, 1].map(|axis| params.sampling.iter().map(|sampling| sampling[axis]).max().unwrap());
+    let mcus_per_row = params.width.div_ceil(8 * h_max);
+    let num_blocks = |sampling: &[[u32; 2]]| sampling.iter().map(|[h, v]| h * v).sum::<u32>();
+    let scans: Vec<_> = order
+        .iter()
+        .map(|&component| {
+            let [h, v] = params.sampling[component];
+            let first_block = num_blocks(&params.sampling[..component]);
+            // Without the blocks that only complete an MCU.
+            let columns = (params.width * h).div_ceil(8 * h_max);
+            let rows = (params.height * v).div_ceil(8 * v_max);
+            let (mut bits, mut previous_dc) = (BitWriter::default(), 0);
+            for i in 0..columns * rows {
+                if params.restart_interval > 0 && i > 0 && i % params.restart_interval == 0 {
+                    bits.put_restart_marker(i / params.restart_interval - 1);
+                    previous_dc = 0;
+                }
+                let (row, column) = (i / columns, i % columns);
+                let mcu = row / v * mcus_per_row + column / h;
+                let block = first_block + row % v * h + column % h;
+                let block = &blocks[(mcu * num_blocks(&params.sampling) + block) as usize];
+                let dc = i32::from(block[0]);
+                bits.put_coefficient(&dc_table, 0, dc - previous_dc);
+                previous_dc = dc;
+                put_ac(&mut bits, &ac_table, block);
+            }
+            bits.pad_to_byte();
+            [scan_header(&[component]), bits.bytes].concat()
+        })
+        .collect();
+    file(params, &scans)
+}
+
+fn scan_header(components: &[usize]) -> Vec<u8> {
+    let mut header = vec![components.len() as u8];
+    for &component in components {
+        header.extend([component as u8 + 1, 0]);
+    }
+    header.extend([0, 63, 0]);
+    segment(0xda, &header)
+}
+
+/// Returns a file with the given scans.
+fn file(params: &SyntheticJpeg, scans: &[Vec<u8>]) -> Vec<u8> {
     let size = [params.height as u16, params.width as u16].map(u16::to_be_bytes);
-    let count = params.sampling.len() as u8;
-    let mut frame = [&[8][..], size.as_flattened(), &[count]].concat();
-    let mut scan = vec![count];
+    let mut frame = [&[8][..], size.as_flattened(), &[params.sampling.len() as u8]].concat();
     for (id, [h, v]) in params.sampling.iter().enumerate() {
         frame.extend([id as u8 + 1, (h << 4 | v) as u8, 0]);
-        scan.extend([id as u8 + 1, 0]);
     }
-    scan.extend([0, 63, 0]);
     let quantization_table: Vec<u8> =
         std::iter::once(0).chain((1..65).map(|i| 1 + i / 8)).collect();
     let file = [
         vec![0xff, 0xd8],
         segment(0xdb, &quantization_table),
         segment(0xc0, &frame),
-        dc_table.segment(0),
-        ac_table.segment(1),
-        segment(0xdd, &(restart_interval as u16).to_be_bytes()),
-        segment(0xda, &scan),
-        bits.bytes,
+        CodeLengths::dc().segment(0),
+        CodeLengths::ac().segment(1),
+        segment(0xdd, &(params.restart_interval as u16).to_be_bytes()),
+        scans.concat(),
         vec![0xff, 0xd9],
     ];
-    (file.concat(), blocks)
+    file.concat()
 }
 
 fn put_ac(bits: &mut BitWriter, table: &CodeLengths, block: &[i16; 64]) {

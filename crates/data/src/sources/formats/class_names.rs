@@ -1,9 +1,10 @@
-//! Files with class names beside the data.
+//! Class names: files with names beside the data, and the comparison of names.
 
 use std::collections::HashSet;
 use std::path::Path;
 
-use residual_spec::{Error, ErrorCode, Result};
+use residual_spec::{Error, ErrorCode, Result, Split, nearest};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::sources::files::read_file;
 
@@ -46,9 +47,54 @@ pub(crate) fn read_class_names(file: &Path) -> Result<Option<Vec<String>>> {
     Ok(Some(names))
 }
 
+/// Returns a class name in Unicode's composed form (NFC). macOS writes the names of files in the
+/// decomposed form, so that the same name may have two forms.
+pub(crate) fn normalize_class_name(name: &str) -> String {
+    name.nfc().collect()
+}
+
+/// Returns the `E_DATA_UNUSABLE` error for a class that the training split does not have.
+pub(crate) fn unknown_class(split: Split, name: &str, classes: &[String]) -> Error {
+    let split = split.as_str();
+    let message =
+        format!("the {split} split has the class '{name}', which the train split does not have");
+    let is_case = |class: &&String| is_same_except_case(class, name);
+    let hint = match classes.iter().find(is_case) {
+        Some(class) => {
+            format!("The train split has '{class}': use the same upper and lower case and spaces.")
+        }
+        None => match nearest(name, classes.iter().map(String::as_str)) {
+            Some(class) => format!("Did you mean '{class}'? Use the same names in every split."),
+            None => "Use the same class names in every split.".into(),
+        },
+    };
+    Error::new(ErrorCode::DataUnusable, message).key("data").hint(hint)
+}
+
+/// Returns whether two names differ only in upper and lower case and in spaces around them.
+pub(crate) fn is_same_except_case(a: &str, b: &str) -> bool {
+    a.trim().to_lowercase() == b.trim().to_lowercase()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn explains_the_difference_of_an_unknown_class() {
+        let classes = ["cat".to_string(), "dog".to_string()];
+        let hint = |name: &str| unknown_class(Split::Val, name, &classes).hint.unwrap();
+        assert!(hint("Cat").starts_with("The train split has 'cat'"));
+        assert!(hint("cat ").starts_with("The train split has 'cat'"));
+        assert!(hint("dogs").starts_with("Did you mean 'dog'?"));
+        assert_eq!(hint("elephant"), "Use the same class names in every split.");
+    }
+
+    #[test]
+    fn normal_forms_of_a_name_are_equal() {
+        assert_eq!(normalize_class_name("cafe\u{301}"), "caf\u{e9}");
+        assert_eq!(normalize_class_name("\u{e9}te\u{301}"), "\u{e9}t\u{e9}");
+    }
 
     fn read(text: &str) -> Result<Option<Vec<String>>> {
         let folder = tempfile::tempdir().unwrap();

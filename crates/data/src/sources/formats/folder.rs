@@ -1,114 +1,114 @@
 //! Image folders: `root/<class>/...`, or `root/{train,val,test}/<class>/...`.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use residual_spec::{DataFormat, Error, ErrorCode, Result, WarningEvent};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::class_names::{is_same_except_case, normalize_class_name, unknown_class};
 use super::layout::has_data_files;
+use super::manifest::ManifestFormat;
+use super::split_folders::{find_meant_folder, find_splits};
 use crate::decode::header::{Header, HeaderError};
 use crate::decode::header_error;
 use crate::sources::dataset::check_classes;
 use crate::sources::disk::{DiskSource, ImageLocation};
-use crate::sources::listing::Listing;
+use crate::sources::image_extension::has_image_extension;
+use crate::sources::listing::{Listing, list_files};
 use crate::sources::scan_headers::{
-    HeaderResult, HeaderStats, build_dataset, is_image, scan_headers,
+    HeaderResult, HeaderStats, build_dataset, is_image, no_readable_images, scan_headers,
 };
-use crate::sources::skipped_files::SkippedFiles;
+use crate::sources::skipped_files::{SkippedFiles, UnreadableFiles};
 use crate::{Dataset, Split};
 
 /// The number of files inspected for a hint about a folder without classes.
 const MAX_INSPECTED: usize = 10;
+/// Names of a folder of images that are never a class beside other folders.
+const IMAGES_FOLDERS: [&str; 3] = ["images", "imgs", "img"];
 
 /// The folder of a class in one split, and its files.
 struct ClassFolder {
     split: Split,
     path: PathBuf,
+    /// The class: the normalized name of the folder.
+    name: String,
     files: Vec<ImageLocation>,
 }
 
 impl ClassFolder {
-    fn name(&self) -> String {
-        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    fn new(split: Split, path: PathBuf, files: Vec<PathBuf>) -> ClassFolder {
+        let name = normalize_class_name(&path.file_name().unwrap_or_default().to_string_lossy());
+        let files = files.into_iter().map(|file| ImageLocation::File(file.into())).collect();
+        ClassFolder { split, path, name, files }
     }
 }
 
 /// Opens an image folder and parses the headers of its images.
 ///
 /// # Errors
-/// `E_DATA_UNUSABLE`, also if another split has a class that the training split does not have;
-/// `E_IO`; `E_ABORTED`.
+/// `E_DATA_UNUSABLE`, also if the validation split has a class that the training split does not
+/// have, or files but no readable image; `E_IO`; `E_ABORTED`.
 pub(crate) fn open(
     source: &str,
     root: &Path,
     listing: Listing,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Dataset> {
+    let mut found = find_splits(root, listing, cancelled)?;
     let mut folders = Vec::new();
-    for (split, listing) in find_splits(root, listing, cancelled)? {
-        for path in listing.folders {
-            let files = list_files(&path, cancelled)?.into_iter();
-            let files = files.map(|file| ImageLocation::File(file.into())).collect();
-            folders.push(ClassFolder { split, path, files });
+    for split in &found.splits {
+        let first = folders.len();
+        for path in &split.class_folders {
+            let files = list_files(path, &mut found.ignored, cancelled)?;
+            folders.push(ClassFolder::new(split.split, path.clone(), files));
         }
+        folders[first..].sort_by(|a, b| a.name.cmp(&b.name));
     }
     let files: Vec<ImageLocation> =
         folders.iter().flat_map(|folder| &folder.files).cloned().collect();
     let headers = scan_headers(&files, cancelled)?;
-    build(source, root, &folders, headers)
+    let mut warnings = found.ignored.warnings(root);
+    warnings.append(&mut found.warnings);
+    build(source, root, &folders, headers, warnings)
 }
 
-/// Returns the splits of a root folder, each with the listing of its class folders.
-fn find_splits(
-    root: &Path,
-    listing: Listing,
-    cancelled: &dyn Fn() -> bool,
-) -> Result<Vec<(Split, Listing)>> {
-    let split_of = |folder: &PathBuf| Split::from_name(folder.file_name()?.to_str()?);
-    let splits: Option<Vec<Split>> = listing.folders.iter().map(split_of).collect();
-    // A class may be named "train": the folders are splits only if all of them have split names and
-    // the training folder contains folders.
-    let Some(splits) = splits.filter(|splits| splits.contains(&Split::Train)) else {
-        return Ok(vec![(Split::Train, listing)]);
+/// The readable images of a class folder (location, header, file size in bytes), and its other
+/// files.
+struct ClassImages<'a> {
+    folder: &'a ClassFolder,
+    images: Vec<(&'a ImageLocation, Header, u64)>,
+    unreadable: UnreadableFiles,
+}
+
+/// Separates the readable images from the other files. Adds files that should be images to
+/// `skipped`.
+fn find_readable<'a>(
+    folders: &'a [ClassFolder],
+    headers: Vec<HeaderResult>,
+    skipped: &mut SkippedFiles,
+) -> Vec<ClassImages<'a>> {
+    let mut headers = headers.into_iter();
+    let mut find = |folder: &'a ClassFolder| {
+        let (mut images, mut unreadable) = (Vec::new(), UnreadableFiles::default());
+        for (file, header) in folder.files.iter().zip(&mut headers) {
+            let error = match header {
+                Ok((header, bytes)) => {
+                    images.push((file, header, bytes));
+                    continue;
+                }
+                Err(error) => error,
+            };
+            unreadable.add(file.file(), &error);
+            // Notes, lists and thumbnails are common in image folders and need no warning.
+            if !matches!(error, HeaderError::Unknown) || has_image_extension(file.file()) {
+                skipped.add(file.with_name(header_error(&error)));
+            }
+        }
+        ClassImages { folder, images, unreadable }
     };
-    let mut listings: Vec<(Split, Listing)> = Vec::new();
-    for (split, folder) in splits.into_iter().zip(&listing.folders) {
-        if listings.iter().any(|(other, _)| *other == split) {
-            let message = format!("{} has two {} splits", root.display(), split.as_str());
-            return Err(Error::new(ErrorCode::DataUnusable, message)
-                .key("data")
-                .file(folder)
-                .hint("Keep one of the two folders."));
-        }
-        listings.push((split, Listing::read(folder, cancelled)?));
-    }
-    let train_has_folders = listings
-        .iter()
-        .any(|(split, listing)| *split == Split::Train && !listing.folders.is_empty());
-    Ok(if train_has_folders { listings } else { vec![(Split::Train, listing)] })
+    folders.iter().map(&mut find).collect()
 }
-
-/// Lists all files below a class folder, sorted. Visits a folder once, even if several symbolic
-/// links point to it.
-fn list_files(class: &Path, cancelled: &dyn Fn() -> bool) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    let mut visited = HashSet::new();
-    let mut pending = vec![class.to_path_buf()];
-    while let Some(folder) = pending.pop() {
-        let canonical = folder.canonicalize().map_err(|cause| Error::read(&folder, &cause))?;
-        if visited.insert(canonical) {
-            let listing = Listing::read(&folder, cancelled)?;
-            files.extend(listing.files);
-            pending.extend(listing.folders);
-        }
-    }
-    files.sort_unstable();
-    Ok(files)
-}
-
-/// The readable images of a class folder: location, header, file size in bytes.
-type ReadableImages<'a> = Vec<(&'a ImageLocation, Header, u64)>;
 
 /// Builds the data set from the class folders and the headers of all their files.
 fn build(
@@ -116,93 +116,187 @@ fn build(
     root: &Path,
     folders: &[ClassFolder],
     headers: Vec<HeaderResult>,
+    mut warnings: Vec<WarningEvent>,
 ) -> Result<Dataset> {
     let mut skipped = SkippedFiles::files();
-    let mut headers = headers.into_iter();
-    let mut readable: Vec<(&ClassFolder, ReadableImages)> = Vec::with_capacity(folders.len());
-    for folder in folders {
-        let mut images = Vec::new();
-        for (file, header) in folder.files.iter().zip(&mut headers) {
-            match header {
-                Ok((header, bytes)) => images.push((file, header, bytes)),
-                // Notes, lists and thumbnails are common in image folders and need no warning.
-                Err(HeaderError::Unknown) if !has_image_extension(file.file()) => {}
-                Err(error) => skipped.add(file.with_name(header_error(&error))),
-            }
-        }
-        readable.push((folder, images));
-    }
-    let mut warnings = skipped.warnings();
-
-    let folders_of = |split| readable.iter().filter(move |(folder, _)| folder.split == split);
-    let mut classes: Vec<String> = Vec::new();
-    let mut counts = Vec::new();
-    for (folder, images) in folders_of(Split::Train) {
-        if images.is_empty() {
-            warnings.push(WarningEvent {
-                code: ErrorCode::DataUnusable,
-                message: format!("the class folder {} has no images", folder.path.display()),
-                file: Some(folder.path.display().to_string()),
-                hint: Some(
-                    "The class was skipped: remove the folder, or put images into it.".into(),
-                ),
-            });
-        } else {
-            classes.push(folder.name());
-            counts.push(images.len());
-        }
-    }
-    check_classes(source, &classes, &counts).map_err(|error| {
-        let error = error.file(root);
-        match suggest_fix(root, folders) {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
-    })?;
+    let found = find_readable(folders, headers, &mut skipped);
+    warnings.extend(skipped.warnings());
+    let classes = find_classes(source, root, &found, &mut warnings)?;
 
     let (mut stats, mut hash) = (HeaderStats::default(), Xxh3::new());
     let mut sources: [DiskSource; 3] = Default::default();
     for split in Split::ALL {
+        let in_split: Vec<&ClassImages> =
+            found.iter().filter(|found| found.folder.split == split).collect();
+        check_has_images(source, split, &in_split, &mut warnings)?;
+        if split == Split::Test && is_unlabeled(&in_split, &classes) {
+            warnings.push(unlabeled_test(&in_split));
+            continue;
+        }
         let images = &mut sources[split as usize];
-        for (folder, readable) in folders_of(split).filter(|(_, readable)| !readable.is_empty()) {
-            let name = folder.name();
-            let Some(label) = classes.iter().position(|class| *class == name) else {
-                return Err(unknown_class(split, folder));
+        for found in in_split.iter().filter(|found| !found.images.is_empty()) {
+            let folder = found.folder;
+            let Ok(label) = classes.binary_search(&folder.name) else {
+                return Err(unknown_class(split, &folder.name, &classes).file(&folder.path));
             };
-            for &(location, ref header, bytes) in readable {
+            for &(location, ref header, bytes) in &found.images {
                 if split == Split::Train {
                     let file = location.file();
                     let relative = file.strip_prefix(&folder.path).unwrap_or(file);
-                    add_to_fingerprint(&mut hash, label, &name, relative, bytes);
+                    add_to_fingerprint(&mut hash, label, &folder.name, relative, bytes);
                 }
                 stats.add(split, header);
                 images.locations.push(location.clone());
                 images.labels.push(label as u32);
             }
         }
-        if images.locations.is_empty() && folders.iter().any(|folder| folder.split == split) {
-            warnings.push(WarningEvent {
-                code: ErrorCode::DataUnusable,
-                message: format!("the {} split of {source} has no images", split.as_str()),
-                file: None,
-                hint: None,
-            });
-        }
     }
     let format = DataFormat::ImageFolder;
     Ok(build_dataset(source, format, classes, sources, &stats, &hash, warnings))
 }
 
-fn unknown_class(split: Split, folder: &ClassFolder) -> Error {
+/// Returns the classes: the names of the training split's folders with images, sorted. Warns about
+/// other folders, and about names that are easily confused.
+///
+/// # Errors
+/// `E_DATA_UNUSABLE` for fewer than two classes, or a folder `images` beside class folders.
+fn find_classes(
+    source: &str,
+    root: &Path,
+    found: &[ClassImages],
+    warnings: &mut Vec<WarningEvent>,
+) -> Result<Vec<String>> {
+    let (mut classes, mut counts): (Vec<String>, Vec<usize>) = Default::default();
+    let mut unreadable = UnreadableFiles::default();
+    let mut by_folded_name: HashMap<String, &str> = HashMap::new();
+    for found in found.iter().filter(|found| found.folder.split == Split::Train) {
+        unreadable.extend(&found.unreadable);
+        let (path, name) = (&found.folder.path, &found.folder.name);
+        if found.images.is_empty() {
+            warnings.push(empty_class(found));
+        } else if classes.last() == Some(name) {
+            let message = format!("two folders are named '{name}': they are one class");
+            warnings.push(warning(message, path, "Merge the folders, or rename one of them."));
+        } else {
+            let folded = name.trim().to_lowercase();
+            if let Some(other) = by_folded_name.insert(folded, name) {
+                let message =
+                    format!("the classes '{other}' and '{name}' differ only in case or spaces");
+                warnings.push(warning(message, path, "Merge the folders if they are one class."));
+            }
+            classes.push(name.clone());
+            counts.push(found.images.len());
+        }
+    }
+    check_classes(source, &classes, &counts).map_err(|error| {
+        let error = error.file(root);
+        let error = match unreadable.describe().filter(|_| classes.is_empty()) {
+            Some(files) => {
+                no_readable_images(source, Split::Train, &files, unreadable.hint()).file(root)
+            }
+            None => error,
+        };
+        match suggest_fix(root) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    })?;
+    check_no_images_folder(root, found)?;
+    Ok(classes)
+}
+
+/// Checks that no class is a folder `images` with class folders, beside other folders.
+///
+/// # Errors
+/// `E_DATA_UNUSABLE`.
+fn check_no_images_folder(root: &Path, found: &[ClassImages]) -> Result<()> {
+    let folders = found.iter().filter(|found| found.folder.split == Split::Train);
+    for ClassImages { folder, .. } in folders.filter(|found| !found.images.is_empty()) {
+        if IMAGES_FOLDERS.contains(&folder.name.to_lowercase().as_str())
+            && Listing::read(&folder.path, &|| false)?.folders.len() > 1
+        {
+            let name = &folder.name;
+            let message = format!("{} has a folder '{name}' beside classes", root.display());
+            return Err(Error::new(ErrorCode::DataUnusable, message)
+                .key("data")
+                .file(root)
+                .hint(format!("Did you mean {}?", folder.path.display())));
+        }
+    }
+    Ok(())
+}
+
+fn empty_class(found: &ClassImages) -> WarningEvent {
+    let path = &found.folder.path;
+    let (path_name, files) = (path.display(), found.unreadable.describe());
+    let message = match files {
+        Some(files) => {
+            format!("the class folder {path_name} has no readable images; found {files}")
+        }
+        None => format!("the class folder {path_name} has no images"),
+    };
+    warning(message, path, "The class was skipped: remove the folder, or put images into it.")
+}
+
+/// Warns about a split without images.
+///
+/// # Errors
+/// `E_DATA_UNUSABLE` for a validation split with files but without a readable image, because its
+/// metrics would describe nothing.
+fn check_has_images(
+    source: &str,
+    split: Split,
+    found: &[&ClassImages],
+    warnings: &mut Vec<WarningEvent>,
+) -> Result<()> {
+    let Some(first) = found.first() else { return Ok(()) };
+    if found.iter().any(|found| !found.images.is_empty()) {
+        return Ok(());
+    }
+    let folder = first.folder.path.parent().unwrap_or(Path::new(""));
+    let mut unreadable = UnreadableFiles::default();
+    found.iter().for_each(|found| unreadable.extend(&found.unreadable));
+    let name = split.as_str();
+    match (split, unreadable.describe()) {
+        (Split::Val, Some(files)) => {
+            Err(no_readable_images(source, split, &files, unreadable.hint()).file(folder))
+        }
+        (Split::Train | Split::Val | Split::Test, _) => {
+            let message = format!("the {name} split of {source} has no images");
+            let hint = "The split was ignored. Put images into it, or remove the folder.";
+            warnings.push(warning(message, folder, hint));
+            Ok(())
+        }
+    }
+}
+
+/// Returns whether a split has images, none of which are in a folder named after a class.
+fn is_unlabeled(found: &[&ClassImages], classes: &[String]) -> bool {
+    let mut names = found.iter().filter(|found| !found.images.is_empty());
+    let is_class = |name: &str| classes.iter().any(|class| is_same_except_case(class, name));
+    names.clone().next().is_some() && !names.any(|found| is_class(&found.folder.name))
+}
+
+fn unlabeled_test(found: &[&ClassImages]) -> WarningEvent {
+    let names: Vec<&str> = found.iter().take(3).map(|found| found.folder.name.as_str()).collect();
+    let more = if found.len() > names.len() { ", ..." } else { "" };
     let message = format!(
-        "the {} split has the class '{}', which the train split does not have",
-        split.as_str(),
-        folder.name()
+        "the test split has no labels: none of its folders is a class ({}{more})",
+        names.join(", ")
     );
-    Error::new(ErrorCode::DataUnusable, message)
-        .key("data")
-        .file(&folder.path)
-        .hint("Use the same class names in every split.")
+    let folder = found[0].folder.path.parent().unwrap_or(Path::new(""));
+    let hint = "The split was ignored. Put the images of each class into a folder of its name, or \
+                classify them with `residual predict`.";
+    warning(message, folder, hint)
+}
+
+fn warning(message: String, file: &Path, hint: &str) -> WarningEvent {
+    WarningEvent {
+        code: ErrorCode::DataUnusable,
+        message,
+        file: Some(file.display().to_string()),
+        hint: Some(hint.into()),
+    }
 }
 
 /// Hashes an image: its label, size, class name and path relative to the class folder. Path
@@ -218,28 +312,22 @@ fn add_to_fingerprint(hash: &mut Xxh3, label: usize, class: &str, relative: &Pat
     hash.update(b"\0");
 }
 
-/// Returns a hint for a folder with too few classes, for example to use its only subfolder instead.
-fn suggest_fix(root: &Path, folders: &[ClassFolder]) -> Option<String> {
-    let mut inner = folders.iter().map(|folder| folder.path.as_path());
-    if let (Some(subfolder), None) = (inner.next(), inner.next()) {
-        let listing = Listing::read(subfolder, &|| false).ok()?;
-        let has_data_files = has_data_files(&listing.files);
-        if has_data_files || listing.folders.len() > 1 {
-            return Some(format!("Did you mean {}?", subfolder.display()));
-        }
+/// Returns a hint for a folder with too few classes, for example to use one of its subfolders.
+fn suggest_fix(root: &Path) -> Option<String> {
+    if let Some(folder) = find_meant_folder(root, &has_data_files) {
+        return Some(format!("Did you mean {}?", folder.display()));
     }
     let files = Listing::read(root, &|| false).ok()?.files;
-    files
-        .iter()
-        .take(MAX_INSPECTED)
-        .any(|file| is_image(file))
-        .then(|| "The folder contains images directly; move each class into its own folder.".into())
-}
-
-fn has_image_extension(file: &Path) -> bool {
-    let extension = file.extension().and_then(|extension| extension.to_str());
-    extension.is_some_and(|extension| {
-        matches!(extension.to_ascii_lowercase().as_str(), "jpg" | "jpeg" | "jpe" | "jfif" | "png")
+    if !files.iter().take(MAX_INSPECTED).any(|file| is_image(file)) {
+        return None;
+    }
+    let list = files.iter().find(|file| ManifestFormat::from_path(file).is_some());
+    Some(match list {
+        Some(list) => format!(
+            "The folder contains images directly. If {} lists their classes, set `data` to it.",
+            list.display()
+        ),
+        None => "The folder contains images directly; move each class into its own folder.".into(),
     })
 }
 
@@ -338,9 +426,9 @@ mod tests {
         let set =
             open(create_folder(&[("train/1.png", &png), ("plane/1.png", &png)]).path()).unwrap();
         assert_eq!(set.facts().classes, ["plane", "train"]);
-        let set =
-            open(create_folder(&[("train/1.png", &png), ("test/1.png", &png)]).path()).unwrap();
-        assert_eq!(set.facts().classes, ["test", "train"]);
+        assert!(set.warnings()[0].message.contains("train is a class"), "{:?}", set.warnings());
+        let error = open_error(&[("train/1.png", &png), ("test/1.png", &png)]);
+        assert!(error.message.contains("has no class folders"), "{error}");
     }
 
     #[test]
@@ -416,8 +504,178 @@ mod tests {
         ];
         assert!(open_error(&two).message.contains("two val splits"));
         let unknown =
-            [("train/ant/1.png", &png[..]), ("train/bee/1.png", &png), ("test/cat/1.png", &png)];
+            [("train/ant/1.png", &png[..]), ("train/bee/1.png", &png), ("val/cat/1.png", &png)];
         assert!(open_error(&unknown).message.contains("'cat'"));
+    }
+
+    /// Creates two classes in each of these folders.
+    fn two_classes(folders: &[&str], png: &[u8]) -> TempDir {
+        let files: Vec<String> = folders
+            .iter()
+            .flat_map(|folder| ["ant", "bee"].map(|class| format!("{folder}/{class}/1.png")))
+            .collect();
+        let files: Vec<(&str, &[u8])> = files.iter().map(|file| (file.as_str(), png)).collect();
+        create_folder(&files)
+    }
+
+    fn messages(set: &Dataset) -> Vec<&str> {
+        set.warnings().iter().map(|warning| warning.message.as_str()).collect()
+    }
+
+    #[test]
+    fn splits_have_the_usual_names() {
+        let png = read_fixture("picture.png");
+        for (folders, expected) in [
+            (&["Training", "Testing"][..], [2, 0, 2]),
+            (&["train", "dev"], [2, 2, 0]),
+            (&["train", "eval"], [2, 2, 0]),
+            (&["Train", "Valid", "Test"], [2, 2, 2]),
+            (&["training_set", "test_set"], [2, 0, 2]),
+            (&["seg_train/seg_train", "seg_test/seg_test"], [2, 0, 2]),
+            (&["train/images", "val/images"], [2, 2, 0]),
+            (&["chest_train", "chest_val"], [2, 2, 0]),
+        ] {
+            let root = two_classes(folders, &png);
+            let set = open(root.path()).unwrap();
+            assert_eq!(set.facts().classes, ["ant", "bee"], "{folders:?}");
+            assert_eq!((counts(&set), messages(&set)), (expected, vec![]), "{folders:?}");
+        }
+    }
+
+    #[test]
+    fn folders_beside_splits_are_skipped_with_a_warning() {
+        let png = read_fixture("picture.png");
+        for (other, is_system) in [
+            ("annotations/boxes.json", false),
+            ("holdout/ant/1.png", false),
+            ("test-multiple/ant/1.png", false),
+            ("seg_pred/1.png", false),
+            ("__MACOSX/train/ant/._1.png", true),
+            ("lost+found/x", true),
+            ("$RECYCLE.BIN/S-1/x.png", true),
+            ("runs/photos-resnet18/config.json", true),
+        ] {
+            let root = two_classes(&["train", "val"], &png);
+            let path = root.path().join(other);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, &png).unwrap();
+            let set = open(root.path()).unwrap();
+            assert_eq!((set.facts().classes.len(), counts(&set)), (2, [2, 2, 0]), "{other}");
+            let folder = other.split('/').next().unwrap();
+            assert_eq!(set.warnings().len(), 1, "{:?}", set.warnings());
+            let message = &set.warnings()[0].message;
+            assert!(message.ends_with(&format!(": {folder}")), "{message}");
+            assert_eq!(message.starts_with("skipped"), is_system, "{message}");
+        }
+        let error = open(two_classes(&["val", "test"], &png).path()).err().unwrap();
+        assert!(error.message.ends_with("has no training split"), "{error}");
+    }
+
+    #[test]
+    fn thumbnails_and_runs_are_no_images_of_a_class() {
+        let png = read_fixture("picture.png");
+        let root = two_classes(&["."], &png);
+        for file in
+            ["ant/@eaDir/1.png/THUMB_M.png", "bee/@eaDir/1.png/THUMB_M.png", "runs/x/samples.png"]
+        {
+            let path = root.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, &png).unwrap();
+        }
+        std::fs::write(root.path().join("runs/x/config.json"), "{}").unwrap();
+        let set = open(root.path()).unwrap();
+        assert_eq!((set.facts().classes.join(" "), counts(&set)), ("ant bee".into(), [2, 0, 0]));
+        let texts = messages(&set);
+        assert_eq!(texts.len(), 2, "{texts:?}");
+        assert!(texts[0].ends_with("ant/@eaDir, bee/@eaDir"), "{texts:?}");
+        assert!(texts[1].ends_with(": runs"), "{texts:?}");
+    }
+
+    #[test]
+    fn images_in_no_class_folder_are_counted() {
+        let png = read_fixture("picture.png");
+        let root = two_classes(&["."], &png);
+        std::fs::write(root.path().join("3.png"), &png).unwrap();
+        let set = open(root.path()).unwrap();
+        assert!(messages(&set)[0].ends_with("has images in no class folder (1)"));
+    }
+
+    #[test]
+    fn a_test_split_without_labels_is_ignored_with_a_warning() {
+        let png = read_fixture("picture.png");
+        for file in ["test/1.png", "test/unknown/1.png", "val/1.png"] {
+            let root = two_classes(&["train"], &png);
+            let path = root.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, &png).unwrap();
+            let set = open(root.path()).unwrap();
+            assert_eq!(counts(&set), [2, 0, 0], "{file}");
+            let texts = messages(&set);
+            assert!(texts.len() == 1 && texts[0].contains("has no labels"), "{texts:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_a_validation_split_without_readable_images() {
+        let png = read_fixture("picture.png");
+        let error = open_error(&[
+            ("train/ant/1.png", &png),
+            ("train/bee/1.png", &png),
+            ("val/ant/1.png", b""),
+            ("val/bee/1.png", &png[..20]),
+        ]);
+        assert!(error.message.contains("the val split of "), "{error}");
+        assert!(error.message.contains("damaged images (1)"), "{error}");
+    }
+
+    #[test]
+    fn names_the_formats_of_a_folder_without_readable_images() {
+        let webp = b"RIFF\x24\0\0\0WEBPVP8 ";
+        let error = open_error(&[("ant/1.jpg", webp), ("bee/1.jpg", webp), ("bee/2.bmp", b"BM..")]);
+        assert!(error.message.ends_with("found WebP images (2), BMP images (1)"), "{error}");
+        assert!(error.hint.unwrap().starts_with("Convert the images to JPEG or PNG"));
+    }
+
+    #[test]
+    fn suggests_the_folder_that_was_meant() {
+        let png = read_fixture("picture.png");
+        for (folders, meant) in [
+            (&["photos"][..], "photos"),
+            (&["a/b/train", "a/b/val"], "a/b"),
+            (&["images"], "images"),
+        ] {
+            let root = two_classes(folders, &png);
+            std::fs::create_dir(root.path().join("meta")).unwrap();
+            std::fs::write(root.path().join("meta/classes.txt"), "ant").unwrap();
+            let hint = open(root.path()).err().unwrap().hint.unwrap();
+            let expected = format!("Did you mean {}?", root.path().join(meant).display());
+            assert_eq!(hint, expected);
+        }
+        let root = two_classes(&["images"], &png);
+        std::fs::create_dir(root.path().join("samples")).unwrap();
+        std::fs::write(root.path().join("samples/1.png"), &png).unwrap();
+        let hint = open(root.path()).err().unwrap().hint.unwrap();
+        assert_eq!(hint, format!("Did you mean {}?", root.path().join("images").display()));
+    }
+
+    #[test]
+    fn class_names_are_equal_in_both_unicode_forms() {
+        let png = read_fixture("picture.png");
+        let root = create_folder(&[
+            ("train/caf\u{e9}/1.png", &png),
+            ("train/the/1.png", &png),
+            ("val/cafe\u{301}/1.png", &png),
+            ("val/the/1.png", &png),
+        ]);
+        let set = open(root.path()).unwrap();
+        assert_eq!(set.facts().classes, ["caf\u{e9}", "the"]);
+        assert_eq!((counts(&set), messages(&set)), ([2, 2, 0], vec![]));
+        let error = open_error(&[
+            ("train/cat/1.png", &png),
+            ("train/dog/1.png", &png),
+            ("val/Cat/1.png", &png),
+        ]);
+        assert!(error.hint.unwrap().starts_with("The train split has 'cat'"));
     }
 
     #[test]

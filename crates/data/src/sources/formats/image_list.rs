@@ -6,14 +6,14 @@ use std::path::Path;
 use residual_spec::{DataFormat, Error, ErrorCode, Result};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::class_names::read_class_names;
+use super::class_names::{normalize_class_name, read_class_names, unknown_class};
 use crate::decode::header::HeaderError;
 use crate::decode::header_error;
 use crate::sources::dataset::check_classes;
 use crate::sources::disk::{DiskSource, ImageLocation};
-use crate::sources::scan_headers::{HeaderStats, build_dataset, scan_headers};
-use crate::sources::skipped_files::SkippedFiles;
-use crate::{Dataset, Split};
+use crate::sources::scan_headers::{HeaderStats, build_dataset, no_readable_images, scan_headers};
+use crate::sources::skipped_files::{SkippedFiles, UnreadableFiles};
+use crate::{Dataset, Source, Split};
 
 /// An entry of the list.
 struct ListEntry {
@@ -56,12 +56,13 @@ impl ImageList {
         name: &[u8],
         line: u32,
     ) {
-        let label = match self.label_indices.get(label) {
+        let label = normalize_class_name(label);
+        let label = match self.label_indices.get(&label) {
             Some(&index) => index,
             None => {
                 let index = self.labels.len() as u32;
-                self.labels.push(label.into());
-                self.label_indices.insert(label.into(), index);
+                self.labels.push(label.clone());
+                self.label_indices.insert(label, index);
                 index
             }
         };
@@ -95,6 +96,7 @@ impl ImageList {
             (SkippedFiles::files(), HeaderStats::default(), self.hash);
         let mut readable = Vec::with_capacity(headers.len());
         let mut counts = vec![0; self.labels.len()];
+        let mut unreadable: [UnreadableFiles; 3] = Default::default();
         for ((image, location), header) in self.images.into_iter().zip(self.locations).zip(headers)
         {
             match header {
@@ -109,7 +111,10 @@ impl ImageList {
                 Err(HeaderError::Io(cause)) => {
                     return Err(unreadable_image(list, &image, &location, &cause));
                 }
-                Err(error) => skipped.add(location.with_name(header_error(&error))),
+                Err(error) => {
+                    unreadable[image.split as usize].add(location.member_name(), &error);
+                    skipped.add(location.with_name(header_error(&error)));
+                }
             }
         }
 
@@ -119,7 +124,8 @@ impl ImageList {
         for (image, location) in readable {
             let Some(class) = class_of[image.label as usize] else {
                 let label = &self.labels[image.label as usize];
-                return Err(unknown_class(list, &image, &location, label));
+                let error = unknown_class(image.split, label, &classes);
+                return Err(add_location(error, list, &image, &location));
             };
             if image.split == Split::Train {
                 class_counts[class as usize] += 1;
@@ -129,9 +135,17 @@ impl ImageList {
             source.labels.push(class);
         }
         check_classes(source, &classes, &class_counts).map_err(|error| {
-            let hint = "Label training images with two classes or more.";
-            error.file(list).hint(hint)
+            let train = &unreadable[Split::Train as usize];
+            match train.describe().filter(|_| sources[Split::Train as usize].is_empty()) {
+                Some(files) => no_readable_images(source, Split::Train, &files, train.hint()),
+                None => error.hint("Label training images with two classes or more."),
+            }
+            .file(list)
         })?;
+        let val = &unreadable[Split::Val as usize];
+        if let Some(files) = val.describe().filter(|_| sources[Split::Val as usize].is_empty()) {
+            return Err(no_readable_images(source, Split::Val, &files, val.hint()).file(list));
+        }
         Ok(build_dataset(source, format, classes, sources, &stats, &hash, skipped.warnings()))
     }
 }
@@ -160,19 +174,30 @@ fn order_classes(
         return Ok((names, numbers.iter().map(|&number| Some(number)).collect()));
     }
     let mut order: Vec<usize> = (0..labels.len()).filter(|&label| counts[label] > 0).collect();
-    match &numbers {
-        Some(numbers) => order.sort_by_key(|&label| numbers[label]),
-        None => order.sort_by_key(|&label| labels[label].as_bytes()),
-    }
     let mut class_of = vec![None; labels.len()];
+    if let Some(numbers) = numbers {
+        let mut classes: Vec<u32> = order.into_iter().map(|label| numbers[label]).collect();
+        classes.sort_unstable();
+        classes.dedup();
+        for (class, number) in class_of.iter_mut().zip(numbers) {
+            *class = classes.binary_search(&number).ok().map(|class| class as u32);
+        }
+        return Ok((classes.iter().map(u32::to_string).collect(), class_of));
+    }
+    order.sort_by_key(|&label| labels[label].as_bytes());
     for (class, &label) in order.iter().enumerate() {
         class_of[label] = Some(class as u32);
     }
     Ok((order.into_iter().map(|label| labels[label].clone()).collect(), class_of))
 }
 
-/// Parses a label that is an integer without leading zeros or a sign.
+/// Parses a label that is an integer without leading zeros or a sign; `1.0` is 1, because pandas
+/// writes a column with missing values so.
 fn parse_integer(label: &str) -> Option<u32> {
+    let label = label.split_once('.').map_or(label, |(integer, fraction)| {
+        let is_zero = !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0');
+        if is_zero { integer } else { label }
+    });
     label.parse().ok().filter(|number: &u32| number.to_string() == label)
 }
 
@@ -194,9 +219,12 @@ fn unreadable_image(
     let error = match cause.kind() {
         std::io::ErrorKind::NotFound => {
             let message = format!("{} lists {file}, which does not exist", list.display());
-            Error::new(ErrorCode::DataNotFound, message).hint(
-                "Correct or remove the line; paths are relative to the folder of the manifest.",
-            )
+            Error::new(ErrorCode::DataNotFound, message).hint(match image.line {
+                1 => "If the first line is a header, name its columns path, label and split.",
+                _ => {
+                    "Correct or remove the line; paths are relative to the folder of the manifest."
+                }
+            })
         }
         _ => {
             let message = format!("{} lists {file}, which cannot be read: {cause}", list.display());
@@ -204,15 +232,6 @@ fn unreadable_image(
         }
     };
     add_location(error, list, image, location)
-}
-
-fn unknown_class(list: &Path, image: &ListEntry, location: &ImageLocation, label: &str) -> Error {
-    let message = format!(
-        "the {} split has the class '{label}', which the train split does not have",
-        image.split.as_str(),
-    );
-    add_location(Error::new(ErrorCode::DataUnusable, message), list, image, location)
-        .hint("Use the same class names in every split.")
 }
 
 #[cfg(test)]

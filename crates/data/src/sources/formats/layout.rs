@@ -73,5 +73,5 @@ pub(crate) fn check_fine_labels(source: &str, labels: CifarLabels) -> Result<()>
 
 /// Returns whether a folder's files include the files of one of the formats above.
 pub(crate) fn has_data_files(files: &[PathBuf]) -> bool {
-    !matches!(find_layouts(files).as_deref(), Ok([]))
+    !matches!(find_layouts(files).as_deref(), Ok([])) || Shards::find(files).is_some()
 }

@@ -1,15 +1,17 @@
 //! Manifests: CSV (RFC 4180) or JSON Lines files that list images with labels.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use csv::StringRecord;
-use residual_spec::{DataFormat, Error, ErrorCode, Result};
+use residual_spec::{DataFormat, Error, ErrorCode, Result, WarningEvent};
 use serde_json::Value;
 
+use super::columns::{Column, missing_column};
 use super::image_list::ImageList;
 use crate::sources::disk::ImageLocation;
+use crate::sources::image_extension::has_image_extension;
 use crate::sources::listing::check_cancelled;
 use crate::{Dataset, Split};
 
@@ -17,7 +19,8 @@ use crate::{Dataset, Split};
 const MAX_BYTES: u64 = 1 << 29;
 /// Maximum length of a line of JSON in bytes.
 const MAX_LINE_BYTES: u64 = 1 << 16;
-const COLUMNS: [&str; 3] = ["path", "label", "split"];
+/// Extensions that are tried for a path that names no file, such as the ids in Kaggle's lists.
+const APPENDED_EXTENSIONS: [&str; 6] = ["jpg", "png", "jpeg", "JPG", "PNG", "JPEG"];
 
 /// The format of a manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +34,7 @@ impl ManifestFormat {
     pub fn from_path(file: &Path) -> Option<Self> {
         let extension = file.extension()?.to_str()?.to_ascii_lowercase();
         Some(match extension.as_str() {
-            "csv" => ManifestFormat::Csv,
+            "csv" | "tsv" => ManifestFormat::Csv,
             "jsonl" | "ndjson" => ManifestFormat::JsonLines,
             _ => return None,
         })
@@ -61,22 +64,23 @@ pub(crate) fn open(
     }
     let folder = file.parent().unwrap_or(Path::new(""));
     let mut list = ImageList::new();
+    let mut num_unlabeled = 0;
     let mut add = |line: u32, path: &str, label: &str, split: &str| -> Result<()> {
         if line.is_multiple_of(1024) {
             check_cancelled(cancelled)?;
         }
-        let (image, split) =
+        if label.is_empty() && Split::from_name(split) == Some(Split::Test) {
+            num_unlabeled += 1;
+            return Ok(());
+        }
+        let split =
             check_fields(path, label, split).map_err(|problem| malformed(file, line, problem))?;
-        list.add(
-            split,
-            label,
-            ImageLocation::File(folder.join(image).into()),
-            path.as_bytes(),
-            line,
-        );
+        let image = ImageLocation::File(find_image(folder, path).into());
+        list.add(split, label, image, path.as_bytes(), line);
         Ok(())
     };
     let reader = BufReader::with_capacity(1 << 16, opened.take(MAX_BYTES));
+    let reader = decode_utf16(reader).map_err(read_error)?;
     match format {
         ManifestFormat::Csv => read_csv(file, reader, &mut add)?,
         ManifestFormat::JsonLines => read_json_lines(file, reader, &mut add)?,
@@ -84,12 +88,60 @@ pub(crate) fn open(
     if list.is_empty() {
         return Err(malformed(file, 0, "lists no images".into()));
     }
-    list.open(source, DataFormat::Manifest, file, folder, cancelled)
+    let mut set = list.open(source, DataFormat::Manifest, file, folder, cancelled)?;
+    if num_unlabeled > 0 {
+        set.add_warnings(vec![WarningEvent {
+            code: ErrorCode::DataUnusable,
+            message: format!("{source} has test images without a label ({num_unlabeled})"),
+            file: Some(file.display().to_string()),
+            hint: Some("They were skipped; classify them with `residual predict`.".into()),
+        }]);
+    }
+    Ok(set)
+}
+
+/// Converts a file that starts with the byte order mark of UTF-16, as Excel writes, to UTF-8.
+fn decode_utf16(mut reader: impl BufRead + 'static) -> std::io::Result<Box<dyn BufRead>> {
+    let unit = match reader.fill_buf()? {
+        [0xff, 0xfe, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] => u16::from_be_bytes,
+        _ => return Ok(Box::new(reader)),
+    };
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes)?;
+    let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+    let text: String =
+        char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    Ok(Box::new(Cursor::new(text)))
+}
+
+/// Returns the file of an image. If `path` names no file, tries `/` for backslashes, as Windows
+/// writes, and the usual extensions for a name without one.
+fn find_image(folder: &Path, path: &str) -> PathBuf {
+    let image = folder.join(path);
+    let has_extension = has_image_extension(&image);
+    if (has_extension && !path.contains('\\')) || image.exists() {
+        return image;
+    }
+    let slashes = folder.join(path.replace('\\', "/"));
+    if has_extension || slashes.exists() {
+        return slashes;
+    }
+    let with_extension = |extension: &str| {
+        let mut name = slashes.clone().into_os_string();
+        name.push(format!(".{extension}"));
+        PathBuf::from(name)
+    };
+    APPENDED_EXTENSIONS
+        .iter()
+        .map(|extension| with_extension(extension))
+        .find(|file| file.exists())
+        .unwrap_or(image)
 }
 
 /// Validates the fields of a line. The error text completes the sentence that begins with the file
 /// name.
-fn check_fields(path: &str, label: &str, split: &str) -> Result<(PathBuf, Split), String> {
+fn check_fields(path: &str, label: &str, split: &str) -> Result<Split, String> {
     if path.is_empty() {
         return Err("has no image path".into());
     }
@@ -102,24 +154,26 @@ fn check_fields(path: &str, label: &str, split: &str) -> Result<(PathBuf, Split)
     if path.contains('\0') {
         return Err("has a path with a NUL byte".into());
     }
-    let split = match split {
-        "" => Split::Train,
+    match split {
+        "" => Ok(Split::Train),
         _ => Split::from_name(split)
-            .ok_or_else(|| format!("has the split '{split}', not train, val or test"))?,
-    };
-    Ok((path.into(), split))
+            .ok_or_else(|| format!("has the split '{split}', not train, val or test")),
+    }
 }
 
 /// Adds a line to the list: line number, path, label, split.
 type Add<'a> = dyn FnMut(u32, &str, &str, &str) -> Result<()> + 'a;
 
-/// Reads CSV. A first line with `path` and `label` is a header of column names. Without a header,
-/// the columns are path, label and optionally split.
-fn read_csv(file: &Path, reader: impl Read, add: &mut Add) -> Result<()> {
+/// Reads CSV, separated by commas, semicolons or tabs. A first line with names of columns is a
+/// header. Without a header, the columns are path, label and optionally split.
+fn read_csv(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Result<()> {
+    let start = reader.fill_buf().map_err(|cause| Error::read(file, &cause).key("data"))?;
+    let delimiter = find_delimiter(start);
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .trim(csv::Trim::All)
+        .delimiter(delimiter)
         .from_reader(reader);
     let mut columns = [Some(0), Some(1), Some(2)];
     let mut is_first = true;
@@ -130,16 +184,16 @@ fn read_csv(file: &Path, reader: impl Read, add: &mut Add) -> Result<()> {
             return Ok(());
         }
         let line = record.position().map_or(0, |position| position.line() as u32);
-        if std::mem::take(&mut is_first) && record.iter().any(|name| name == COLUMNS[0]) {
-            columns = COLUMNS.map(|column| record.iter().position(|name| name == column));
-            if columns[1].is_none() {
-                return Err(malformed(
-                    file,
-                    line,
-                    "has a column 'path' but no column 'label'".into(),
-                ));
+        if is_first {
+            let has_image = record.iter().any(|field| has_image_extension(Path::new(field)));
+            if !has_image && record.get(0).is_some_and(|field| field.starts_with('#')) {
+                continue; // a comment
             }
-            continue;
+            is_first = false;
+            if let (false, Some(header)) = (has_image, parse_header(file, line, &record)?) {
+                columns = header;
+                continue;
+            }
         }
         let [path, label, split] = columns.map(|column| column.and_then(|i| record.get(i)));
         let (Some(path), Some(label)) = (path, label) else {
@@ -147,6 +201,40 @@ fn read_csv(file: &Path, reader: impl Read, add: &mut Add) -> Result<()> {
         };
         add(line, path, label, split.unwrap_or(""))?;
     }
+}
+
+/// Returns the delimiter of the first line: a comma unless the line has none.
+fn find_delimiter(start: &[u8]) -> u8 {
+    let mut lines = start.split(|byte| matches!(byte, b'\n' | b'\r'));
+    let is_content = |line: &&[u8]| {
+        let line = line.trim_ascii();
+        !line.is_empty() && line[0] != b'#'
+    };
+    let line = lines.find(is_content).unwrap_or_default();
+    [b',', b'\t', b';'].into_iter().find(|byte| line.contains(byte)).unwrap_or(b',')
+}
+
+/// Returns the indices of path, label and split in a header. Returns `None` for a line without
+/// names of columns.
+///
+/// # Errors
+/// `E_DATA_FORMAT` for a header without a column for the path or the label.
+fn parse_header(
+    file: &Path,
+    line: u32,
+    record: &StringRecord,
+) -> Result<Option<[Option<usize>; 3]>> {
+    let columns = Column::ALL.map(|column| column.find(record.iter()));
+    let missing = match columns {
+        [None, None, _] => return Ok(None),
+        [Some(_), Some(_), _] => return Ok(Some(columns)),
+        [None, Some(_), _] => Column::Path,
+        [Some(_), None, _] => Column::Label,
+    };
+    Err(malformed(file, line, missing_column(missing, record.iter())).hint(format!(
+        "Rename the column to `{}`: path,label or path,label,split (train, val or test).",
+        missing.as_str()
+    )))
 }
 
 fn csv_error(file: &Path, error: csv::Error) -> Error {
@@ -183,18 +271,52 @@ fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Resu
         }
         let object: Value = serde_json::from_slice(text)
             .map_err(|cause| malformed(file, line, format!("is not valid JSON: {cause}")))?;
-        if !object.is_object() {
+        let Value::Object(object) = object else {
             return Err(malformed(file, line, "is not a JSON object".into()));
-        }
-        let text = |key: &str| match &object[key] {
-            Value::Null => Ok(String::new()),
-            Value::String(text) => Ok(text.clone()),
-            Value::Number(number) if key == "label" && number.is_u64() => Ok(number.to_string()),
-            _ => Err(malformed(file, line, format!("has a `{key}` that is not a string"))),
         };
-        add(line, &text("path")?, &text("label")?, &text("split")?)?;
+        let text = |column: Column| {
+            let Some(index) = column.find(object.keys().map(String::as_str)) else {
+                return match column {
+                    Column::Split => Ok(String::new()),
+                    Column::Path | Column::Label => {
+                        let names = object.keys().map(String::as_str);
+                        Err(malformed(file, line, missing_column(column, names)))
+                    }
+                };
+            };
+            let (key, value) = object.iter().nth(index).expect("the index of a key");
+            parse_field(column, value)
+                .ok_or_else(|| malformed(file, line, format!("has a `{key}` that is not a string")))
+        };
+        add(line, &text(Column::Path)?, &text(Column::Label)?, &text(Column::Split)?)?;
     }
     Ok(())
+}
+
+/// Returns the text of a JSON value. A label may also be a whole number or a boolean.
+fn parse_field(column: Column, value: &Value) -> Option<String> {
+    match value {
+        Value::Null => Some(String::new()),
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) if column == Column::Label => json_label(value),
+        _ => None,
+    }
+}
+
+/// Returns the label of a JSON value: a string that is not blank, a whole number or a boolean.
+pub(crate) fn json_label(value: &Value) -> Option<String> {
+    match value {
+        Value::String(label) => {
+            Some(label.trim()).filter(|label| !label.is_empty()).map(Into::into)
+        }
+        Value::Bool(label) => Some(label.to_string()),
+        Value::Number(number) if !number.is_f64() => Some(number.to_string()),
+        Value::Number(number) => {
+            let number = number.as_f64().filter(|number| number.fract() == 0.0)?;
+            (number.abs() < 1e9).then(|| number.to_string())
+        }
+        _ => None,
+    }
 }
 
 fn malformed(file: &Path, line: u32, problem: String) -> Error {
@@ -289,15 +411,83 @@ mod tests {
     }
 
     #[test]
+    fn lists_of_other_programs_are_understood() {
+        let utf16: Vec<u8> = "\u{feff}path,label\na.jpg,cat\na.jpg,dog\n"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        for (name, text) in [
+            ("a.csv", &b"filename,label\na.jpg,cat\na.jpg,dog"[..]),
+            ("a.csv", b"file_name,class\na.jpg,cat\na.jpg,dog"),
+            ("a.csv", b"Label,Path,Split\ncat,a.jpg,training\ndog,a.jpg,TRAIN"),
+            ("a.csv", b",filepath,label\n0,a.jpg,cat\n1,a.jpg,dog"),
+            ("a.csv", b"id,breed\na,cat\na,dog"),
+            ("a.csv", b"path;label;split\na.jpg;cat;train\na.jpg;dog;"),
+            ("a.tsv", b"a.jpg\tcat\na.jpg\tdog"),
+            ("a.csv", b"# made by me\npath,label\na.jpg,cat\na.jpg,dog"),
+            ("a.csv", b"path,label\n.\\a.jpg,cat\na.jpg,dog"),
+            ("a.csv", b"path,label,split\na.jpg,cat,\na.jpg,dog,"),
+            ("a.csv", &utf16),
+            (
+                "a.jsonl",
+                br#"{"file_name": "a.jpg", "label": "cat"}
+                {"image": "a.jpg", "category": "dog"}"#,
+            ),
+        ] {
+            let set = open(name, text)
+                .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(text)));
+            let text = String::from_utf8_lossy(text);
+            assert_eq!(
+                (set.facts().classes.join(" "), counts(&set)),
+                ("cat dog".into(), [2, 0, 0]),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn whole_numbers_with_a_decimal_point_are_integers() {
+        for (name, text) in [
+            ("a.csv", &b"path,label\na.jpg,10.0\na.jpg,9.0\na.jpg,9"[..]),
+            (
+                "a.jsonl",
+                br#"{"path": "a.jpg", "label": 10.0}
+                {"path": "a.jpg", "label": 9.0}
+                {"path": "a.jpg", "label": 9}"#,
+            ),
+        ] {
+            let set = open(name, text).unwrap();
+            assert_eq!((set.facts().classes.join(" "), counts(&set)), ("9 10".into(), [3, 0, 0]));
+        }
+        assert_eq!(open("a.csv", b"a.jpg,1.0\na.jpg,1.5").unwrap().facts().classes, ["1.0", "1.5"]);
+    }
+
+    #[test]
+    fn test_images_without_a_label_are_counted() {
+        let set = open("a.csv", b"a.jpg,cat\na.jpg,dog\na.jpg,,test\na.jpg,,test").unwrap();
+        assert_eq!(counts(&set), [2, 0, 0]);
+        assert!(set.warnings()[0].message.ends_with("test images without a label (2)"));
+    }
+
+    #[test]
     fn reports_malformed_lines_by_number() {
         let expected_code = ErrorCode::DataFormat;
         for (text, line, problem) in [
             ("a.jpg,cat\na.jpg", Some(2), "no path and label"),
             ("a.jpg,cat\na.jpg,", Some(2), "no label"),
             ("a.jpg,cat\n,dog", Some(2), "no image"),
-            ("a.jpg,cat,dev", Some(1), "split 'dev'"),
+            ("a.jpg,cat,fold3", Some(1), "split 'fold3'"),
             ("http://x/a.jpg,cat", Some(1), "a URL"),
-            ("path,class\na.jpg,cat", Some(1), "no column 'label'"),
+            (
+                "path,color\na.jpg,cat",
+                Some(1),
+                "no column for the label: its columns are 'path', 'color'",
+            ),
+            (
+                "name,label\na.jpg,cat",
+                Some(1),
+                "no column for the path: its columns are 'name', 'label'",
+            ),
             ("", None, "no images"),
             ("path,label\n", None, "no images"),
         ] {
@@ -310,7 +500,11 @@ mod tests {
             (r#"{"path": 3, "label": "x"}"#, 1, "`path`"),
             ("{\"path\": \"a.jpg\", \"label\": 1}\n{\"path\"", 2, "not valid JSON"),
             ("[1]", 1, "not a JSON object"),
-            (r#"{"label": "x"}"#, 1, "no image"),
+            (
+                r#"{"label": "x", "size": 3}"#,
+                1,
+                "no column for the path: its columns are 'label', 'size'",
+            ),
         ] {
             let (code, at_line, message) = open_error("labels.jsonl", text.as_bytes());
             assert_eq!((code, at_line), (expected_code, Some(line)), "{text}: {message}");

@@ -2,38 +2,70 @@
 //! which `key.jpg` is an image and `key.cls` or `key.json` its label. One pass over the tar headers
 //! finds the offsets of the images, which are read on demand.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use residual_spec::{DataFormat, Error, ErrorCode, Result};
+use residual_spec::{DataFormat, Error, ErrorCode, Result, WarningEvent};
 use serde_json::Value;
 
+use super::columns::Column;
 use super::image_list::ImageList;
+use super::manifest::json_label;
 use super::tar::{Entry, Member, Tar, TarError};
+use crate::decode::header::{HEADER_START, has_image_start};
 use crate::sources::disk::ImageLocation;
 use crate::sources::files::{damaged, open_file};
-use crate::sources::listing::check_cancelled;
+use crate::sources::image_extension::is_image_extension;
+use crate::sources::listing::{Listing, check_cancelled};
 use crate::sources::skipped_files::SkippedFiles;
 use crate::{Dataset, Split};
 
-const IMAGE_EXTENSIONS: [&str; 3] = ["jpg", "jpeg", "png"];
 /// Maximum size of a label file in bytes.
 const MAX_LABEL_BYTES: u64 = 1 << 20;
 /// Maximum number of shards.
 const MAX_SHARDS: usize = 100_000;
 
-/// The shards of a data set in order.
+/// Maximum number of file extensions that are counted.
+const MAX_COUNTED_EXTENSIONS: usize = 1000;
+/// Maximum number of file extensions that a message names.
+const MAX_EXTENSIONS: usize = 4;
+
+/// The shards of a data set in order, each with the split of its folder if the folder is named
+/// after one.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Shards(Vec<PathBuf>);
+pub(crate) struct Shards(Vec<(PathBuf, Option<Split>)>);
 
 impl Shards {
     /// Finds the shards of a folder. Returns `None` if there are none.
     pub fn find(files: &[PathBuf]) -> Option<Self> {
-        let shards: Vec<PathBuf> =
-            files.iter().filter(|file| is_shard(file) || is_compressed(file)).cloned().collect();
+        let shards: Vec<_> = filter_shards(files).map(|shard| (shard, None)).collect();
         (!shards.is_empty()).then_some(Shards(shards))
+    }
+
+    /// Finds the shards in folders that are named after splits: `train/000.tar`, `val/000.tar`.
+    /// Returns `None` if there are none in a folder of the training split.
+    ///
+    /// # Errors
+    /// `E_IO`; `E_ABORTED`.
+    pub fn find_in_splits(
+        folders: &[PathBuf],
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Option<Self>> {
+        let mut shards = Vec::new();
+        for folder in folders {
+            let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if let Some(split) = Split::from_name(name) {
+                let listing = Listing::read(folder, cancelled)?;
+                if listing.folders.is_empty() {
+                    let found = filter_shards(&listing.files);
+                    shards.extend(found.map(|shard| (shard, Some(split))));
+                }
+            }
+        }
+        let has_train = shards.iter().any(|(_, split)| *split == Some(Split::Train));
+        Ok(has_train.then_some(Shards(shards)))
     }
 
     /// Parses the path of one archive, or a range such as `train-{000000..000146}.tar`. Returns
@@ -41,13 +73,13 @@ impl Shards {
     ///
     /// # Errors
     /// `E_DATA_FORMAT` for a malformed range.
-    pub fn from_path(source: &str) -> Result<Option<Self>> {
-        let path = Path::new(source);
+    pub fn from_path(path: &Path) -> Result<Option<Self>> {
+        let source = path.to_str().unwrap_or_default();
         if !is_shard(path) && !is_compressed(path) {
             return Ok(None);
         }
         if !source.contains('{') || path.exists() {
-            Ok(Some(Shards(vec![path.into()])))
+            Ok(Some(Shards(vec![(path.into(), None)])))
         } else {
             let mut shards = Vec::new();
             expand(source, &mut shards).map_err(|problem| {
@@ -55,7 +87,7 @@ impl Shards {
                     .key("data")
                     .hint("Write a range of shards as 'train-{000000..000146}.tar'.")
             })?;
-            Ok(Some(Shards(shards)))
+            Ok(Some(Shards(shards.into_iter().map(|shard| (shard, None)).collect())))
         }
     }
 
@@ -71,7 +103,7 @@ impl Shards {
         folder: &Path,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Dataset> {
-        if let Some(compressed) = self.0.iter().find(|shard| is_compressed(shard)) {
+        if let Some((compressed, _)) = self.0.iter().find(|(shard, _)| is_compressed(shard)) {
             let message = format!(
                 "{} is compressed; only plain .tar archives are supported",
                 compressed.display()
@@ -84,22 +116,96 @@ impl Shards {
                      it into a folder.",
                 ));
         }
-        let (mut list, mut skipped) = (ImageList::new(), SkippedFiles::members());
-        for shard in &self.0 {
-            index_shard(shard, &mut list, &mut skipped, cancelled)?;
+        let mut index = Index::new();
+        for (shard, split) in &self.0 {
+            index_shard(shard, split.unwrap_or_else(|| split_of(shard)), &mut index, cancelled)?;
         }
-        let first = self.0.first().map_or(folder, |shard| shard);
-        if list.is_empty() {
-            let message =
-                format!("{source} has no labeled images: key.jpg with key.cls or key.json");
-            return Err(Error::new(ErrorCode::DataUnusable, message).key("data").file(first).hint(
-                "If the archive contains class folders, unpack it and set `data` to the folder.",
-            ));
+        let first = self.0.first().map_or(folder, |(shard, _)| shard);
+        if index.list.is_empty() {
+            return Err(index.no_samples(source).file(first));
         }
+        let Index { list, skipped, conflicts, .. } = index;
         let mut set = list.open(source, DataFormat::Webdataset, first, folder, cancelled)?;
         set.add_warnings(skipped.warnings());
+        set.add_warnings(conflicts.warning(source).into_iter().collect());
         Ok(set)
     }
+}
+
+/// The samples of all shards, and what was skipped.
+struct Index {
+    list: ImageList,
+    skipped: SkippedFiles,
+    conflicts: Conflicts,
+    /// Numbers of members by extension.
+    extensions: BTreeMap<String, usize>,
+}
+
+impl Index {
+    fn new() -> Index {
+        let (list, skipped) = (ImageList::new(), SkippedFiles::members());
+        Index { list, skipped, conflicts: Conflicts::default(), extensions: BTreeMap::new() }
+    }
+
+    fn count_extension(&mut self, extension: &str) {
+        if let Some(count) = self.extensions.get_mut(extension) {
+            *count += 1;
+        } else if self.extensions.len() < MAX_COUNTED_EXTENSIONS {
+            self.extensions.insert(extension.into(), 1);
+        }
+    }
+
+    /// Returns the error for shards without a labeled image, which names what is in them.
+    fn no_samples(&self, source: &str) -> Error {
+        let mut extensions: Vec<(&String, &usize)> = self.extensions.iter().collect();
+        extensions.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+        let found = extensions.iter().take(MAX_EXTENSIONS);
+        let found: Vec<String> =
+            found.map(|(extension, count)| format!(".{extension} ({count})")).collect();
+        let found = if found.is_empty() { "no files".into() } else { found.join(", ") };
+        let has = |is: fn(&str) -> bool| self.extensions.keys().any(|extension| is(extension));
+        let hint = match (has(is_image_extension), has(is_label_extension)) {
+            (true, false) if self.extensions.len() == 1 => {
+                "If the archive contains class folders, unpack it and set `data` to the folder."
+            }
+            _ => {
+                "An image and its label have the same name: key.jpg and key.cls, or key.json with \
+                 the key `label`."
+            }
+        };
+        let message = format!("{source} has no labeled images; found {found}");
+        Error::new(ErrorCode::DataUnusable, message).key("data").hint(hint)
+    }
+}
+
+fn is_label_extension(extension: &str) -> bool {
+    matches!(extension, "cls" | "json")
+}
+
+/// Samples whose labels in .cls and .json differ.
+#[derive(Default)]
+struct Conflicts {
+    count: usize,
+    /// The first sample, with its two labels.
+    first: String,
+}
+
+impl Conflicts {
+    fn warning(&self, source: &str) -> Option<WarningEvent> {
+        (self.count > 0).then(|| WarningEvent {
+            code: ErrorCode::DataFormat,
+            message: format!(
+                "{source} has samples with different labels in .cls and .json ({}), for example {}",
+                self.count, self.first
+            ),
+            file: None,
+            hint: Some("The labels of .cls are used.".into()),
+        })
+    }
+}
+
+fn filter_shards(files: &[PathBuf]) -> impl Iterator<Item = PathBuf> {
+    files.iter().filter(|file| is_shard(file) || is_compressed(file)).cloned()
 }
 
 fn is_shard(file: &Path) -> bool {
@@ -150,7 +256,19 @@ fn split_of(shard: &Path) -> Split {
 #[derive(Default)]
 struct Sample {
     image: Option<Member>,
-    label: Option<String>,
+    label: Option<Label>,
+}
+
+impl Sample {
+    fn is_complete(&self) -> bool {
+        self.image.is_some() && self.label.is_some()
+    }
+}
+
+/// A label and whether it is from a .cls file, which takes precedence over a .json file.
+struct Label {
+    text: String,
+    is_cls: bool,
 }
 
 /// The samples of a shard, collected member by member.
@@ -159,6 +277,13 @@ struct ShardSamples<'a> {
     samples: HashMap<String, Sample>,
     /// The keys in the order of their first members.
     order: Vec<String>,
+}
+
+/// The content of a member.
+enum Content {
+    Image,
+    Cls,
+    Json,
 }
 
 impl ShardSamples<'_> {
@@ -170,7 +295,11 @@ impl ShardSamples<'_> {
     }
 
     /// Adds an image or a label to the sample of its key; ignores other files.
-    fn add(&mut self, tar: &mut Tar<File>, member: Member) -> Result<()> {
+    ///
+    /// A key ends at the last dot of the name. In WebDataset, it ends at the first dot, but keys
+    /// with dots are common; [`finish`](Self::finish) recognizes further images of a sample, such
+    /// as `key.seg.png`.
+    fn add(&mut self, tar: &mut Tar<File>, member: Member, index: &mut Index) -> Result<()> {
         let shard = self.shard;
         let name = member.name.as_str();
         if name.starts_with('/') || name.split(['/', '\\']).any(|component| component == "..") {
@@ -181,17 +310,21 @@ impl ShardSamples<'_> {
         }
         let (folder, file) =
             name.rsplit_once('/').map_or(("", name), |(folder, file)| (folder, file));
-        // A key ends at the first dot. Skip hidden files, whose names start with a dot.
-        let Some((stem, extension)) = file.split_once('.').filter(|(stem, _)| !stem.is_empty())
+        // Skip hidden files, whose names start with a dot.
+        let Some((stem, extension)) = file.rsplit_once('.').filter(|_| !file.starts_with('.'))
         else {
             return Ok(());
         };
         let extension = extension.to_ascii_lowercase();
-        let is_image = IMAGE_EXTENSIONS.contains(&extension.as_str());
-        if !is_image && extension != "cls" && extension != "json" {
-            return Ok(());
-        }
-        let label = if is_image { None } else { self.read_label(tar, &member, &extension)? };
+        index.count_extension(&extension);
+        let Some(content) = self.content_of(tar, &member, &extension)? else { return Ok(()) };
+        let label = match content {
+            Content::Image => None,
+            Content::Cls | Content::Json => match self.read_label(tar, &member, &content)? {
+                None => return Ok(()),
+                label => label,
+            },
+        };
         let key = format!("{folder}/{stem}");
         let sample = match self.samples.get_mut(&key) {
             Some(sample) => sample,
@@ -200,23 +333,56 @@ impl ShardSamples<'_> {
                 self.samples.entry(key).or_default()
             }
         };
-        if is_image {
-            if let Some(other) = &sample.image {
-                let message = format!("has two images for one key: '{}' and '{name}'", other.name);
-                return Err(damaged(shard, message));
-            }
-            sample.image = Some(member);
-            return Ok(());
-        }
-        match (&sample.label, label) {
-            (_, None) => {}
-            (Some(other), Some(label)) if *other != label => {
+        match (label, &mut sample.label) {
+            (None, _) => match &sample.image {
+                Some(other) => {
+                    let message =
+                        format!("has two images for one key: '{}' and '{name}'", other.name);
+                    let hint = "Keep one image for each key.";
+                    return Err(damaged(shard, message).hint(hint));
+                }
+                None => sample.image = Some(member),
+            },
+            (Some(label), slot @ None) => *slot = Some(label),
+            (Some(label), Some(other)) if label.text == other.text => {}
+            (Some(label), Some(other)) if label.is_cls == other.is_cls => {
+                let (label, other) = (label.text, &other.text);
                 let message = format!("has two labels for '{name}': '{label}' and '{other}'");
-                return Err(damaged(shard, message));
+                let hint = "Keep one label for each key.";
+                return Err(damaged(shard, message).hint(hint));
             }
-            (_, label) => sample.label = label,
+            (Some(label), Some(other)) => {
+                if index.conflicts.count == 0 {
+                    let (label, other) = (&label.text, &other.text);
+                    index.conflicts.first = format!("'{name}': '{label}' and '{other}'");
+                }
+                index.conflicts.count += 1;
+                if label.is_cls {
+                    *other = label;
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Returns the content by the extension; of other files, recognizes images by their first
+    /// bytes.
+    fn content_of(
+        &self,
+        tar: &mut Tar<File>,
+        member: &Member,
+        extension: &str,
+    ) -> Result<Option<Content>> {
+        match extension {
+            "cls" => return Ok(Some(Content::Cls)),
+            "json" => return Ok(Some(Content::Json)),
+            _ if is_image_extension(extension) => return Ok(Some(Content::Image)),
+            _ => {}
+        }
+        let bytes = member.bytes.min(HEADER_START as u64);
+        let start = Member { bytes, ..member.clone() };
+        let start = tar.read(&start, bytes).map_err(|error| self.read_error(error))?;
+        Ok(has_image_start(&start).then_some(Content::Image))
     }
 
     /// Reads a label file. Returns `None` for JSON without a label.
@@ -224,38 +390,51 @@ impl ShardSamples<'_> {
         &self,
         tar: &mut Tar<File>,
         member: &Member,
-        extension: &str,
-    ) -> Result<Option<String>> {
+        content: &Content,
+    ) -> Result<Option<Label>> {
         let bytes = tar.read(member, MAX_LABEL_BYTES).map_err(|error| self.read_error(error))?;
-        let label = match extension {
-            "cls" => parse_cls(&bytes).map(Some),
-            _ => parse_json(&bytes),
-        };
-        label.map_err(|problem| damaged(self.shard, format!("{problem} in '{}'", member.name)))
+        let is_cls = matches!(content, Content::Cls);
+        let label = if is_cls { parse_cls(&bytes).map(Some) } else { parse_json(&bytes) };
+        let label =
+            label.map_err(|problem| damaged(self.shard, format!("{problem} in '{}'", member.name)));
+        Ok(label?.map(|text| Label { text, is_cls }))
     }
 
-    /// Appends the complete samples to `list` and the others to `skipped`.
-    fn finish(mut self, list: &mut ImageList, skipped: &mut SkippedFiles) {
+    /// Returns whether a key with a dot is a further field of a complete sample: `a.seg` of `a`.
+    fn is_field_of_sample(&self, key: &str) -> bool {
+        let start = key.rfind('/').map_or(0, |slash| slash + 1);
+        let first_dot = key[start..].find('.').map(|dot| &key[..start + dot]);
+        first_dot.and_then(|key| self.samples.get(key)).is_some_and(Sample::is_complete)
+    }
+
+    /// Appends the complete samples to the list, and the others to the skipped members.
+    fn finish(mut self, split: Split, index: &mut Index) {
         let shard = self.shard;
-        let (split, archive) = (split_of(shard), Arc::<Path>::from(shard));
+        let archive = Arc::<Path>::from(shard);
         let shard_name = shard.file_name().unwrap_or_default().to_string_lossy();
-        for key in self.order {
+        let order = std::mem::take(&mut self.order);
+        let is_field: Vec<bool> = order
+            .iter()
+            .map(|key| !self.samples[key].is_complete() && self.is_field_of_sample(key))
+            .collect();
+        for (key, is_field) in order.into_iter().zip(is_field) {
             match self.samples.remove(&key) {
+                _ if is_field => {}
                 Some(Sample { image: Some(image), label: Some(label) }) => {
                     let unique_name = format!("{shard_name}/{}", image.name);
                     let Member { name, offset, bytes } = image;
                     let (archive, name) = (archive.clone(), name.into());
                     let location = ImageLocation::Member { archive, name, offset, bytes };
-                    list.add(split, &label, location, unique_name.as_bytes(), 0);
+                    index.list.add(split, &label.text, location, unique_name.as_bytes(), 0);
                 }
                 Some(Sample { image: Some(image), label: None }) => {
                     let message = format!("'{}' in {} has no label", image.name, shard.display());
-                    skipped.add(skipped_member(shard, message));
+                    index.skipped.add(skipped_member(shard, message));
                 }
                 Some(Sample { image: None, label: Some(_) }) => {
                     let key = key.trim_start_matches('/');
                     let message = format!("'{key}' in {} has no image", shard.display());
-                    skipped.add(skipped_member(shard, message));
+                    index.skipped.add(skipped_member(shard, message));
                 }
                 Some(Sample { image: None, label: None }) | None => {}
             }
@@ -267,11 +446,11 @@ fn skipped_member(shard: &Path, message: String) -> Error {
     Error::new(ErrorCode::DataFormat, message).file(shard)
 }
 
-/// Reads the tar headers of a shard and appends its samples to `list`.
+/// Reads the tar headers of a shard and appends its samples to the index.
 fn index_shard(
     shard: &Path,
-    list: &mut ImageList,
-    skipped: &mut SkippedFiles,
+    split: Split,
+    index: &mut Index,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<()> {
     let file = open_file(shard).map_err(|cause| match cause.kind() {
@@ -291,23 +470,23 @@ fn index_shard(
     loop {
         check_cancelled(cancelled)?;
         match tar.next().map_err(|error| samples.read_error(error))? {
-            Entry::File(member) => samples.add(&mut tar, member)?,
+            Entry::File(member) => samples.add(&mut tar, member, index)?,
             Entry::Folder => {}
             Entry::Other(kind, name) => {
                 let message = format!("'{name}' in {} is {kind}", shard.display());
-                skipped.add(skipped_member(shard, message));
+                index.skipped.add(skipped_member(shard, message));
             }
             Entry::End { has_end_marker } => {
                 if !has_end_marker {
                     let message =
                         format!("{} has no end marker: it may be truncated", shard.display());
-                    skipped.add(skipped_member(shard, message));
+                    index.skipped.add(skipped_member(shard, message));
                 }
                 break;
             }
         }
     }
-    samples.finish(list, skipped);
+    samples.finish(split, index);
     Ok(())
 }
 
@@ -321,15 +500,20 @@ fn parse_cls(bytes: &[u8]) -> Result<String, String> {
     }
 }
 
-/// Returns the `label` of a JSON object, if it has one.
+/// Returns the label of a JSON object, if it has one.
 fn parse_json(bytes: &[u8]) -> Result<Option<String>, String> {
     let value: Value =
         serde_json::from_slice(bytes).map_err(|cause| format!("has invalid JSON ({cause})"))?;
-    match &value["label"] {
+    let Value::Object(object) = value else { return Ok(None) };
+    let Some(index) = Column::Label.find(object.keys().map(String::as_str)) else {
+        return Ok(None);
+    };
+    let (key, value) = object.iter().nth(index).expect("the index of a key");
+    match value {
         Value::Null => Ok(None),
-        Value::String(label) if !label.trim().is_empty() => Ok(Some(label.trim().into())),
-        Value::Number(label) if label.is_u64() => Ok(Some(label.to_string())),
-        _ => Err("has a `label` that is neither a string nor an integer".into()),
+        value => json_label(value)
+            .map(Some)
+            .ok_or_else(|| format!("has a `{key}` that is neither a string nor an integer")),
     }
 }
 
@@ -471,6 +655,94 @@ mod tests {
         }
     }
 
+    /// Returns a shard with a sample of each of two classes and the given names of files.
+    fn samples(names: [&str; 2], label: &str, labels: [&[u8]; 2]) -> Vec<u8> {
+        let png = read_fixture("picture.png");
+        let entries = ["1", "2"].iter().zip(labels).flat_map(|(number, content)| {
+            let name = |index: usize| names[index].replace('#', number);
+            [entry(b'0', &name(0), &png), entry(b'0', &(name(1) + label), content)]
+        });
+        let entries: Vec<u8> = entries.flatten().collect();
+        [entries, vec![0; 1024]].concat()
+    }
+
+    #[test]
+    fn no_sample_is_lost_in_silence() {
+        for (names, label, labels) in [
+            (["img.v1.#.png", "img.v1.#"], ".cls", [&b"0"[..], b"1"]),
+            (["set.v1/#.png", "set.v1/#"], ".cls", [b"0", b"1"]),
+            (["./#.webp", "./#"], ".cls", [b"0", b"1"]), // PNG by content
+            (["#.img", "#"], ".cls", [b"0.0", b"1.0"]),
+            (["#.PNG", "#"], ".CLS", [b"0\r\n", b"1\r\n"]),
+            (["#.png", "#"], ".json", [br#"{"class": 0}"#, br#"{"class": 1}"#]),
+            (["#.png", "#"], ".json", [br#"{"label": 0.0}"#, br#"{"label": 1.0}"#]),
+        ] {
+            let set = open(&[("train-0.tar", samples(names, label, labels))]).unwrap();
+            let facts = set.facts();
+            assert_eq!((facts.train, facts.classes.join(" ")), (2, "0 1".into()), "{names:?}");
+            assert!(set.warnings().is_empty(), "{names:?}: {:?}", set.warnings());
+        }
+    }
+
+    #[test]
+    fn further_images_of_a_sample_are_ignored() {
+        let png = read_fixture("picture.png");
+        let shard = archive(&[
+            ("0.seg.png", &png),
+            ("0.png", &png),
+            ("0.cls", b"0"),
+            ("1.v2.png", &png),
+            ("1.v2.cls", b"1"),
+            ("2.v2.png", &png),
+        ]);
+        let set = open(&[("0.tar", shard)]).unwrap();
+        assert_eq!(set.facts().train, 2);
+        assert_eq!(set.warnings().len(), 1, "{:?}", set.warnings());
+        assert!(set.warnings()[0].message.starts_with("'2.v2.png' in"));
+    }
+
+    #[test]
+    fn labels_of_cls_take_precedence_over_json() {
+        let png = read_fixture("picture.png");
+        let shard = archive(&[
+            ("a.json", br#"{"label": "cat"}"#),
+            ("a.png", &png),
+            ("a.cls", b"0"),
+            ("b.png", &png),
+            ("b.cls", b"1"),
+            ("b.json", br#"{"label": "dog"}"#),
+        ]);
+        let set = open(&[("0.tar", shard)]).unwrap();
+        assert_eq!(set.facts().classes, ["0", "1"]);
+        assert_eq!(set.warnings().len(), 1);
+        assert!(set.warnings()[0].message.contains("(2), for example 'a.cls'"));
+    }
+
+    #[test]
+    fn shards_in_folders_of_splits_belong_to_the_split() {
+        let root = tempfile::tempdir().unwrap();
+        for split in ["train", "val"] {
+            std::fs::create_dir(root.path().join(split)).unwrap();
+            std::fs::write(root.path().join(split).join("000.tar"), two_samples()).unwrap();
+        }
+        let set = open_path(root.path()).unwrap();
+        assert_eq!((set.facts().train, set.facts().val), (2, 2));
+        assert_eq!(set.facts().format, DataFormat::Webdataset);
+    }
+
+    #[test]
+    fn names_what_shards_without_samples_contain() {
+        let png = read_fixture("picture.png");
+        let error = open_error(archive(&[("a.png", &png), ("a.txt", b"a cat")]));
+        assert!(error.message.ends_with("found .png (1), .txt (1)"), "{error}");
+        assert!(error.hint.unwrap().contains("key.cls"));
+        let error = open_error(archive(&[("cat/1.png", &png), ("dog/1.png", &png)]));
+        assert!(error.hint.unwrap().contains("unpack it"));
+        let webp = b"RIFF\x24\0\0\0WEBPVP8 ";
+        let error = open_error(archive(&[("a.webp", webp), ("a.cls", b"0")]));
+        assert!(error.message.ends_with("found WebP images (1)"), "{error}");
+    }
+
     #[test]
     fn refuses_hostile_shards() {
         let with = |first_entry: Vec<u8>| [first_entry, two_samples()].concat();
@@ -483,7 +755,7 @@ mod tests {
         assert_malformed(with(entry(b'0', "x/..\\a.jpg", b"")), "outside the archive");
         assert_malformed(with(entry(b'0', "/etc/a.jpg", b"")), "outside the archive");
         assert_malformed(with(entry(b'0', "a.png", b"")), "two images for one key");
-        assert_malformed(with(entry(b'0', "a.json", br#"{"label": 0}"#)), "and '0'");
+        assert_malformed(with(entry(b'0', "a.cls", b"0")), "and '0'");
         assert_malformed(with(entry(b'0', "c.cls", b"")), "no label in 'c.cls'");
         assert_malformed(with(entry(b'0', "c.cls", b"\xff")), "invalid UTF-8");
         assert_malformed(

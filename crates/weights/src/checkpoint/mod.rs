@@ -1,6 +1,12 @@
 //! Checkpoints: network, optimizer state, configuration and position of a run in a safetensors
 //! file.
 
+mod find_checkpoint;
+mod inspect_checkpoint;
+mod intact_checkpoint;
+mod verify_run;
+mod verify_weights;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,16 +16,24 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub(crate) use crate::safetensors_file::VERSION_KEY;
 use crate::safetensors_file::{self, SafetensorsFile, broken};
 use crate::state_dict::is_pytorch_file;
 use crate::tensor::{Tensor, TensorInfo};
+pub use find_checkpoint::{CheckpointChoice, find_checkpoints};
+pub use inspect_checkpoint::inspect_checkpoint;
+pub use intact_checkpoint::{IntactCheckpoint, open_intact};
+pub use verify_run::verify_run;
+pub use verify_weights::verify_weights;
 
 /// Version of the checkpoint format. Increment it for changes that older readers would misread.
-const VERSION: u32 = 1;
+/// Version 1 had no checksums, which are required since version 2.
+const VERSION: u32 = 2;
 
 /// Metadata key with the value `pt`, which Python's `safetensors` expects of PyTorch tensors.
 const FORMAT_KEY: &str = "format";
-const VERSION_KEY: &str = "residual.version";
+/// Suffix of PyTorch's counter of updates of a batch norm's running statistics.
+pub(crate) const NUM_BATCHES_TRACKED: &str = ".num_batches_tracked";
 const CONFIG_KEY: &str = "residual.config";
 const DATA_KEY: &str = "residual.data";
 const PROGRESS_KEY: &str = "residual.progress";
@@ -30,6 +44,12 @@ pub const EMA_PREFIX: &str = "ema.";
 /// Key of the mean image that is subtracted from the network's input: `[channels, size, size]`,
 /// values from 0 to 1.
 pub const PIXEL_MEAN: &str = "transform.pixel_mean";
+
+/// Prefix of the names of optimizer state, as in `optimizer.momentum.conv1.weight`.
+pub const OPTIMIZER_PREFIX: &str = "optimizer.";
+
+/// Hint for a checkpoint of a newer version, which is not damaged.
+const UPDATE_HINT: &str = "Update residual: npm install residual@latest.";
 
 /// A checkpoint in memory.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,21 +154,27 @@ impl Checkpoint {
     }
 
     /// Opens a checkpoint for inference. Tensors have the values of [`Checkpoint::read`] and are read
-    /// one at a time.
+    /// one at a time. The tensors that inference does not read are verified now.
     ///
     /// # Errors
     /// As [`Checkpoint::read_for_resume`].
     pub fn open(path: &Path) -> Result<CheckpointReader<'_>> {
         let file = safetensors_file::open(path)?;
         let (config, data, progress) = read_run_metadata(path, &file)?;
+        let is_replaced = |name: &str| file.has_tensor(&format!("{EMA_PREFIX}{name}"));
+        file.verify_tensors(|name| {
+            name.starts_with(OPTIMIZER_PREFIX)
+                || name.ends_with(NUM_BATCHES_TRACKED)
+                || is_replaced(name)
+        })?;
         Ok(CheckpointReader { file, config, data, progress })
     }
 
     /// Reads a checkpoint without changes, to resume its run.
     ///
     /// # Errors
-    /// `E_CHECKPOINT` if the file is missing, truncated, not a residual checkpoint, of a newer
-    /// version, or has an invalid configuration; `E_IO`.
+    /// `E_CHECKPOINT` if the file is missing, truncated, damaged, not a residual checkpoint, of a
+    /// newer version, or has an invalid configuration; `E_IO`.
     pub fn read_for_resume(path: &Path) -> Result<Checkpoint> {
         let file = safetensors_file::open(path)?;
         let (config, data, progress) = read_run_metadata(path, &file)?;
@@ -170,13 +196,20 @@ impl CheckpointReader<'_> {
     /// Reads a tensor, or its moving average if the checkpoint has one; `None` if the key is missing.
     ///
     /// # Errors
-    /// `E_CHECKPOINT` if the file was truncated after it was opened; `E_IO`.
+    /// `E_CHECKPOINT` if the tensor does not match its checksum, or the file was truncated after it was
+    /// opened; `E_IO`.
     pub fn tensor(&self, name: &str) -> Result<Option<Tensor>> {
         match self.file.read_tensor(&format!("{EMA_PREFIX}{name}"))? {
             None => self.file.read_tensor(name),
             ema => Ok(ema),
         }
     }
+}
+
+/// Returns whether `error` of a function of [`Checkpoint`] means that the file cannot be used: it is
+/// missing or damaged, but not of a newer version.
+pub(crate) fn is_damage(error: &Error) -> bool {
+    error.code == ErrorCode::Checkpoint && error.hint.as_deref() != Some(UPDATE_HINT)
 }
 
 /// Returns whether a file is a residual checkpoint, valid or not, rather than plain weights.
@@ -209,7 +242,7 @@ fn read_run_metadata(
             let problem = format!(
                 "has checkpoint version {newer}; this version of residual reads up to {VERSION}"
             );
-            return Err(broken(path, problem).hint("Update residual: npm install residual@latest."));
+            return Err(broken(path, problem).hint(UPDATE_HINT));
         }
         _ => return Err(broken(path, format!("has an invalid checkpoint version: '{version}'"))),
     }
@@ -314,8 +347,8 @@ mod tests {
 
     #[test]
     fn a_newer_version_has_a_hint_to_update() {
-        let error = read_error(BTreeMap::from([(VERSION_KEY, "2".into())]));
-        assert!(error.hint.unwrap().starts_with("Update residual"));
+        let error = read_error(BTreeMap::from([(VERSION_KEY, "3".into())]));
+        assert!(!is_damage(&error) && error.hint.unwrap().starts_with("Update residual"));
         for invalid in ["", "0", "-1", "x"] {
             read_error(BTreeMap::from([(VERSION_KEY, invalid.into())]));
         }

@@ -1,14 +1,17 @@
 //! The safetensors format: header length (8 bytes), JSON header, tensor data.
 //!
 //! Files are untrusted: every field is checked before use, and no allocation is larger than the
-//! file.
+//! file. Files that residual writes contain [`Checksums`], which are verified before use: that of
+//! the header when the file is opened, those of the tensors when they are read.
+
+mod checksums;
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::marker::PhantomData;
 use std::path::Path;
 
@@ -17,8 +20,12 @@ use residual_spec::{Error, ErrorCode, Result};
 use safetensors::tensor::{Metadata, TensorInfo as FileTensor};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
+use crate::other_file::other_file_error;
 use crate::tensor::{DType, MAX_NAME_LEN, Tensor, TensorInfo};
+use checksums::Checksums;
+pub(crate) use checksums::VERSION_KEY;
 
 /// Maximum header length in bytes. The format allows 100 MB, which take 1 GB when parsed.
 const MAX_HEADER_LEN: u64 = 16 << 20;
@@ -26,6 +33,8 @@ const MAX_HEADER_LEN: u64 = 16 << 20;
 const METADATA: &str = "__metadata__";
 /// Alignment of the tensor data in bytes, so that readers can memory-map it.
 const ALIGNMENT: usize = 8;
+/// Size of the buffer for verifying a tensor, in bytes.
+const BUFFER_LEN: usize = 1 << 16;
 
 /// An open file whose header is parsed and consistent with the file size.
 pub(crate) struct SafetensorsFile<'p> {
@@ -35,22 +44,24 @@ pub(crate) struct SafetensorsFile<'p> {
     data_offset: u64,
     tensors: Metadata,
     pub(crate) metadata: BTreeMap<String, String>,
+    checksums: Option<Checksums>,
 }
 
 /// Reads all tensors of a safetensors file.
 ///
 /// # Errors
-/// `E_CHECKPOINT` if the file is missing, truncated or malformed; `E_IO`.
+/// `E_CHECKPOINT` if the file is missing, truncated, malformed or damaged; `E_IO`.
 pub fn read_safetensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     open(path)?.read_tensors()
 }
 
-/// Returns the `E_CHECKPOINT` error for a missing, truncated or malformed file. The message is the
-/// path followed by `problem`, such as "is truncated".
+/// Returns the `E_CHECKPOINT` error for a missing, truncated, malformed or damaged file. The message
+/// is the path followed by `problem`, such as "is truncated".
 pub(crate) fn broken(path: &Path, problem: impl fmt::Display) -> Error {
-    Error::new(ErrorCode::Checkpoint, format!("{} {problem}", path.display()))
-        .file(path)
-        .hint("Use another checkpoint of the run, or copy the file again from its source.")
+    Error::new(ErrorCode::Checkpoint, format!("{} {problem}", path.display())).file(path).hint(
+        "Use another checkpoint of the run (`residual verify` lists the intact ones), or copy the \
+         file again from its source.",
+    )
 }
 
 /// Opens a file and checks its header.
@@ -67,6 +78,12 @@ pub(crate) fn open(path: &Path) -> Result<SafetensorsFile<'_>> {
     let mut file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
 
+    let mut first_bytes = Vec::new();
+    (&file).take(64).read_to_end(&mut first_bytes).map_err(unreadable)?;
+    if let Some(error) = other_file_error(path, &first_bytes) {
+        return Err(error);
+    }
+    file.rewind().map_err(unreadable)?;
     let mut start = [0; 9];
     if size < start.len() as u64 {
         return Err(broken(path, format!("is truncated: it has {size} bytes")));
@@ -83,17 +100,7 @@ pub(crate) fn open(path: &Path) -> Result<SafetensorsFile<'_>> {
 
     let mut header = vec![b'{'; length as usize];
     file.read_exact(&mut header[1..]).map_err(unreadable)?;
-    let FileHeader { metadata, mut tensors } = FileHeader::parse(&header)
-        .map_err(|cause| broken(path, format!("has an invalid header: {cause}")))?;
-    if let Some((name, _)) = tensors.iter().find(|(name, _)| name.len() > MAX_NAME_LEN) {
-        return Err(broken(path, format!("has a tensor name of {} bytes", name.len())));
-    }
-    tensors.sort_by_key(|(_, tensor)| tensor.data_offsets);
-    // `Metadata::new` checks, without overflow, that the tensors are contiguous and that their
-    // lengths match their types and shapes.
-    let tensors = Metadata::new(None, tensors)
-        .map_err(|cause| broken(path, format!("has an inconsistent header: {cause}")))?;
-
+    let (tensors, metadata, checksums) = parse_header(path, &header)?;
     let (data, expected) = (size - 8 - length, tensors.data_len() as u64);
     if data < expected {
         let problem = format!("is truncated: it has {data} of {expected} bytes of tensor data");
@@ -102,7 +109,32 @@ pub(crate) fn open(path: &Path) -> Result<SafetensorsFile<'_>> {
     if data > expected {
         return Err(broken(path, format!("has {} bytes after the tensor data", data - expected)));
     }
-    Ok(SafetensorsFile { path, file, data_offset: 8 + length, tensors, metadata })
+    Ok(SafetensorsFile { path, file, data_offset: 8 + length, tensors, metadata, checksums })
+}
+
+/// Parses a header and checks that its tensors are contiguous and have checksums, if the file has
+/// any.
+fn parse_header(
+    path: &Path,
+    header: &[u8],
+) -> Result<(Metadata, BTreeMap<String, String>, Option<Checksums>)> {
+    let FileHeader { metadata, mut tensors } = FileHeader::parse(header)
+        .map_err(|cause| broken(path, format!("has an invalid header: {cause}")))?;
+    let checksums =
+        Checksums::from_header(header, &metadata).map_err(|problem| broken(path, problem))?;
+    if let Some((name, _)) = tensors.iter().find(|(name, _)| name.len() > MAX_NAME_LEN) {
+        return Err(broken(path, format!("has a tensor name of {} bytes", name.len())));
+    }
+    let names = tensors.iter().map(|(name, _)| name);
+    if checksums.as_ref().is_some_and(|checksums| !checksums.are_of(names)) {
+        return Err(broken(path, "has checksums of other tensors than it contains"));
+    }
+    tensors.sort_by_key(|(_, tensor)| tensor.data_offsets);
+    // `Metadata::new` checks, without overflow, that the tensors are contiguous and that their
+    // lengths match their types and shapes.
+    let tensors = Metadata::new(None, tensors)
+        .map_err(|cause| broken(path, format!("has an inconsistent header: {cause}")))?;
+    Ok((tensors, metadata, checksums))
 }
 
 impl SafetensorsFile<'_> {
@@ -115,6 +147,19 @@ impl SafetensorsFile<'_> {
         self.tensors.tensors().into_iter().map(info).collect()
     }
 
+    /// Returns the name and shape of every tensor, in the order of the data. The dtype may be
+    /// unsupported.
+    pub(crate) fn shapes(&self) -> impl Iterator<Item = (String, Vec<usize>)> {
+        self.tensors.offset_keys().into_iter().filter_map(|name| {
+            let shape = self.tensors.info(&name)?.shape.clone();
+            Some((name, shape))
+        })
+    }
+
+    pub(crate) fn has_tensor(&self, name: &str) -> bool {
+        self.tensors.info(name).is_some()
+    }
+
     /// Reads every tensor.
     pub(crate) fn read_tensors(self) -> Result<BTreeMap<String, Tensor>> {
         let read_entry = |name: String| {
@@ -124,7 +169,58 @@ impl SafetensorsFile<'_> {
         self.tensors.offset_keys().into_iter().map(read_entry).collect()
     }
 
-    /// Reads one tensor; `None` if the file has no tensor of this name.
+    /// Returns whether the file has checksums.
+    pub(crate) fn has_checksums(&self) -> bool {
+        self.checksums.is_some()
+    }
+
+    /// Verifies the checksums of the tensors whose names `filter` accepts, if the file has checksums,
+    /// without keeping a tensor in memory.
+    ///
+    /// # Errors
+    /// `E_CHECKPOINT` for the first damaged tensor, in the order of the file; `E_IO`.
+    pub(crate) fn verify_tensors(&self, filter: impl Fn(&str) -> bool) -> Result<()> {
+        if self.checksums.is_none() {
+            return Ok(());
+        }
+        let mut buffer = vec![0; BUFFER_LEN];
+        for name in self.tensors.offset_keys().into_iter().filter(|name| filter(name)) {
+            let tensor = self.tensors.info(&name).expect("the name is from the header");
+            let (begin, end) = tensor.data_offsets;
+            let mut hash = Xxh3::new();
+            let mut data = self.data_at(begin, end)?;
+            loop {
+                let count =
+                    data.read(&mut buffer).map_err(|cause| Error::read(self.path, &cause))?;
+                if count == 0 {
+                    break;
+                }
+                hash.update(&buffer[..count]);
+            }
+            self.check_tensor(&name, hash.digest128())?;
+        }
+        Ok(())
+    }
+
+    /// Returns a reader of a range of the tensor data.
+    fn data_at(&self, begin: usize, end: usize) -> Result<impl Read> {
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(self.data_offset + begin as u64))
+            .map_err(|cause| Error::read(self.path, &cause))?;
+        Ok(file.take((end - begin) as u64))
+    }
+
+    fn check_tensor(&self, name: &str, checksum: u128) -> Result<()> {
+        match &self.checksums {
+            Some(checksums) if !checksums.matches(name, checksum) => {
+                let problem = format!("is damaged: `{name}` does not match its checksum");
+                Err(broken(self.path, problem))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Reads one tensor and verifies its checksum; `None` if the file has no tensor of this name.
     pub(crate) fn read_tensor(&self, name: &str) -> Result<Option<Tensor>> {
         let Some(tensor) = self.tensors.info(name) else { return Ok(None) };
         let dtype = self.dtype(name, tensor)?;
@@ -134,13 +230,12 @@ impl SafetensorsFile<'_> {
             let message = format!("not enough memory for `{name}` of {}", self.path.display());
             Error::new(ErrorCode::Checkpoint, message).file(self.path)
         })?;
-        let mut file = &self.file;
-        let read = file.seek(SeekFrom::Start(self.data_offset + begin as u64)).and_then(|_| {
-            let length = (end - begin) as u64;
-            file.take(length).read_to_end(&mut bytes)
-        });
+        let read = self.data_at(begin, end)?.read_to_end(&mut bytes);
         if read.map_err(|cause| Error::read(self.path, &cause))? < end - begin {
             return Err(broken(self.path, format!("is truncated within `{name}`")));
+        }
+        if self.checksums.is_some() {
+            self.check_tensor(name, xxh3_128(&bytes))?;
         }
         Ok(Some(Tensor { dtype, shape: tensor.shape.clone(), bytes }))
     }
@@ -159,8 +254,8 @@ impl SafetensorsFile<'_> {
     }
 }
 
-/// Writes a file atomically; equal contents give equal bytes. `bytes` returns the data of a tensor.
-/// It is called once for each tensor, in the order of the file.
+/// Writes a file with checksums atomically; equal contents give equal bytes. `bytes` returns the
+/// data of a tensor. It is called once for each tensor, in the order of the file.
 ///
 /// # Errors
 /// `E_WRITE`; `E_INTERNAL` if the bytes of a tensor do not match its type and shape; any error of
@@ -171,31 +266,11 @@ pub(crate) fn write<'a>(
     tensors: &BTreeMap<String, TensorInfo>,
     bytes: &dyn Fn(&str) -> Result<Cow<'a, [u8]>>,
 ) -> Result<()> {
-    let mut tensors: Vec<_> = tensors.iter().collect();
-    // The widest type comes first, so that every tensor is aligned. The format forbids padding
-    // between tensors.
-    tensors.sort_by_key(|(name, tensor)| (Reverse(tensor.dtype.size()), *name));
-
-    let mut end = 0;
-    let infos = tensors.iter().map(|(name, tensor)| {
-        let begin = end;
-        end += tensor.num_bytes();
-        let info = FileTensor {
-            dtype: tensor.dtype.to_safetensors(),
-            shape: tensor.shape.clone(),
-            data_offsets: (begin, end),
-        };
-        (name.to_string(), info)
-    });
-    let infos: Vec<_> = infos.collect();
     let internal = |cause: String| Error::new(ErrorCode::Internal, cause).file(path);
+    let infos = layout(tensors);
     Metadata::new(None, infos.clone()).map_err(|cause| internal(cause.to_string()))?;
-
-    let mut header = serde_json::Map::new();
-    header.insert(METADATA.into(), serde_json::json!(metadata));
-    header.extend(infos.into_iter().map(|(name, info)| (name, serde_json::json!(info))));
-    let mut header = serde_json::Value::Object(header).to_string().into_bytes();
-    header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
+    let mut checksums = Checksums::placeholders(tensors.keys());
+    let header = header(metadata, &infos, &checksums);
     if header.len() as u64 > MAX_HEADER_LEN {
         return Err(internal(format!("the header of {} bytes is too long", header.len())));
     }
@@ -204,25 +279,70 @@ pub(crate) fn write<'a>(
     let result = write_atomically(path, |file| {
         file.write_all(&(header.len() as u64).to_le_bytes())?;
         file.write_all(&header)?;
-        for (name, tensor) in tensors {
+        for (name, info) in &infos {
+            let length = info.data_offsets.1 - info.data_offsets.0;
             let bytes = bytes(name).and_then(|bytes| {
-                if bytes.len() == tensor.num_bytes() {
+                if bytes.len() == length {
                     Ok(bytes)
                 } else {
                     Err(internal(format!("`{name}` has {} bytes", bytes.len())))
                 }
             });
             match bytes {
-                Ok(bytes) => file.write_all(&bytes)?,
+                Ok(bytes) => {
+                    checksums.set(name, &bytes);
+                    file.write_all(&bytes)?;
+                }
                 Err(error) => {
                     tensor_error = Some(error);
                     return Err(std::io::Error::other("reading a tensor failed"));
                 }
             }
         }
-        Ok(())
+        // The checksums, which the header contains, are known only now.
+        let mut header = self::header(metadata, &infos, &checksums);
+        checksums::seal(&mut header);
+        file.seek(SeekFrom::Start(8))?;
+        file.write_all(&header)
     });
     tensor_error.map_or(result, Err)
+}
+
+/// Returns the tensors in the order of the file, with their offsets.
+fn layout(tensors: &BTreeMap<String, TensorInfo>) -> Vec<(String, FileTensor)> {
+    let mut tensors: Vec<_> = tensors.iter().collect();
+    // The widest type comes first, so that every tensor is aligned. The format forbids padding
+    // between tensors.
+    tensors.sort_by_key(|(name, tensor)| (Reverse(tensor.dtype.size()), *name));
+    let mut end = 0;
+    let infos = tensors.into_iter().map(|(name, tensor)| {
+        let begin = end;
+        end += tensor.num_bytes();
+        let info = FileTensor {
+            dtype: tensor.dtype.to_safetensors(),
+            shape: tensor.shape.clone(),
+            data_offsets: (begin, end),
+        };
+        (name.clone(), info)
+    });
+    infos.collect()
+}
+
+/// Returns the JSON header, padded to [`ALIGNMENT`]. Its length does not depend on the values of the
+/// checksums.
+fn header(
+    metadata: &BTreeMap<&str, String>,
+    infos: &[(String, FileTensor)],
+    checksums: &Checksums,
+) -> Vec<u8> {
+    let mut metadata = metadata.clone();
+    metadata.extend(checksums.metadata());
+    let mut header = serde_json::Map::new();
+    header.insert(METADATA.into(), serde_json::json!(metadata));
+    header.extend(infos.iter().map(|(name, info)| (name.clone(), serde_json::json!(info))));
+    let mut header = serde_json::Value::Object(header).to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
+    header
 }
 
 /// A map that rejects duplicate keys. Serde's maps take the last of two values; readers that take the

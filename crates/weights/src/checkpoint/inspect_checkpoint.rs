@@ -8,18 +8,24 @@ use residual_spec::{
 };
 use serde_json::Value;
 
-use crate::ExternalWeights;
-use crate::checkpoint::{Checkpoint, is_checkpoint};
-use crate::find_checkpoint::{CheckpointChoice, find_checkpoint};
+use super::{Checkpoint, CheckpointChoice, is_checkpoint, open_intact};
+use crate::{ExternalWeights, check_finite, safetensors_file};
 
 /// Describes the network of a run folder (its best checkpoint), a checkpoint or a file of external
 /// weights. `options` override the assumptions about external weights.
 ///
 /// # Errors
-/// Errors of [`find_checkpoint`], [`Checkpoint::read_header`] and [`ExternalWeights::read`].
+/// Errors of [`open_intact`], [`Checkpoint::read_header`] and [`ExternalWeights::read`].
 pub fn inspect_checkpoint(path: &Path, options: &LoadConfig) -> Result<Inspection> {
-    let path = &find_checkpoint(path, CheckpointChoice::Best)?;
-    let path = &path.canonicalize().map_err(|cause| Error::read(path, &cause))?;
+    let opened = open_intact(path, CheckpointChoice::Best, |path| inspect_file(path, options))?;
+    let mut inspection = opened.opened;
+    if let Some(info) = &mut inspection.checkpoint {
+        info.warnings.extend(opened.warning.map(|warning| warning.message));
+    }
+    Ok(inspection)
+}
+
+fn inspect_file(path: &Path, options: &LoadConfig) -> Result<Inspection> {
     let bytes = path.metadata().map_err(|cause| Error::read(path, &cause))?.len();
     let to_info =
         |config: &ResolvedConfig, classes: Vec<String>, progress: &Value| CheckpointInfo {
@@ -34,16 +40,23 @@ pub fn inspect_checkpoint(path: &Path, options: &LoadConfig) -> Result<Inspectio
             step: progress["step"].as_u64().unwrap_or(0),
             best: None,
             assumed: Vec::new(),
+            warnings: Vec::new(),
         };
     if !is_checkpoint(path)? {
         // Inspection computes nothing, so the capabilities of the machine have no effect.
         let machine = MachineInfo::with_cores(1);
-        let ExternalWeights { network, config, data, assumed, progress, .. } =
+        let ExternalWeights { network, config, data, assumed, warnings, progress, tensors, .. } =
             ExternalWeights::read(path, options, &machine)?;
-        let info = CheckpointInfo { assumed, ..to_info(&config, data.classes, &progress) };
+        let not_finite = check_finite(&tensors).err().map(|error| error.message);
+        let warnings = warnings.into_iter().chain(not_finite).collect();
+        let info =
+            CheckpointInfo { assumed, warnings, ..to_info(&config, data.classes, &progress) };
         return Ok(Inspection { checkpoint: Some(info), ..inspect(&network) });
     }
     let header = Checkpoint::read_header(path)?;
+    // A damaged checkpoint is replaced here, too, so that the result describes the network that the
+    // other functions use.
+    safetensors_file::open(path)?.verify_tensors(|_| true)?;
     let data = &header.config.data;
     let network = residual_arch::build(
         &header.config.model,

@@ -1,5 +1,6 @@
-//! Finds the checkpoint file that a path to a run folder, checkpoints folder or file refers to.
+//! Finds the checkpoint files that a path to a run folder, checkpoints folder or file refers to.
 
+use std::cmp::Reverse;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
@@ -7,25 +8,41 @@ use std::path::{Path, PathBuf};
 
 use residual_spec::{Error, ErrorCode, Result, did_you_mean};
 
+use super::Checkpoint;
+
 /// Checkpoint to select in a run folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckpointChoice {
-    /// The best checkpoint, or the last checkpoint if the run has no best checkpoint yet.
+    /// The best checkpoint. Fallbacks: the last one, then those of epochs, newest first.
     Best,
-    /// The last checkpoint, without a fallback: resuming from another checkpoint would change the run.
+    /// The last checkpoint. Fallbacks: the other checkpoints, those with the most steps first. A
+    /// resumed run computes the same weights from each of them.
     Last,
 }
 
-/// Returns the path of the checkpoint in a run folder or checkpoints folder; the path of a file is
-/// returned unchanged. The file is not opened.
+impl CheckpointChoice {
+    /// Returns the file name of the checkpoint.
+    pub(super) fn file_name(self) -> &'static str {
+        match self {
+            CheckpointChoice::Best => BEST,
+            CheckpointChoice::Last => LAST,
+        }
+    }
+}
+
+const BEST: &str = "best.safetensors";
+const LAST: &str = "last.safetensors";
+
+/// Returns the paths of the checkpoints in a run folder or checkpoints folder, in the order of
+/// preference; the path of a file is returned unchanged. The list is not empty.
 ///
 /// # Errors
-/// `E_CHECKPOINT`, with a list of the existing checkpoints or runs.
-pub fn find_checkpoint(model: &Path, choice: CheckpointChoice) -> Result<PathBuf> {
+/// `E_CHECKPOINT` if there is no checkpoint, with a list of the existing files or runs.
+pub fn find_checkpoints(model: &Path, choice: CheckpointChoice) -> Result<Vec<PathBuf>> {
     let shown = model.display();
     let missing = |message: String| Error::new(ErrorCode::Checkpoint, message).file(model);
     match fs::metadata(model) {
-        Ok(metadata) if !metadata.is_dir() => return Ok(model.to_path_buf()),
+        Ok(metadata) if !metadata.is_dir() => return Ok(vec![model.to_path_buf()]),
         Ok(_) => {}
         Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Err(missing(format!("{shown} does not exist")).hint(suggestion(model)));
@@ -33,23 +50,40 @@ pub fn find_checkpoint(model: &Path, choice: CheckpointChoice) -> Result<PathBuf
         Err(cause) => return Err(Error::read(model, &cause)),
     }
 
-    let file_names: &[&str] = match choice {
-        CheckpointChoice::Best => &["best.safetensors", "last.safetensors"],
-        CheckpointChoice::Last => &["last.safetensors"],
-    };
     let checkpoints = model.join("checkpoints");
     let folder = if checkpoints.is_dir() { checkpoints.as_path() } else { model };
-    let mut candidates = file_names.iter().map(|name| folder.join(name));
-    candidates.find(|path| path.is_file()).ok_or_else(|| {
-        let existing = entry_names(folder, is_checkpoint);
-        if existing.is_empty() {
+    let existing = entry_names(folder, is_checkpoint);
+    let found = match choice {
+        CheckpointChoice::Best => by_preference(&existing),
+        CheckpointChoice::Last => by_step(folder, by_preference(&existing)),
+    };
+    if found.is_empty() {
+        return Err(if existing.is_empty() {
             missing(format!("there is no checkpoint in {shown}"))
                 .hint("Pass a run folder (with a subfolder checkpoints/) or a .safetensors file.")
         } else {
-            missing(format!("there is no {} in {}", file_names[0], folder.display()))
+            missing(format!("there is no {} in {}", choice.file_name(), folder.display()))
                 .hint(format!("Choose one of: {}.", join_some(&existing)))
-        }
-    })
+        });
+    }
+    Ok(found.into_iter().map(|name| folder.join(name)).collect())
+}
+
+/// Returns the checkpoints of a run among `names`, which are sorted: the best one, the last one, then
+/// those of epochs, newest first.
+fn by_preference(names: &[String]) -> Vec<&str> {
+    let has = |name: &&str| names.iter().any(|existing| existing == name);
+    let epochs = names.iter().rev().map(String::as_str).filter(|name| name.starts_with("epoch-"));
+    [BEST, LAST].into_iter().filter(has).chain(epochs).collect()
+}
+
+/// Sorts the checkpoints by their number of steps, most steps first, with the last checkpoint at the
+/// start. Those whose header is damaged are at the end.
+fn by_step<'n>(folder: &Path, mut names: Vec<&'n str>) -> Vec<&'n str> {
+    let steps =
+        |name: &str| Checkpoint::read_header(&folder.join(name)).ok()?.progress["step"].as_u64();
+    names.sort_by_cached_key(|name| Reverse((*name == LAST, steps(name))));
+    names
 }
 
 /// Returns a hint for a path that does not exist.
@@ -99,6 +133,8 @@ fn join_some(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::checkpoint;
+    use serde_json::json;
     use tempfile::TempDir;
 
     /// Creates `runs/demo` with these checkpoints.
@@ -113,9 +149,14 @@ mod tests {
     }
 
     fn hint(model: &Path, choice: CheckpointChoice) -> String {
-        let error = find_checkpoint(model, choice).unwrap_err();
+        let error = find_checkpoints(model, choice).unwrap_err();
         assert_eq!(error.code, ErrorCode::Checkpoint);
         error.hint.unwrap()
+    }
+
+    fn found(model: &Path, choice: CheckpointChoice) -> Vec<String> {
+        let paths = find_checkpoints(model, choice).unwrap();
+        paths.iter().map(|path| path.file_name().unwrap().to_str().unwrap().into()).collect()
     }
 
     #[test]
@@ -125,20 +166,38 @@ mod tests {
         let (best, last) =
             (checkpoints.join("best.safetensors"), checkpoints.join("last.safetensors"));
         for model in [&run, &checkpoints] {
-            assert_eq!(find_checkpoint(model, CheckpointChoice::Best).unwrap(), best);
-            assert_eq!(find_checkpoint(model, CheckpointChoice::Last).unwrap(), last);
+            let first = |choice| find_checkpoints(model, choice).unwrap()[0].clone();
+            assert_eq!(first(CheckpointChoice::Best), best);
+            assert_eq!(first(CheckpointChoice::Last), last);
         }
-        assert_eq!(find_checkpoint(&best, CheckpointChoice::Last).unwrap(), best);
+        assert_eq!(find_checkpoints(&best, CheckpointChoice::Last).unwrap(), [best]);
     }
 
     #[test]
-    fn falls_back_from_best_to_last_but_not_from_last_to_best() {
+    fn fallbacks_of_the_best_checkpoint_are_the_last_one_and_the_newest_epochs() {
+        let (_folder, run) = runs(&[
+            "epoch-0002.safetensors",
+            "epoch-0010.safetensors",
+            "last.safetensors",
+            "mine.safetensors",
+        ]);
+        let expected = ["last.safetensors", "epoch-0010.safetensors", "epoch-0002.safetensors"];
+        assert_eq!(found(&run, CheckpointChoice::Best), expected);
+    }
+
+    #[test]
+    fn fallbacks_of_the_last_checkpoint_are_those_with_the_most_steps() {
         let (_folder, run) = runs(&["last.safetensors"]);
-        assert!(
-            find_checkpoint(&run, CheckpointChoice::Best).unwrap().ends_with("last.safetensors")
+        for (name, step) in [("best", 30), ("epoch-0001", 10), ("epoch-0004", 40)] {
+            let path = run.join(format!("checkpoints/{name}.safetensors"));
+            let progress = json!({ "epoch": 1, "step": step });
+            Checkpoint { progress, ..checkpoint() }.write(&path).unwrap();
+        }
+        let expected = ["last", "epoch-0004", "best", "epoch-0001"];
+        assert_eq!(
+            found(&run, CheckpointChoice::Last),
+            expected.map(|name| format!("{name}.safetensors"))
         );
-        let (_folder, run) = runs(&["best.safetensors"]);
-        assert_eq!(hint(&run, CheckpointChoice::Last), "Choose one of: best.safetensors.");
     }
 
     #[test]
@@ -151,10 +210,11 @@ mod tests {
 
     #[test]
     fn lists_only_the_first_names() {
-        let names: Vec<_> = (1..=30).map(|epoch| format!("epoch-{epoch:04}.safetensors")).collect();
+        let names: Vec<_> =
+            (1..=30).map(|number| format!("mine-{number:04}.safetensors")).collect();
         let (_folder, run) = runs(&names.iter().map(String::as_str).collect::<Vec<_>>());
         let hint = hint(&run, CheckpointChoice::Last);
-        assert!(hint.contains("epoch-0008.safetensors and 22 more"), "{hint}");
+        assert!(hint.contains("mine-0008.safetensors and 22 more"), "{hint}");
     }
 
     #[test]

@@ -1,0 +1,141 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
+import test, { type ExecutionContext } from 'ava'
+import { ROOT, residual } from '../child.js'
+import { idxData, tempFolder } from '../tiny.js'
+
+/** Returns the arguments of a run on tiny images, and its folder. */
+function run(t: ExecutionContext, epochs: number, ...more: string[]) {
+  const parent = tempFolder(t)
+  const out = join(parent, 'run')
+  const args = [
+    ...['train', idxData(parent), '--model', 'resnet8', '--epochs', `${epochs}`, '--out', out],
+    ...['batchSize=12', 'precision=fp32', 'threads=1', 'workers=1', '--no-report', ...more],
+  ]
+  return { out, args, last: join(out, 'checkpoints', 'last.safetensors') }
+}
+
+/** Runs the command line in a shell with redirections or limits, such as `ulimit -n 48;`. */
+async function inShell(before: string, args: readonly string[], after = '') {
+  const command = [process.execPath, join(ROOT, 'dist/cli/main.js'), ...args].join(' ')
+  const child = spawn('bash', ['-c', `${before} ${command} ${after}`], { cwd: ROOT })
+  let [stdout, stderr] = ['', '']
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    stdout += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    stderr += text
+  })
+  const [status, signal] = await once(child, 'close')
+  return { status, signal, stdout, stderr }
+}
+
+/** Runs the command in a terminal, and sends Ctrl-C when its output contains `text`. */
+async function interruptInTerminal(args: readonly string[], text: string, size: string) {
+  const program = [process.execPath, 'dist/cli/main.js', ...args].join(' ')
+  const { CI: _, NO_COLOR: __, FORCE_COLOR: ___, COLUMNS: ____, ...env } = process.env
+  const child = spawn('script', ['-qec', `stty ${size}; ${program}`, '/dev/null'], {
+    cwd: ROOT,
+    env: { ...env, TERM: 'xterm-256color' },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  let raw = ''
+  let isInterrupted = false
+  child.stdout.setEncoding('utf8').on('data', (chunk) => {
+    raw += chunk
+    if (isInterrupted || !stripVTControlCharacters(raw).includes(text)) return
+    isInterrupted = true
+    child.stdin.write('\x03')
+  })
+  const status = await new Promise((resolve) => child.on('close', resolve))
+  return { status, raw, text: stripVTControlCharacters(raw) }
+}
+
+for (const size of ['cols 100 rows 30', 'cols 0 rows 0']) {
+  test(`Ctrl-C in a terminal of ${size} leaves the result on the screen`, async (t) => {
+    const { args, last, out } = run(t, 100_000)
+    const { status, raw, text } = await interruptInTerminal(args, '/8  loss', size)
+    t.is(status, 130, text)
+    t.regex(text, /epoch +\d+\/100000 +([━─]+ +)?\d\/8 +loss/, 'shows the progress line')
+    t.true(text.includes(`resume with    residual train --resume ${out}`), text)
+    const end = raw.slice(raw.lastIndexOf('status  '))
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: matches cursor-up and erase-line
+    t.notRegex(end, /\x1b\[\d*[AK]/, 'nothing after the result is erased')
+    t.true(existsSync(last))
+  })
+}
+
+for (const [signal, expected] of [
+  ['SIGHUP', 129],
+  ['SIGTERM', 143],
+] as const) {
+  test(`${signal} saves a checkpoint and exits with status ${expected}`, async (t) => {
+    const { args, last } = run(t, 100_000)
+    const { status, stdout, stderr } = await residual(args, {
+      during: async ({ kill, waitForOutput }) => {
+        await waitForOutput('epoch')
+        kill(signal)
+      },
+    })
+    t.is(status, expected, stderr)
+    t.true(stderr.includes(`${signal}: saving a checkpoint`))
+    t.regex(stdout, /^resume with/m)
+    t.true(existsSync(last))
+  })
+}
+
+test('a full disk behind stdout is an error without a stack trace', async (t) => {
+  const { args, last } = run(t, 1)
+  for (const command of [
+    args,
+    [...args, '--json', 'overwrite=true'],
+    ['--help'],
+    ['recipes'],
+    [],
+  ]) {
+    const { status, stderr } = await inShell('', command, '> /dev/full')
+    t.is(status, 1, stderr)
+    t.regex(stderr, /^error: the results could not be written to stdout: .*ENOSPC.*\(E_WRITE\)$/m)
+    t.notRegex(stderr, /^ +at /m)
+  }
+  t.true(existsSync(last))
+})
+
+test('a full disk behind stderr does not end a run', async (t) => {
+  const { args, last } = run(t, 1)
+  const { status, stdout } = await inShell('', args, '2> /dev/full')
+  t.is(status, 0)
+  t.regex(stdout, /^run folder/m)
+  t.true(existsSync(last))
+})
+
+for (const limit of [48, 32]) {
+  test(`a run needs fewer than ${limit} open files, and other commands name the limit`, async (t) => {
+    const { args, out, last } = run(t, 1)
+    const trained = await inShell(`ulimit -n ${limit};`, args)
+    t.is(trained.status, 0, trained.stderr)
+    t.true(existsSync(last))
+    // The charts of a report consist of more modules.
+    const report = await inShell(`ulimit -n ${limit};`, ['report', out])
+    if (report.status === 0) return
+    t.is(report.status, 1)
+    t.regex(report.stderr, /^error: .*\(E_IO\)\n {2}Raise the limit of open files/m)
+    t.notRegex(report.stderr, /^ +at /m)
+  })
+}
+
+for (const megabytes of [1200, 1450]) {
+  test(`a limit of ${megabytes} MB of address space is an error`, async (t) => {
+    const { status, signal, stderr } = await inShell(
+      `ulimit -v ${1000 * megabytes};`,
+      run(t, 1).args,
+    )
+    t.is(signal, null)
+    t.is(status, 3, stderr)
+    t.regex(stderr, /^error: libtorch needs 600 MB of address space.*\(E_LIBTORCH\)$/m)
+    t.notRegex(stderr, /^ +at /m)
+  })
+}

@@ -1,0 +1,252 @@
+//! Recognizes the splits of an image folder: `train/`, `val/` and `test/` under their usual names,
+//! beside other folders.
+
+use std::path::{Path, PathBuf};
+
+use residual_spec::{Error, ErrorCode, Result, WarningEvent};
+
+use crate::Split;
+use crate::sources::ignored_folders::{IgnoredFolders, list};
+use crate::sources::image_extension::has_image_extension;
+use crate::sources::listing::Listing;
+use crate::sources::scan_headers::is_image;
+
+/// Maximum depth of folders that contain nothing but another folder.
+const MAX_WRAPPERS: usize = 4;
+/// Names of a folder between a split and its class folders, as in `train/images/cats`.
+const WRAPPERS: [&str; 6] = ["images", "image", "imgs", "img", "photos", "data"];
+
+/// Number of files of a folder that are inspected for an image without a usual extension.
+const MAX_INSPECTED: usize = 3;
+
+/// The class folders of a split.
+pub(crate) struct SplitFolder {
+    pub split: Split,
+    pub class_folders: Vec<PathBuf>,
+}
+
+/// The splits of a root folder, with what was skipped to find them.
+pub(crate) struct SplitFolders {
+    pub splits: Vec<SplitFolder>,
+    pub ignored: IgnoredFolders,
+    pub warnings: Vec<WarningEvent>,
+}
+
+/// Returns the splits of a root folder. A folder without splits has a training split only.
+///
+/// The folders are splits if one of them has a name of the training split and contains folders.
+/// Folders beside them that have no name of a split are skipped with a warning.
+///
+/// # Errors
+/// `E_DATA_UNUSABLE` for two folders of a split, and for splits without class folders in the
+/// training split; `E_IO`; `E_ABORTED`.
+pub(crate) fn find_splits(
+    root: &Path,
+    listing: Listing,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<SplitFolders> {
+    let names = name_splits(&listing.folders);
+    let (mut named, mut others) = (Vec::new(), Vec::new());
+    for (folder, split) in listing.folders.iter().zip(names) {
+        match split {
+            Some(split) => {
+                let listing = Listing::read(folder, cancelled)?;
+                named.push((split, folder.clone(), unwrap(split, listing, cancelled)?));
+            }
+            None => others.push(folder.clone()),
+        }
+    }
+    let mut found =
+        SplitFolders { splits: Vec::new(), ignored: IgnoredFolders::default(), warnings: vec![] };
+    if !has_train_classes(root, &named, &others)? {
+        found.warnings.extend(warn_of_train_class(&named));
+        found.add(Split::Train, root.into(), listing);
+        return Ok(found);
+    }
+    found.ignored.extend(listing.ignored);
+    if !others.is_empty() {
+        found.warnings.push(warning(
+            format!("{} has folders that are no split: {}", root.display(), list(root, &others)),
+            "They were skipped. Splits are folders named train, val and test.",
+        ));
+    }
+    let mut seen = Vec::new();
+    for (split, folder, listing) in named {
+        if seen.contains(&split) {
+            let message = format!("{} has two {} splits", root.display(), split.as_str());
+            return Err(unusable(message, &folder, "Keep one of the two folders."));
+        }
+        seen.push(split);
+        found.add(split, folder, listing);
+    }
+    Ok(found)
+}
+
+impl SplitFolders {
+    /// Adds a split. Warns about images in no class folder, and ignores a validation or test split
+    /// without class folders.
+    fn add(&mut self, split: Split, path: PathBuf, listing: Listing) {
+        let is_image = |file: &&PathBuf| has_image_extension(file);
+        let images = listing.files.iter().filter(is_image).count();
+        let (name, folder) = (split.as_str(), path.display());
+        let has_classes = !listing.folders.is_empty();
+        let message = match (images, has_classes, split) {
+            (0, false, Split::Val | Split::Test) => {
+                format!("the {name} split {folder} has no images")
+            }
+            (_, false, Split::Val | Split::Test) => {
+                format!(
+                    "the {name} split {folder} has no labels: images in no class folder ({images})"
+                )
+            }
+            (1.., true, _) => format!("{folder} has images in no class folder ({images})"),
+            (0, true, _) | (_, false, Split::Train) => {
+                self.ignored.extend(listing.ignored);
+                self.splits.push(SplitFolder { split, class_folders: listing.folders });
+                return;
+            }
+        };
+        let skipped = if has_classes { "They were skipped" } else { "The split was ignored" };
+        let hint = format!("{skipped}. Put the images of each class into a folder of its name.");
+        self.warnings.push(warning(message, &hint));
+        self.ignored.extend(listing.ignored);
+        if has_classes {
+            self.splits.push(SplitFolder { split, class_folders: listing.folders });
+        }
+    }
+}
+
+/// Returns the split that each folder is named after. If no folder is named after the training
+/// split, names with a common prefix are accepted, as in `chest_train` and `chest_test`.
+fn name_splits(folders: &[PathBuf]) -> Vec<Option<Split>> {
+    let name =
+        |folder: &PathBuf| folder.file_name().and_then(|name| name.to_str()).map(String::from);
+    let names: Vec<String> =
+        folders.iter().map(|folder| name(folder).unwrap_or_default()).collect();
+    let splits: Vec<Option<Split>> = names.iter().map(|name| Split::from_name(name)).collect();
+    if splits.contains(&Some(Split::Train)) {
+        return splits;
+    }
+    let prefixed = |name: &str| {
+        let at = name.rfind(['_', '-', ' ', '.'])?;
+        Some((name[..at].to_string(), Split::from_name(&name[at + 1..])?))
+    };
+    let found: Vec<Option<(String, Split)>> = names.iter().map(|name| prefixed(name)).collect();
+    let train = found.iter().flatten().find(|(_, split)| *split == Split::Train);
+    let Some((prefix, _)) = train.cloned() else { return splits };
+    let with_prefix: Vec<Option<Split>> = found
+        .into_iter()
+        .map(|found| found.filter(|(other, _)| *other == prefix).map(|(_, split)| split))
+        .collect();
+    // One name alone may be a class: "bullet_train".
+    let is_several = with_prefix.iter().flatten().any(|split| *split != Split::Train);
+    if is_several { with_prefix } else { splits }
+}
+
+/// Descends through folders that contain only one folder, which is named after the split again, as
+/// in `seg_train/seg_train`, or has a general name, as in `train/images`.
+fn unwrap(split: Split, listing: Listing, cancelled: &dyn Fn() -> bool) -> Result<Listing> {
+    let mut listing = listing;
+    for _ in 0..MAX_WRAPPERS {
+        let [folder] = listing.folders.as_slice() else { break };
+        let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let is_wrapper = Split::from_name(name) == Some(split)
+            || WRAPPERS.contains(&name.to_lowercase().as_str());
+        if !is_wrapper {
+            break;
+        }
+        let mut inner = Listing::read(folder, cancelled)?;
+        if inner.folders.is_empty() {
+            break;
+        }
+        inner.ignored.extend(listing.ignored);
+        listing = inner;
+    }
+    Ok(listing)
+}
+
+/// Returns whether the folders named after splits are splits and not classes: a training split
+/// with class folders.
+///
+/// # Errors
+/// `E_DATA_UNUSABLE` if folders are named after several splits, or all after one split other than
+/// the training split, but there are no class folders for training.
+fn has_train_classes(
+    root: &Path,
+    named: &[(Split, PathBuf, Listing)],
+    others: &[PathBuf],
+) -> Result<bool> {
+    let mut train = named.iter().filter(|(split, ..)| *split == Split::Train);
+    if train.clone().any(|(_, _, listing)| !listing.folders.is_empty()) {
+        return Ok(true);
+    }
+    let has_other_split = named.iter().any(|(split, ..)| *split != Split::Train);
+    let has_class_folders = named.iter().any(|(_, _, listing)| !listing.folders.is_empty());
+    match train.next() {
+        Some((_, folder, _)) if has_other_split => Err(unusable(
+            format!("the training split {} has no class folders", folder.display()),
+            folder,
+            "Put the images of each class into a folder of its name: train/cats, train/dogs.",
+        )),
+        None if has_class_folders && others.is_empty() => Err(unusable(
+            format!("{} has no training split", root.display()),
+            root,
+            "Name the folder with the training images `train`.",
+        )),
+        Some(_) | None => Ok(false),
+    }
+}
+
+/// Returns the warning about a class that is named after the training split.
+fn warn_of_train_class(named: &[(Split, PathBuf, Listing)]) -> Option<WarningEvent> {
+    let (_, folder, _) = named.iter().find(|(split, ..)| *split == Split::Train)?;
+    let message = format!("{} is a class, because it has no class folders", folder.display());
+    let hint = "If it is the training split, put the images of each class into a folder in it.";
+    Some(warning(message, hint))
+}
+
+/// Returns the folder inside `root` that was probably meant: the only one with data files, class
+/// folders or splits.
+pub(crate) fn find_meant_folder(
+    root: &Path,
+    has_data_files: &dyn Fn(&[PathBuf]) -> bool,
+) -> Option<PathBuf> {
+    let mut folder = root.to_path_buf();
+    for _ in 0..MAX_WRAPPERS {
+        let listing = Listing::read(&folder, &|| false).ok()?;
+        if has_data_files(&listing.files) {
+            break;
+        }
+        let is_filled = |folder: &&PathBuf| contains_image_file(folder, has_data_files, 0);
+        let filled: Vec<&PathBuf> = listing.folders.iter().filter(is_filled).collect();
+        match filled.as_slice() {
+            [] => return None,
+            [only] => folder.clone_from(only),
+            [_, _, ..] => break,
+        }
+    }
+    (folder != root).then_some(folder)
+}
+
+/// Returns whether a folder contains a file that is named as an image or as data, at any depth up
+/// to [`MAX_WRAPPERS`].
+fn contains_image_file(
+    folder: &Path,
+    has_data_files: &dyn Fn(&[PathBuf]) -> bool,
+    depth: usize,
+) -> bool {
+    let Ok(listing) = Listing::read(folder, &|| false) else { return false };
+    let is_inside = |folder: &PathBuf| contains_image_file(folder, has_data_files, depth + 1);
+    listing.files.iter().any(|file| has_image_extension(file))
+        || listing.files.iter().take(MAX_INSPECTED).any(|file| is_image(file))
+        || has_data_files(&listing.files)
+        || (depth < MAX_WRAPPERS && listing.folders.iter().any(is_inside))
+}
+
+fn unusable(message: String, folder: &Path, hint: &str) -> Error {
+    Error::new(ErrorCode::DataUnusable, message).key("data").file(folder).hint(hint)
+}
+
+fn warning(message: String, hint: &str) -> WarningEvent {
+    WarningEvent { code: ErrorCode::DataUnusable, message, file: None, hint: Some(hint.into()) }
+}

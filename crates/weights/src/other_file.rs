@@ -1,0 +1,43 @@
+//! Recognizes files that are often found in place of weights.
+
+use std::path::Path;
+
+use residual_spec::{Error, ErrorCode};
+
+/// Returns the error for a file that starts with `start`, if the file is known not to contain
+/// weights.
+pub(crate) fn other_file_error(path: &Path, start: &[u8]) -> Option<Error> {
+    let text = String::from_utf8_lossy(start).trim_start().to_lowercase();
+    let (problem, hint) = if start.is_empty() {
+        ("is empty", "Download or copy the file again.")
+    } else if text.starts_with("version https://git-lfs") {
+        ("is a pointer of Git LFS, not the file itself", "Run `git lfs pull` in the repository.")
+    } else if ["<!doctype", "<html", "<?xml"].iter().any(|tag| text.starts_with(tag)) {
+        (
+            "is a web page, not the file itself",
+            "Download the file again, with the address of the file instead of its page.",
+        )
+    } else {
+        return None;
+    };
+    let message = format!("{} {problem}", path.display());
+    Some(Error::new(ErrorCode::Checkpoint, message).file(path).hint(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_pointers_pages_and_empty_files() {
+        let message = |start: &[u8]| other_file_error(Path::new("x.pth"), start).map(|e| e.message);
+        let expected = |problem: &str| Some(format!("x.pth {problem}"));
+        assert_eq!(message(b""), expected("is empty"));
+        let pointer = b"version https://git-lfs.github.com/spec/v1\noid";
+        assert_eq!(message(pointer), expected("is a pointer of Git LFS, not the file itself"));
+        for page in [&b"<!DOCTYPE html><html>"[..], b"\n<html lang=en>", b"<?xml version=\"1.0\""] {
+            assert_eq!(message(page), expected("is a web page, not the file itself"));
+        }
+        assert_eq!(message(b"PK\x03\x04"), None);
+    }
+}

@@ -1,0 +1,104 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { ResidualError } from '../../errors/errors.js'
+import type { RunEvent } from '../../native/generated.js'
+import type { HookResult } from './train-options.js'
+
+/** A call of a hook. */
+export interface HookCall {
+  /** The run that calls the hook. */
+  readonly run: object
+  readonly type: RunEvent['type']
+  /** Whether the hook has not completed. */
+  isPending: boolean
+  /** Whether training waits for the hook. The runs of a process train one after another. */
+  blocksTraining: boolean
+  /** Set if the hook waited for a run that would never have ended. */
+  deadlock?: ResidualError
+}
+
+/** The call of a hook, in its synchronous and asynchronous code. */
+const context = new AsyncLocalStorage<HookCall>()
+
+/** Returns the hook that the current code belongs to, or undefined outside a pending hook. */
+export function currentHookCall(): HookCall | undefined {
+  const call = context.getStore()
+  return call?.isPending ? call : undefined
+}
+
+/** The calls of the hooks of one run. */
+export class HookCalls {
+  readonly #run: object
+  /** Calls that have not completed, with the promises of asynchronous hooks. */
+  readonly #pending = new Map<HookCall, Promise<void> | undefined>()
+  readonly #waitEnded: Promise<void>
+  #endWait!: () => void
+  #isWaiting = false
+  #waitLimit: number | undefined
+
+  constructor(run: object) {
+    this.#run = run
+    this.#waitEnded = new Promise((resolve) => {
+      this.#endWait = resolve
+    })
+  }
+
+  /**
+   * Calls a hook, then `onResult` or `onError`: synchronously, unless the hook returns a promise or
+   * another object with a `then` method.
+   */
+  call(
+    type: RunEvent['type'],
+    hook: () => HookResult | PromiseLike<HookResult>,
+    onResult: (result: HookResult) => void,
+    onError: (error: unknown) => void,
+  ): void {
+    const call = { run: this.#run, type, isPending: true, blocksTraining: type === 'epoch' }
+    const complete = () => {
+      call.isPending = false
+      this.#pending.delete(call)
+    }
+    this.#pending.set(call, undefined)
+    let result: HookResult | PromiseLike<HookResult>
+    try {
+      result = context.run(call, hook)
+      if (isThenable(result)) {
+        const completed = Promise.resolve(result).then(onResult, onError).then(complete)
+        this.#pending.set(call, completed)
+        return
+      }
+    } catch (error) {
+      complete()
+      onError(error)
+      return
+    }
+    complete()
+    onResult(result)
+  }
+
+  get hasPending(): boolean {
+    return this.#pending.size > 0
+  }
+
+  /** Records that training no longer waits for hooks. */
+  unblockTraining(): void {
+    for (const call of this.#pending.keys()) call.blocksTraining = false
+  }
+
+  /** Limits the time that `completed` waits, in ms. */
+  limitWait(milliseconds: number): void {
+    this.#waitLimit = milliseconds
+    if (this.#isWaiting) setTimeout(this.#endWait, milliseconds)
+  }
+
+  /** Resolves when all hooks have completed, or after the limit. */
+  async completed(): Promise<void> {
+    if (!this.hasPending) return
+    this.#isWaiting = true
+    if (this.#waitLimit !== undefined) setTimeout(this.#endWait, this.#waitLimit).unref()
+    await Promise.race([Promise.all(this.#pending.values()), this.#waitEnded])
+  }
+}
+
+function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as PromiseLike<T> | undefined)?.then === 'function'
+}

@@ -1,0 +1,26 @@
+import { coreAddon } from '../../native/addon.js'
+
+/**
+ * Returns the configuration setting that a word most probably stands for, in the syntax of
+ * JavaScript: `optimizer: { weightDecay: 0.1 }` for `weight-decay`; undefined if none is similar.
+ *
+ * @param value text of the value, as JSON or as a string
+ */
+export function suggestSetting(word: string, value: string | undefined): string | undefined {
+  return tryAddon(() => coreAddon().nearestSetting(word, value))
+}
+
+/** Returns the hint "Did you mean ...?"; undefined if no name is similar to a misspelled word. */
+export function didYouMean(word: string, names: readonly string[]): string | undefined {
+  const name = tryAddon(() => coreAddon().nearestName(word, [...names]))
+  return name === undefined ? undefined : `Did you mean '${name}'?`
+}
+
+/** Suggestions are part of an error message, which must not fail without an addon. */
+function tryAddon(find: () => string | null | undefined): string | undefined {
+  try {
+    return find() ?? undefined
+  } catch {
+    return undefined
+  }
+}

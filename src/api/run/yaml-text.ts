@@ -1,0 +1,86 @@
+import type { Document, LineCounter, Node, Pair } from 'yaml'
+import { require } from '../../native/platform.js'
+
+/** A parsed configuration file in YAML or JSON (a subset of YAML). */
+export interface YamlText {
+  value: unknown
+  /**
+   * Returns the line of a key, from 1, or of the nearest object that contains it; undefined if the
+   * file has neither.
+   *
+   * @param key path of a key, such as `schedule.milestones[1]`
+   */
+  lineOf(key: string): number | undefined
+}
+
+/** An error of the YAML parser with its line, from 1. */
+export class YamlError extends Error {
+  readonly line: number | undefined
+
+  constructor(cause: Error, line: number | undefined) {
+    super(cause.message, { cause })
+    this.line = line
+  }
+}
+
+/**
+ * Parses YAML and keeps the lines of its keys.
+ *
+ * @throws {YamlError} for invalid YAML, and for aliases that would expand exponentially
+ */
+export function parseYaml(text: string): YamlText {
+  // Imported on first use: most programs read no configuration file.
+  const yaml = require('yaml') as typeof import('yaml')
+  const lines: LineCounter = new yaml.LineCounter()
+  const document = yaml.parseDocument(text, { prettyErrors: true, lineCounter: lines })
+  const [error] = document.errors
+  if (error !== undefined) throw new YamlError(error, error.linePos?.[0].line)
+  let value: unknown
+  try {
+    value = document.toJS()
+  } catch (cause) {
+    throw new YamlError(cause as Error, undefined)
+  }
+  return {
+    value,
+    lineOf(key) {
+      const offset = findKey(document, key, yaml)
+      return offset === undefined ? undefined : lines.linePos(offset).line
+    },
+  }
+}
+
+/** Returns the offset of the longest part of a path that the document has. */
+function findKey(
+  document: Document,
+  path: string,
+  { isMap, isSeq }: typeof import('yaml'),
+): number | undefined {
+  let node: unknown = document.contents
+  let rest = path
+  let offset: number | undefined
+  while (rest !== '') {
+    if (isMap(node)) {
+      // Keys may contain dots, and `optimizer.lr: 0.1` is a mistake to be located, too.
+      const pair: Pair | undefined = node.items.find(({ key }) => startsWithKey(rest, String(key)))
+      if (pair === undefined) break
+      offset = (pair.key as Node | null)?.range?.[0] ?? offset
+      rest = rest.slice(String(pair.key).length)
+      node = pair.value
+    } else if (isSeq(node)) {
+      const [brackets, index] = /^\[(\d+)\]/.exec(rest) ?? []
+      const item: unknown = index === undefined ? undefined : node.items[Number(index)]
+      if (brackets === undefined || item === undefined) break
+      offset = (item as Node | null)?.range?.[0] ?? offset
+      rest = rest.slice(brackets.length)
+      node = item
+    } else break
+    rest = rest.replace(/^\./, '')
+  }
+  return offset
+}
+
+/** Whether a path starts with a whole key. */
+function startsWithKey(path: string, key: string): boolean {
+  return key !== '' && path.startsWith(key) && /^($|[.[])/.test(path.slice(key.length))
+}

@@ -1,0 +1,127 @@
+import { shellQuote } from '../../errors/shell-quote.js'
+import type { ResidualError } from '../../index.js'
+
+/** How a setting was written on the command line. */
+export type SourceSyntax = 'override' | 'argument' | { flag: string }
+
+/** A setting on the command line, or a configuration file. */
+type Source =
+  | { key: string; syntax: SourceSyntax; text: string }
+  | { file: string; lineOf: (key: string) => number | undefined }
+
+/** A place in the user's input, and the syntax of settings at that place. */
+interface Place {
+  /** `--lr 0`, `optimizer.lr=0` or `run.yaml:3`. */
+  text: string
+  syntax: SourceSyntax | 'file'
+  /** The key that the user set, which may contain the key of the error. */
+  key?: string
+}
+
+/** The keys of flags, for suggestions in the syntax of flags. */
+const FLAG_OF_KEY = new Map<string, string>()
+
+/** The sources of this process's command line, in ascending precedence. */
+const sources: Source[] = []
+
+/** Records a setting of the command line, so that errors name it as the user wrote it. */
+export function recordSetting(key: string, syntax: SourceSyntax, text: string): void {
+  sources.push({ key, syntax, text })
+}
+
+/** Records the configuration file, whose lines errors name. */
+export function recordFile(file: string, lineOf: (key: string) => number | undefined): void {
+  sources.unshift({ file, lineOf })
+}
+
+/** Records the key that a flag sets. */
+export function recordFlag(flag: string, key: string): void {
+  FLAG_OF_KEY.set(key, flag)
+}
+
+/** Keys that an error may report for a setting: names and shorthands of the same value. */
+const ALIASES: Record<string, readonly string[]> = {
+  model: ['model.arch'],
+  data: ['data.source'],
+  epochs: ['budget.epochs'],
+  'budget.epochs': ['epochs'],
+}
+
+/**
+ * Describes an error for the command line: the place is the user's word, or the line of a file, and
+ * the settings in the hint are in the syntax that the user wrote.
+ */
+export function localizeError({ at, hint }: ResidualError): { place?: string; hint: string } {
+  if (at.key === undefined) return { hint: localizeHint(hint) }
+  // The line of a file, whose syntax is that of the hint.
+  if (at.line !== undefined) return { hint }
+  const place = findPlace(at.key)
+  // The file of an error, such as a data set, is more specific than the option that names it.
+  const text = at.file === undefined ? place?.text : undefined
+  return { ...(text !== undefined && { place: text }), hint: localizeHint(hint, place) }
+}
+
+function findPlace(key: string): Place | undefined {
+  const keys = [key, ...(ALIASES[key] ?? [])]
+  const isExact = (set: string) => keys.includes(set)
+  const isAbove = (set: string) => key.startsWith(`${set}.`) || key.startsWith(`${set}[`)
+  const isBelow = (set: string) => set.startsWith(`${key}.`)
+  for (const matches of [isExact, isAbove, isBelow]) {
+    for (const source of sources.toReversed()) {
+      if ('file' in source) {
+        const line = matches === isExact ? undefined : source.lineOf(key)
+        if (line !== undefined) return { text: `${source.file}:${line}`, syntax: 'file' }
+      } else if (matches(source.key)) {
+        return { text: source.text, syntax: source.syntax, key: source.key }
+      }
+    }
+  }
+  return undefined
+}
+
+/**
+ * Converts the settings in a hint, which are in the syntax of JavaScript and YAML
+ * (`optimizer: { lr: 0.1 }`), to the syntax of the command line.
+ *
+ * @param place of the setting that the hint is about
+ */
+export function localizeHint(hint: string, place?: Place): string {
+  const { key, syntax } = place ?? {}
+  if (syntax === 'file') return hint
+  return hint
+    .replace(/`([a-z]\w*: [^`]+)`/gi, (snippet, setting) => {
+      const parsed = parseSetting(setting)
+      return parsed === undefined ? snippet : `\`${formatSetting(...parsed, syntax)}\``
+    })
+    .replace(/^Did you mean '([^']+)'\?$/, (sentence, name) =>
+      key === undefined || syntax === 'argument'
+        ? sentence
+        : `Did you mean \`${formatSetting(key, name, syntax)}\`?`,
+    )
+}
+
+/** Parses `optimizer: { lr: 0.1 }` as a key and a value; undefined for other texts. */
+function parseSetting(text: string): [key: string, value: unknown] | undefined {
+  const [, key, rest = ''] = /^([A-Za-z]\w*): (.*)$/.exec(text) ?? []
+  if (key === undefined) return undefined
+  const [, inner] = /^\{ (.*) \}$/.exec(rest) ?? []
+  if (inner !== undefined) {
+    const nested = parseSetting(inner)
+    return nested && [`${key}.${nested[0]}`, nested[1]]
+  }
+  const [, quoted] = /^'(.*)'$/.exec(rest) ?? []
+  if (quoted !== undefined) return [key, quoted.replace(/\\(.)/g, '$1')]
+  try {
+    return [key, JSON.parse(rest)]
+  } catch {
+    return /^[\w./-]+$/.test(rest) ? [key, rest] : undefined
+  }
+}
+
+/** Formats a setting as a flag if the user wrote a flag, or if its key has no other common form. */
+function formatSetting(key: string, value: unknown, syntax: SourceSyntax | undefined): string {
+  const text = shellQuote(typeof value === 'string' ? value : JSON.stringify(value))
+  const flag = FLAG_OF_KEY.get(key)
+  if (flag !== undefined && syntax !== 'override') return `${flag} ${text}`
+  return `${key}=${text}`
+}
