@@ -9,7 +9,7 @@ pub enum Part {
     BatchNorm,
     /// Large tensors in huge pages, instead of c10's allocator.
     HugePages,
-    /// The JPEG decoder, instead of zune-jpeg.
+    /// The JPEG decoder, instead of zune-jpeg (the decoder of the `image` crate).
     JpegDecoder,
     /// Decoding only the crop region of a JPEG, instead of the whole image.
     CropDecoding,

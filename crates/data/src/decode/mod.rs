@@ -44,8 +44,8 @@ impl<'a> EncodedImage<'a> {
     pub fn size(&self) -> ImageSize {
         let Header { width, height, kind, .. } = self.header;
         let max_scale = match kind {
-            ImageKind::Jpeg => 8,
-            ImageKind::Png => 1,
+            ImageKind::Jpeg if ablation::is_enabled(Part::JpegDecoder) => 8,
+            ImageKind::Jpeg | ImageKind::Png => 1,
         };
         ImageSize { width, height, max_scale }
     }
@@ -58,28 +58,10 @@ impl<'a> EncodedImage<'a> {
     /// `E_IMAGE` for a truncated file and for a damaged structure, whatever the request. Like in
     /// Pillow, damage in the coded data of a JPEG is not an error.
     pub fn decode(&self, request: DecodeRequest, channels: u32, image: &mut Image) -> Result<()> {
-        let EncodedImage { bytes, ref header, header_end } = *self;
+        let EncodedImage { bytes, ref header, .. } = *self;
         // A panic of a decoder is an error of this file and must not end the run.
         let decoded = catch_unwind(AssertUnwindSafe(|| match header.kind {
-            ImageKind::Jpeg => {
-                let [width, height] = header.encoded_size();
-                let mut request = request;
-                let is_upright = header.orientation == Orientation::NoTransforms;
-                if !is_upright || !ablation::is_enabled(Part::CropDecoding) {
-                    // The region refers to the rotated image: decode the whole image, then rotate.
-                    let encoded_size = ImageSize { width, height, max_scale: 8 };
-                    request = DecodeRequest::whole_at_scale(request.scale, encoded_size);
-                }
-                if ablation::is_enabled(Part::JpegDecoder)
-                    && jpeg::decode(bytes, [width, height], request, image)
-                {
-                    Ok(())
-                } else if has_end_of_image(&bytes[header_end..]) {
-                    Err("its segments are invalid or incomplete".into())
-                } else {
-                    Err("it is truncated".into())
-                }
-            }
+            ImageKind::Jpeg => self.decode_jpeg(request, image),
             ImageKind::Png => png::decode(bytes, image).map_err(|cause| cause.to_string()),
         }));
         match decoded {
@@ -91,6 +73,42 @@ impl<'a> EncodedImage<'a> {
         image.set_channels(channels);
         Ok(())
     }
+
+    /// Decodes a JPEG without applying its orientation, or returns what is wrong with it.
+    fn decode_jpeg(&self, request: DecodeRequest, image: &mut Image) -> Result<(), String> {
+        let EncodedImage { bytes, ref header, header_end } = *self;
+        #[cfg(feature = "ablation")]
+        if !ablation::is_enabled(Part::JpegDecoder) {
+            return decode_with_zune_jpeg(bytes, image).map_err(|cause| cause.to_string());
+        }
+        let [width, height] = header.encoded_size();
+        let mut request = request;
+        let is_upright = header.orientation == Orientation::NoTransforms;
+        if !is_upright || !ablation::is_enabled(Part::CropDecoding) {
+            // The region refers to the rotated image: decode the whole image, then rotate.
+            let encoded_size = ImageSize { width, height, max_scale: 8 };
+            request = DecodeRequest::whole_at_scale(request.scale, encoded_size);
+        }
+        if jpeg::decode(bytes, [width, height], request, image) {
+            Ok(())
+        } else if has_end_of_image(&bytes[header_end..]) {
+            Err("its segments are invalid or incomplete".into())
+        } else {
+            Err("it is truncated".into())
+        }
+    }
+}
+
+/// Decodes a whole JPEG with the decoder of the `image` crate, to measure what [`jpeg`] is worth.
+#[cfg(feature = "ablation")]
+fn decode_with_zune_jpeg(bytes: &[u8], out: &mut Image) -> ::image::ImageResult<()> {
+    use ::image::ImageDecoder;
+
+    let decoder = ::image::codecs::jpeg::JpegDecoder::new(Cursor::new(bytes))?;
+    (out.width, out.height) = decoder.dimensions();
+    out.channels = u32::from(decoder.color_type().channel_count());
+    out.pixels.resize(decoder.total_bytes() as usize, 0);
+    decoder.read_image(&mut out.pixels)
 }
 
 /// Decodes a whole JPEG or PNG at full size; see [`EncodedImage::decode`].
