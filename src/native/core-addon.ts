@@ -87,8 +87,8 @@ export declare function setWeightsFolder(folder: string): void
 /** Records why published weights could not be downloaded. */
 export declare function setWeightsNotFetched(file: string, why: string): void
 
-/** Returns the version of the addon. */
-export declare function version(): string
-
 /** Verifies the files of a run folder, or a file of weights; returns a `RunVerification`. */
 export declare function verifyRun(path: string): Promise<string>
+
+/** Returns the version of the addon. */
+export declare function version(): string

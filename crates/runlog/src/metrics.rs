@@ -111,7 +111,7 @@ impl MetricsLog {
             Ok(_) => {}
             // Lines of other versions have a type that is unknown here.
             Err(_) => {
-                num_unreadable += u32::from(serde_json::from_slice::<EventPosition>(line).is_err())
+                num_unreadable += u32::from(serde_json::from_slice::<EventPosition>(line).is_err());
             }
         })?;
         let mut rows = BTreeSet::new();
