@@ -631,7 +631,8 @@ mod tests {
     #[test]
     fn names_the_formats_of_a_folder_without_readable_images() {
         let webp = b"RIFF\x24\0\0\0WEBPVP8 ";
-        let error = open_error(&[("ant/1.jpg", webp), ("bee/1.jpg", webp), ("bee/2.bmp", b"BM..")]);
+        let bmp = b"BM\x3a\0\0\0\0\0\0\0";
+        let error = open_error(&[("ant/1.jpg", webp), ("bee/1.jpg", webp), ("bee/2.bmp", bmp)]);
         assert!(error.message.ends_with("found WebP images (2), BMP images (1)"), "{error}");
         assert!(error.hint.unwrap().starts_with("Convert the images to JPEG or PNG"));
     }

@@ -14,7 +14,7 @@ use super::columns::Column;
 use super::image_list::ImageList;
 use super::manifest::json_label;
 use super::tar::{Entry, Member, Tar, TarError};
-use crate::decode::header::{HEADER_START, has_image_start};
+use crate::decode::header::{SIGNATURE_BYTES, has_image_signature};
 use crate::sources::disk::ImageLocation;
 use crate::sources::files::{damaged, open_file};
 use crate::sources::image_extension::is_image_extension;
@@ -379,10 +379,10 @@ impl ShardSamples<'_> {
             _ if is_image_extension(extension) => return Ok(Some(Content::Image)),
             _ => {}
         }
-        let bytes = member.bytes.min(HEADER_START as u64);
+        let bytes = member.bytes.min(SIGNATURE_BYTES as u64);
         let start = Member { bytes, ..member.clone() };
         let start = tar.read(&start, bytes).map_err(|error| self.read_error(error))?;
-        Ok(has_image_start(&start).then_some(Content::Image))
+        Ok(has_image_signature(&start).then_some(Content::Image))
     }
 
     /// Reads a label file. Returns `None` for JSON without a label.
@@ -699,6 +699,20 @@ mod tests {
         assert_eq!(set.facts().train, 2);
         assert_eq!(set.warnings().len(), 1, "{:?}", set.warnings());
         assert!(set.warnings()[0].message.starts_with("'2.v2.png' in"));
+    }
+
+    #[test]
+    fn text_that_starts_like_a_bmp_is_no_image() {
+        let png = read_fixture("picture.png");
+        let shard = archive(&[
+            ("0.png", &png),
+            ("0.cls", b"0"),
+            ("0.txt", b"BMW in a street"),
+            ("1.png", &png),
+            ("1.cls", b"1"),
+        ]);
+        let set = open(&[("0.tar", shard)]).unwrap();
+        assert_eq!((set.facts().train, set.warnings().len()), (2, 0));
     }
 
     #[test]
