@@ -51,7 +51,8 @@ fn split_at_zero(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 
-/// Parses ImageMagick's format: an empty line, the name, the length in bytes, and hexadecimal lines.
+/// Parses ImageMagick's format: an empty line, the name, the length in bytes, and lines of
+/// hexadecimal digits.
 fn parse_raw_profile(text: &[u8]) -> Option<Vec<u8>> {
     let lines = text.split(|&byte| byte == b'\n').skip(3).flatten();
     let digits = lines.filter(|byte| !byte.is_ascii_whitespace());

@@ -90,8 +90,8 @@ impl FrameCoefficients {
     }
 
     /// Registers a scan of `num_blocks` blocks, before its coefficients are set. Returns `None` if
-    /// a coefficient has another number of unknown bits than the scan expects (ITU-T T.81, G.1.1.1),
-    /// if a quantization table is missing, or if there are too many scans.
+    /// a coefficient has another number of unknown bits than the scan expects (ITU-T T.81,
+    /// G.1.1.1), if a quantization table is missing, or if there are too many scans.
     pub fn begin_scan(
         &mut self,
         segments: &Segments,
@@ -119,8 +119,8 @@ impl FrameCoefficients {
         Some(())
     }
 
-    /// Returns the quantization table of each component. Call after the last scan. Returns `None` if
-    /// required coefficients are incomplete.
+    /// Returns the quantization table of each component. Call after the last scan. Returns `None`
+    /// if required coefficients are incomplete.
     pub fn finish(&self) -> Option<Vec<[u16; 64]>> {
         let is_complete = |component: &ComponentCoefficients| {
             component.unknown_bits[..=LAST_REQUIRED_INDEX].iter().all(|bits| *bits == Some(0))

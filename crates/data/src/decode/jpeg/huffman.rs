@@ -50,7 +50,8 @@ impl HuffmanTable {
         (index == symbols.len()).then_some(table)
     }
 
-    /// Returns whether all symbols are sizes of DC differences in bits (0 to 15), as libjpeg requires.
+    /// Returns whether all symbols are sizes of DC differences in bits (0 to 15), as libjpeg
+    /// requires.
     pub fn is_dc_table(&self) -> bool {
         self.symbols.iter().all(|&size| size < 16)
     }

@@ -302,7 +302,7 @@ fn decode_ac_refinement(
                 *run = read_end_of_band_run(bits, n);
                 break;
             }
-            // Like libjpeg, assume the size 1, which only damaged data do not have.
+            // Like libjpeg, assume the size 1; only damaged data have another size.
             _ if bits.read_unsigned(1) == 1 => 1 << low,
             _ => -(1 << low),
         };

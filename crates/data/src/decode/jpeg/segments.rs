@@ -182,8 +182,8 @@ impl<'a> Segments<'a> {
         }
     }
 
-    /// Returns the color space of the components by libjpeg's rules. Returns `None` before the frame
-    /// header.
+    /// Returns the color space of the components by libjpeg's rules. Returns `None` before the
+    /// frame header.
     pub fn color_space(&self) -> Option<ColorSpace> {
         let frame = self.frame.as_ref()?;
         let ids: Vec<u8> = frame.components.iter().map(|component| component.id).collect();
