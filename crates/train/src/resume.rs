@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use residual_runlog::RunDir;
 use residual_spec::{
-    CheckpointKind, Error, ErrorCode, ResolvedConfig, Result, RunFileStatus, TrainConfig,
-    WarningEvent,
+    CheckpointKind, Error, ErrorCode, ResolvedConfig, Result, TrainConfig, WarningEvent,
 };
 use residual_weights::{Checkpoint, CheckpointChoice, open_intact, verify_weights};
 use serde_json::{Map, Value};
@@ -233,10 +232,7 @@ fn progress(checkpoint: &Path) -> Option<Value> {
 }
 
 fn is_intact(checkpoint: &Path) -> bool {
-    verify_weights(checkpoint, "").is_ok_and(|verified| match verified.status {
-        RunFileStatus::Ok | RunFileStatus::Unverified => true,
-        RunFileStatus::Damaged | RunFileStatus::Missing => false,
-    })
+    verify_weights(checkpoint, "").is_ok_and(|verified| verified.status.is_intact())
 }
 
 /// Checks that only [`CHANGEABLE`] keys differ between the configurations. The path of the data set
