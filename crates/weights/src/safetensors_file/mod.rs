@@ -22,7 +22,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-use crate::other_file::other_file_error;
+use crate::other_file::{START_LEN, other_file_error};
 use crate::tensor::{DType, MAX_NAME_LEN, Tensor, TensorInfo};
 use checksums::Checksums;
 pub(crate) use checksums::VERSION_KEY;
@@ -79,7 +79,7 @@ pub(crate) fn open(path: &Path) -> Result<SafetensorsFile<'_>> {
     let size = file.metadata().map_err(unreadable)?.len();
 
     let mut first_bytes = Vec::new();
-    (&file).take(64).read_to_end(&mut first_bytes).map_err(unreadable)?;
+    (&file).take(START_LEN).read_to_end(&mut first_bytes).map_err(unreadable)?;
     if let Some(error) = other_file_error(path, &first_bytes) {
         return Err(error);
     }
@@ -126,7 +126,7 @@ fn parse_header(
         return Err(broken(path, format!("has a tensor name of {} bytes", name.len())));
     }
     let names = tensors.iter().map(|(name, _)| name);
-    if checksums.as_ref().is_some_and(|checksums| !checksums.are_of(names)) {
+    if checksums.as_ref().is_some_and(|checksums| !checksums.has_names(names)) {
         return Err(broken(path, "has checksums of other tensors than it contains"));
     }
     tensors.sort_by_key(|(_, tensor)| tensor.data_offsets);
@@ -270,7 +270,7 @@ pub(crate) fn write<'a>(
     let infos = layout(tensors);
     Metadata::new(None, infos.clone()).map_err(|cause| internal(cause.to_string()))?;
     let mut checksums = Checksums::placeholders(tensors.keys());
-    let header = header(metadata, &infos, &checksums);
+    let header = format_header(metadata, &infos, &checksums);
     if header.len() as u64 > MAX_HEADER_LEN {
         return Err(internal(format!("the header of {} bytes is too long", header.len())));
     }
@@ -299,8 +299,8 @@ pub(crate) fn write<'a>(
                 }
             }
         }
-        // The checksums, which the header contains, are known only now.
-        let mut header = self::header(metadata, &infos, &checksums);
+        // The header contains the checksums, which are known only after the tensors are written.
+        let mut header = format_header(metadata, &infos, &checksums);
         checksums::seal(&mut header);
         file.seek(SeekFrom::Start(8))?;
         file.write_all(&header)
@@ -330,7 +330,7 @@ fn layout(tensors: &BTreeMap<String, TensorInfo>) -> Vec<(String, FileTensor)> {
 
 /// Returns the JSON header, padded to [`ALIGNMENT`]. Its length does not depend on the values of the
 /// checksums.
-fn header(
+fn format_header(
     metadata: &BTreeMap<&str, String>,
     infos: &[(String, FileTensor)],
     checksums: &Checksums,
