@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::arrays::NativeArrays;
 use crate::cancel::NativeCancel;
-use crate::environment::owner;
+use crate::environment::register_owner;
 use crate::native_result::{parse_json, to_native_result};
 use crate::torch_thread::torch_thread;
 
@@ -39,7 +39,7 @@ fn on_torch_thread<'env, T: Serialize + 'static>(
 ) -> napi::Result<Object<'env>> {
     let (deferred, promise) = env.create_deferred()?;
     let flag = cancel.map(|cancel| cancel.flag()).unwrap_or_default();
-    let cancelled = Cancellation { owner: owner(env)?, flag };
+    let cancelled = Cancellation { owner: register_owner(env)?, flag };
     match torch_thread() {
         Ok(thread) => thread.submit(cancelled, work, |result| resolve(deferred, result)),
         Err(error) => resolve::<T>(deferred, Err(error)),
@@ -90,7 +90,7 @@ pub fn predict(
             },
         })
         .collect();
-    let owner = owner(env)?;
+    let owner = register_owner(env)?;
     let (deferred, promise) = env.create_deferred()?;
     let options = parse_json(&request).and_then(|json| PredictConfig::parse(&json));
     match options.and_then(|options| Ok((options, torch_thread()?))) {
