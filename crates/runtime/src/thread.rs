@@ -60,7 +60,7 @@ impl Shared {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns whether a job has to end early, because `cancelled` is set or there is urgent work.
+    /// Returns whether a job has to end early, because it is cancelled or there is urgent work.
     pub fn is_cancelled(&self, cancelled: &Cancellation) -> bool {
         cancelled.is_cancelled() || self.lock().has_urgent_work()
     }
@@ -342,6 +342,7 @@ mod tests {
         thread.run(Owner::default(), serde_json::json!({}), None, Arc::clone(&control));
         assert_eq!(control.drain().len(), 1);
     }
+
     #[test]
     fn the_end_of_an_owner_cancels_its_jobs_and_no_others() {
         let thread = TorchThread::start().unwrap();
