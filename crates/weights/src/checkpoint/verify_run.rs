@@ -1,6 +1,7 @@
 //! Verifies all files of a run folder, or a single weight file.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use residual_runlog::{RunDir, is_checkpoint_name, verify_files};
@@ -19,7 +20,13 @@ const CHECKPOINTS: &str = "checkpoints";
 pub fn verify_run(path: &Path) -> Result<RunVerification> {
     let missing = |message: String| Error::new(ErrorCode::Checkpoint, message).file(path);
     let shown = path.display();
-    let absolute = path.canonicalize().map_err(|_| missing(format!("{shown} does not exist")))?;
+    let absolute = path.canonicalize().map_err(|cause| match cause.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => {
+            missing(format!("{shown} does not exist"))
+                .hint("Pass a run folder or a file of weights.")
+        }
+        _ => Error::read(path, &cause),
+    })?;
     let files = if absolute.is_dir() {
         if !RunDir::is_run(&absolute) {
             return Err(missing(format!("{shown} is not a run folder"))
@@ -46,7 +53,8 @@ fn verify_checkpoints(run: &Path) -> Result<Vec<VerifiedRunFile>> {
             .filter_map(|entry| entry.file_name().into_string().ok())
             .filter(|name| is_checkpoint_name(name))
             .collect(),
-        Err(_) => Vec::new(),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Vec::new(),
+        Err(cause) => return Err(Error::read(&folder, &cause)),
     };
     names.sort();
     let mut expected = Vec::new();

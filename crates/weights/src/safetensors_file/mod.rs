@@ -221,6 +221,10 @@ impl SafetensorsFile<'_> {
     }
 
     /// Reads one tensor and verifies its checksum; `None` if the file has no tensor of this name.
+    ///
+    /// # Errors
+    /// `E_CHECKPOINT` if the tensor is damaged or of an unsupported type; `E_MEMORY`, which is no
+    /// damage, so that no other checkpoint is used instead; `E_IO`.
     pub(crate) fn read_tensor(&self, name: &str) -> Result<Option<Tensor>> {
         let Some(tensor) = self.tensors.info(name) else { return Ok(None) };
         let dtype = self.dtype(name, tensor)?;
@@ -228,7 +232,9 @@ impl SafetensorsFile<'_> {
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(end - begin).map_err(|_| {
             let message = format!("not enough memory for `{name}` of {}", self.path.display());
-            Error::new(ErrorCode::Checkpoint, message).file(self.path)
+            Error::new(ErrorCode::Memory, message)
+                .file(self.path)
+                .hint("Close other programs, or use a machine with more memory.")
         })?;
         let read = self.data_at(begin, end)?.read_to_end(&mut bytes);
         if read.map_err(|cause| Error::read(self.path, &cause))? < end - begin {
