@@ -418,6 +418,18 @@ fn rejects_an_array_that_is_repeated_without_limit() {
 }
 
 #[test]
+fn rejects_a_head_of_any_size_without_data() {
+    let shapes = [
+        ("conv1.weight", vec![16, 3, 3, 3]),
+        ("layer1.0.conv1.weight", vec![0, 16, 3, 3]),
+        ("fc.weight", vec![1 << 50, 0]),
+    ];
+    let shapes: Shapes =
+        shapes.into_iter().map(|(name, shape)| (name.to_string(), shape)).collect();
+    assert!(read_model(&archive(&dict(&shapes, 0))).is_err());
+}
+
+#[test]
 fn weights_that_are_not_finite_are_named() {
     let mut file = archive(&dict(&resnet8(), 0));
     let at = file.windows(8).position(|window| window == [0, 0, 0, 0, 0, 0, 0x80, 0x3f]).unwrap();

@@ -132,7 +132,7 @@ impl<'e> HeadSearch<'e> {
             |name: &str| name.strip_prefix(layer.module).is_some_and(|rest| rest.starts_with('.'));
         let hidden = self.candidates.iter().find(|&&at| {
             let entry = &self.entries[at];
-            let is_counter = entry.shape.is_empty() || entry.shape.iter().product::<usize>() <= 1;
+            let is_counter = entry.shape.iter().all(|&size| size <= 1);
             at != layer.weight && Some(at) != bias && is_inside(&entry.name) && !is_counter
         });
         if let Some(&hidden) = hidden {
@@ -202,7 +202,7 @@ fn shared_parts_len(name: &str, prefix: &str) -> usize {
 }
 
 /// Returns the number of output channels of the last block, which is the number of inputs of the
-/// head.
+/// head; `None` if it is 0, because data must back the size of a head without a bias.
 fn num_features(tensors: &BTreeMap<String, usize>, entries: &[TensorEntry]) -> Option<usize> {
     let position = |key: &str| -> Option<(u32, u32, u32)> {
         let (stage, rest) = key.strip_prefix("layer")?.split_once('.')?;
@@ -212,5 +212,5 @@ fn num_features(tensors: &BTreeMap<String, usize>, entries: &[TensorEntry]) -> O
     };
     let convs = tensors.iter().filter_map(|(key, at)| Some((position(key)?, *at)));
     let (_, last) = convs.max()?;
-    entries[last].shape.first().copied()
+    entries[last].shape.first().copied().filter(|&features| features > 0)
 }
