@@ -1,7 +1,7 @@
 //! Globals and their calls. Calls that create built-in containers or bytes are evaluated, all other
 //! calls are recorded as objects.
 
-use crate::globals::{Constructor, constructor};
+use crate::globals::{Constructor, find_constructor};
 use crate::node::{Id, Node};
 use crate::unpickler::Unpickler;
 use crate::{Error, Result, malformed, string};
@@ -103,7 +103,7 @@ impl Unpickler {
     /// constructor cannot convert.
     fn evaluate(&self, callee: Id, args: &[Id]) -> Option<Node> {
         let Node::Global(name) = self.nodes.get(callee) else { return None };
-        Some(match constructor(name)? {
+        Some(match find_constructor(name)? {
             Constructor::Dict => Node::Dict(self.dict_argument(args.first())?),
             Constructor::DefaultDict => Node::Dict(self.dict_argument(args.get(1))?),
             Constructor::List => Node::List(self.items_argument(args.first())?),

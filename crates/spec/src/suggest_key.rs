@@ -143,18 +143,20 @@ pub fn suggest_setting(word: &str, value: Option<&Value>) -> Option<String> {
     let mut known = Vec::new();
     let visit = &mut |path: &crate::KeyPath| known.push(path.to_string());
     <crate::TrainConfig as crate::FromJson>::visit_keys(&crate::KeyPath::Root, visit);
-    nearest_keys(word, &known).first().map(|candidate| candidate.setting(value))
+    nearest_keys(word, &known).first().map(|candidate| candidate.format(value))
 }
 
 fn suggest(path: &str, value: Option<&Value>, known: &[String]) -> Option<String> {
     let nearest = nearest_keys(path, known);
     let settings: Vec<String> =
-        nearest.iter().map(|candidate| format!("`{}`", candidate.setting(value))).collect();
+        nearest.iter().map(|candidate| format!("`{}`", candidate.format(value))).collect();
     (!settings.is_empty()).then(|| format!("Did you mean {}?", settings.join(" or ")))
 }
 
 impl Candidate<'_> {
-    fn setting(&self, value: Option<&Value>) -> String {
+    /// Formats the setting of the key with `value`, the value of the unknown key, or with the alias's
+    /// own value.
+    fn format(&self, value: Option<&Value>) -> String {
         let alias_value: Option<Value> =
             self.value.and_then(|json| serde_json::from_str(json).ok());
         // The suggestion for `pretrained: false` must not be `weights: 'imagenet'`.

@@ -83,7 +83,7 @@ impl Trainer<'_> {
 
     /// Evaluates the best checkpoint. Emits a warning if the checkpoint is missing or damaged.
     fn evaluate_best(&mut self, images: &Subset, on_idle: &mut dyn FnMut()) -> Result<Evaluated> {
-        let best = match self.best_model() {
+        let best = match self.read_best_model() {
             Err(Error { code: ErrorCode::Checkpoint, message, at, .. }) => {
                 self.emit(RunEvent::Warning(WarningEvent {
                     code: ErrorCode::Checkpoint,
@@ -101,7 +101,7 @@ impl Trainer<'_> {
     }
 
     /// Reads the network of the best checkpoint.
-    fn best_model(&self) -> Result<Model> {
+    fn read_best_model(&self) -> Result<Model> {
         let path = self.dir.checkpoint_path(CheckpointKind::Best, 0);
         let model = self.step.model();
         let (network, compute) = (model.network().clone(), model.compute());

@@ -188,7 +188,7 @@ impl SafetensorsFile<'_> {
             let tensor = self.tensors.info(&name).expect("the name is from the header");
             let (begin, end) = tensor.data_offsets;
             let mut hash = Xxh3::new();
-            let mut data = self.data_at(begin, end)?;
+            let mut data = self.open_range(begin, end)?;
             loop {
                 let count =
                     data.read(&mut buffer).map_err(|cause| Error::read(self.path, &cause))?;
@@ -203,7 +203,7 @@ impl SafetensorsFile<'_> {
     }
 
     /// Returns a reader of a range of the tensor data.
-    fn data_at(&self, begin: usize, end: usize) -> Result<impl Read> {
+    fn open_range(&self, begin: usize, end: usize) -> Result<impl Read> {
         let mut file = &self.file;
         file.seek(SeekFrom::Start(self.data_offset + begin as u64))
             .map_err(|cause| Error::read(self.path, &cause))?;
@@ -236,7 +236,7 @@ impl SafetensorsFile<'_> {
                 .file(self.path)
                 .hint("Close other programs, or use a machine with more memory.")
         })?;
-        let read = self.data_at(begin, end)?.read_to_end(&mut bytes);
+        let read = self.open_range(begin, end)?.read_to_end(&mut bytes);
         if read.map_err(|cause| Error::read(self.path, &cause))? < end - begin {
             return Err(broken(self.path, format!("is truncated within `{name}`")));
         }
@@ -273,7 +273,7 @@ pub(crate) fn write<'a>(
     bytes: &dyn Fn(&str) -> Result<Cow<'a, [u8]>>,
 ) -> Result<()> {
     let internal = |cause: String| Error::new(ErrorCode::Internal, cause).file(path);
-    let infos = layout(tensors);
+    let infos = compute_layout(tensors);
     Metadata::new(None, infos.clone()).map_err(|cause| internal(cause.to_string()))?;
     let mut checksums = Checksums::placeholders(tensors.keys());
     let header = format_header(metadata, &infos, &checksums);
@@ -315,7 +315,7 @@ pub(crate) fn write<'a>(
 }
 
 /// Returns the tensors in the order of the file, with their offsets.
-fn layout(tensors: &BTreeMap<String, TensorInfo>) -> Vec<(String, FileTensor)> {
+fn compute_layout(tensors: &BTreeMap<String, TensorInfo>) -> Vec<(String, FileTensor)> {
     let mut tensors: Vec<_> = tensors.iter().collect();
     // The widest type comes first, so that every tensor is aligned. The format forbids padding
     // between tensors.

@@ -54,7 +54,7 @@ impl StateDict {
             if file.metadata.contains_key(VERSION_KEY) {
                 StateDict::from_checkpoint(&file)?
             } else {
-                let entries = entries(&file);
+                let entries = list_entries(&file);
                 StateDict::from_selection(Selection::new(&entries), |at| {
                     let tensor = file.read_tensor(&entries[at].name)?;
                     Ok(tensor.expect("the name is from the header"))
@@ -107,7 +107,7 @@ impl StateDict {
 }
 
 /// Returns the tensors of a safetensors file in the order of their data.
-fn entries(file: &SafetensorsFile) -> Vec<TensorEntry> {
+fn list_entries(file: &SafetensorsFile) -> Vec<TensorEntry> {
     file.shapes().map(|(name, shape)| TensorEntry { name, dict_len: 0, shape }).collect()
 }
 

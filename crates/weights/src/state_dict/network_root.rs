@@ -91,8 +91,8 @@ impl NetworkRoot {
         };
         match (best(true), best(false)) {
             (Some(ema), Some(raw)) => {
-                let is_complete =
-                    keys(index, &roots[ema].prefix).is_superset(&keys(index, &roots[raw].prefix));
+                let is_complete = collect_keys(index, &roots[ema].prefix)
+                    .is_superset(&collect_keys(index, &roots[raw].prefix));
                 Some(if is_complete && !roots[ema].is_secondary() { ema } else { raw })
             }
             (ema, raw) => ema.or(raw),
@@ -142,7 +142,7 @@ fn has_name_with_prefix(index: &EntryIndex, prefix: &str) -> bool {
 }
 
 /// Returns the keys of a network, without its prefix. Counters of batches are left out.
-fn keys<'e>(index: &EntryIndex<'e>, prefix: &str) -> BTreeSet<&'e str> {
+fn collect_keys<'e>(index: &EntryIndex<'e>, prefix: &str) -> BTreeSet<&'e str> {
     index
         .keys()
         .filter_map(|name| name.strip_prefix(prefix))
