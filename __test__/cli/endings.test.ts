@@ -60,7 +60,8 @@ for (const size of ['cols 100 rows 30', 'cols 0 rows 0']) {
     const { status, raw, text } = await interruptInTerminal(args, '/8  loss', size)
     t.is(status, 130, text)
     t.regex(text, /epoch +\d+\/100000 +([━─]+ +)?\d\/8 +loss/, 'shows the progress line')
-    t.true(text.includes(`resume with    residual train --resume ${out}`), text)
+    const summary = text.replace('npx residual', 'residual')
+    t.true(summary.includes(`resume with    residual train --resume ${out}`), text)
     const end = raw.slice(raw.lastIndexOf('status  '))
     // biome-ignore lint/suspicious/noControlCharactersInRegex: matches cursor-up and erase-line
     t.notRegex(end, /\x1b\[\d*[AK]/, 'nothing after the result is erased')

@@ -112,7 +112,7 @@ test('a run that a hook starts without awaiting it trains afterwards', async (t)
   t.is(next?.state, 'ended')
 })
 
-test('onCheckpoint and onStep may await another run', async (t) => {
+test('onStep may await another run', async (t) => {
   const reasons: string[] = []
   let isFirst = true
   await train(tinyConfig(t, { epochs: 1 }), {

@@ -131,13 +131,13 @@ function describeRanking(
   const [winner, runnerUp] = [isolate(first?.label ?? ''), isolate(second?.label ?? '')]
   const gap = (100 * (highest.accuracy - next.accuracy)).toFixed(1)
   const split = highest.split === 'val' ? 'validation' : 'training'
-  const verdict =
-    highest.accuracy === next.accuracy
-      ? html`${winner} and ${runnerUp} have the same ${split} accuracy, ${formatPercent(highest.accuracy)}.`
-      : html`${winner} has the highest ${split} accuracy, ${formatPercent(highest.accuracy)}, ${gap}
+  const isTie = highest.accuracy === next.accuracy
+  const verdict = isTie
+    ? html`${winner} and ${runnerUp} have the same ${split} accuracy, ${formatPercent(highest.accuracy)}.`
+    : html`${winner} has the highest ${split} accuracy, ${formatPercent(highest.accuracy)}, ${gap}
 percentage points above ${runnerUp}.`
   return [
-    html`<p class="p"><strong>${verdict}</strong> ${describeDifference(comparison, winner, runnerUp)}
+    html`<p class="p"><strong>${verdict}</strong> ${isTie ? undefined : describeDifference(comparison, winner, runnerUp)}
 ${countNoise(comparisons)}</p>`,
     warning,
   ]
@@ -159,12 +159,12 @@ ${formatCount(onlyFirst)} correctly, and only ${runnerUp} ${formatCount(onlySeco
 ${formatPValue(p)}).`
 }
 
-/** Counts the runs that cannot be distinguished from the best one; undefined for two runs. */
+/** Counts the runs that cannot be distinguished from the best one; undefined for fewer than two tests. */
 function countNoise(comparisons: readonly AccuracyComparison[]): Content {
   const tests = comparisons.filter((comparison) => 'p' in comparison)
   if (tests.length < 2) return undefined
   const numNoise = tests.filter(isWithinNoise).length
-  return `Of ${tests.length} other runs, ${numNoise} cannot be distinguished from the best one.`
+  return `Of ${tests.length} tested runs, ${numNoise} cannot be distinguished from the best one.`
 }
 
 /** Describes the comparison of a run with the best run, in a cell. */
