@@ -53,7 +53,7 @@ test('a report says that a network is barely above guessing, and suggests next s
   const overfitted = await summaryOf(t, confusion)
   t.regex(
     overfitted,
-    /guessing.*Suggested next steps: ?Use more images or stronger augmentation: the network fits the/,
+    /guessing.*Suggested next steps: ?Use more images or stronger augmentation: the network fits only/,
   )
   const weak = await summaryOf(t, confusion, 0.56)
   t.regex(weak, /^\s*Summary Test accuracy is 54\.0 % .* interval is 53\.0 to 55\.0 %/)

@@ -26,7 +26,7 @@ export interface MetricColumns {
   now: Record<string, number | null> | undefined
   /** Start, checkpoint, warning and end events, with the fields that the page shows. */
   notices: Record<string, unknown>[]
-  /** Number of lines that are damaged, and were skipped. */
+  /** Number of damaged lines, which were skipped. */
   unreadable: number
 }
 

@@ -19,7 +19,12 @@ export const REPORT = 'report.html'
 
 /** Files on which a summary depends. */
 const SUMMARIZED_FILES = [
-  ...['config.json', 'environment.json', 'metrics.jsonl', 'metrics.csv', 'result.json', REPORT],
+  'config.json',
+  'environment.json',
+  'metrics.jsonl',
+  'metrics.csv',
+  'result.json',
+  REPORT,
 ]
 
 /** Summary of a run for the list of runs. */
@@ -91,17 +96,18 @@ export class RunIndex {
   }
 
   /**
-   * Returns the summary of a run if its state or its files other than the log have changed.
+   * Reads the summary of a run if its state, its result or its report has changed.
    *
-   * @param known state that an earlier call returned
-   * @returns undefined without a change
+   * @param known stamp that an earlier call returned; empty for the first call
+   * @returns undefined if nothing has changed; a summary of undefined if the folder is no longer a
+   *   run folder
    */
-  async changedSummary(
+  async readChangedSummary(
     run: RunLocation,
     known: string,
-  ): Promise<{ state: string; summary: RunSummary | undefined } | undefined> {
-    const state = `${isRunning(run.dir)} ${await fileStamp(run.dir, ['result.json', REPORT])}`
-    return state === known ? undefined : { state, summary: await summarize(run) }
+  ): Promise<{ stamp: string; summary: RunSummary | undefined } | undefined> {
+    const stamp = `${isRunning(run.dir)} ${await fileStamp(run.dir, ['result.json', REPORT])}`
+    return stamp === known ? undefined : { stamp, summary: await summarize(run) }
   }
 
   /** Reads the files of a run only if they have changed, since there may be thousands of runs. */
@@ -171,7 +177,7 @@ async function summarize({ id, dir }: RunLocation): Promise<RunSummary | undefin
   if (config === undefined) return undefined
   const running = isRunning(dir)
   const result = running ? undefined : await readResult(dir, remarks)
-  if (!running && (await endsWithinLine(dir))) {
+  if (!running && (await isLogTruncated(dir))) {
     remarks.push('The last line of metrics.jsonl is truncated: the run was killed while writing.')
   }
   const environment = await readRunObject(dir, 'environment.json')
@@ -238,8 +244,8 @@ async function readResult(dir: string, remarks: string[]): Promise<JsonObject | 
   return logged
 }
 
-/** Whether the log ends within a line. */
-async function endsWithinLine(dir: string): Promise<boolean> {
+/** Whether the last line of the log is incomplete. */
+async function isLogTruncated(dir: string): Promise<boolean> {
   const end = await readRunFile(dir, 'metrics.jsonl', -1)
   return end !== undefined && end !== '' && end !== '\n'
 }

@@ -163,7 +163,7 @@ function recoverResult(
   issues: string[],
 ): JsonObject | undefined {
   if (end === undefined || !existsSync(join(dir, 'result.json'))) return undefined
-  issues.push('The result is that of metrics.jsonl.')
+  issues.push('The result is that of the last event of metrics.jsonl.')
   return end
 }
 
@@ -226,7 +226,7 @@ async function readMetrics(file: string, issues: string[]): Promise<MetricsFile>
   }
   if (numUnreadable > 0) {
     const lines = numUnreadable === 1 ? '1 line' : `${numUnreadable} lines`
-    issues.push(`${lines} of metrics.jsonl cannot be read and are ignored.`)
+    issues.push(`Skipped ${lines} of metrics.jsonl that cannot be read.`)
   }
   metrics.epochs = [...epochs.values()].sort((a, b) => a.epoch - b.epoch)
   metrics.steps = [...steps.values()].sort((a, b) => a.step - b.step)

@@ -66,12 +66,12 @@ function isThumbnail({ width, height, channels, base64 }: JsonObject): boolean {
   )
 }
 
-/** Whether a value is missing, or has one character for each image of a source. */
+/** Whether a value is missing, or a string of the outcomes `0`, `1` and `-`. */
 function isOutcomes(value: unknown): boolean {
   return value === undefined || (isString(value) && /^[01-]*$/.test(value))
 }
 
-/** Whether a value is a number of images or epochs. */
+/** Whether a value is a number of images or epochs: a non-negative 32-bit integer. */
 function isCount(value: unknown): boolean {
   return Number.isInteger(value) && Number(value) >= 0 && Number(value) < 2 ** 32
 }

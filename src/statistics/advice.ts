@@ -21,7 +21,7 @@ export interface PoorNetwork {
 export function adviseOnPoorAccuracy(network: PoorNetwork): string[] {
   const { accuracy, trainAccuracy, numClasses, numPredicted, isPretrained } = network
   const data = network.source ?? 'DATA'
-  const overfits = trainAccuracy !== undefined && trainAccuracy - accuracy > OVERFITTING_GAP
+  const isOverfitted = trainAccuracy !== undefined && trainAccuracy - accuracy > OVERFITTING_GAP
   const usePretrained = isPretrained
     ? []
     : ['Start from pretrained weights, which need fewer images: `model.weights=imagenet`.']
@@ -30,7 +30,7 @@ export function adviseOnPoorAccuracy(network: PoorNetwork): string[] {
     numPredicted === 1 && numClasses > 1
       ? ['Lower the learning rate: the network predicts the same class for every image.']
       : []
-  if (overfits) {
+  if (isOverfitted) {
     return [
       ...lowerRate,
       'Use more images or stronger augmentation: the network fits only the training images.',

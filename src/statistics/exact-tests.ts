@@ -1,4 +1,4 @@
-/** Number of images from which on the normal approximation replaces an exact sum. */
+/** Maximum number of images for an exact sum; above it, the normal approximation is used. */
 const MAX_EXACT = 200_000
 
 /** p-value below which a difference is significant. */

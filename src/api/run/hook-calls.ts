@@ -12,7 +12,7 @@ export interface HookCall {
   isPending: boolean
   /** Whether training waits for the hook. The runs of a process train one after another. */
   blocksTraining: boolean
-  /** Set if the hook waited for a run that would never have ended. */
+  /** Error of a hook that waits for a run that itself waits for the hook. */
   deadlock?: ResidualError
 }
 

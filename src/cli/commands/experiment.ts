@@ -128,7 +128,7 @@ function positional(data: string | undefined, overrides: string[]): string[] {
   return data === undefined ? overrides : [data, ...overrides]
 }
 
-/** Adds the arguments and options shared by the experiments that train, and some of its own. */
+/** Adds the arguments and options that the experiments that train share, and the given flags. */
 function addTrainingOptions(command: Command, flags: readonly ('data' | 'model')[]): Command {
   command
     .argument('[data]', 'image folder or named data set')
