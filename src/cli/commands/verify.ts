@@ -10,7 +10,7 @@ import { formatTable } from '../output/text-table.js'
 export function addVerify(program: Command): void {
   const command = program
     .command('verify')
-    .description('verify the checksums of checkpoints and the structure of all other files of runs')
+    .description('verify the checkpoints and the structure of all other files of runs')
     .argument('<runs...>', 'run folders, checkpoints or weights')
     .option('--json', 'print the result of each run as JSON, one per line')
     .action(run)
