@@ -87,7 +87,7 @@ for (const [name, wait] of Object.entries(inEpochHook)) {
 }
 
 for (const hook of ['onEpoch', 'onStep'] as const) {
-  test(`awaiting the own run in ${hook} rejects`, async (t) => {
+  test(`awaiting its own run in ${hook} rejects`, async (t) => {
     const run: Run = train(tinyConfig(t, LONG), {
       [hook]: async () => {
         await run

@@ -1,8 +1,9 @@
 import { lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { coreAddon } from '../native/addon.js'
+import { isObject, type JsonObject, parseObject } from '../run-folder/json-object.js'
 import { CONFIG_SECTIONS, isNewerVersion } from '../run-folder/run-folder.js'
-import { isObject, openRunFile, readRunFile, readRunObject } from './run-file.js'
+import { openRunFile, readRunFile, readRunObject } from './run-file.js'
 
 /** Maximum depth of a run below the folder of runs: runs/<experiment>/<member>/<part>. */
 const MAX_DEPTH = 3
@@ -205,8 +206,6 @@ async function summarize({ id, dir }: RunLocation): Promise<RunSummary | undefin
   }
 }
 
-type JsonObject = Record<string, unknown>
-
 /** Maximum size of the first and of the last event of a log, in bytes. */
 const MAX_EVENT_SIZE = 2 ** 20
 
@@ -221,7 +220,7 @@ async function readConfig(dir: string, remarks: string[]): Promise<JsonObject | 
     '\n',
     1,
   )
-  const start = parseEvent(first)
+  const start = parseObject(first)
   const logged = start?.type === 'start' && isObject(start.config) ? start.config : undefined
   if (!isRunConfig(logged)) return undefined
   remarks.push('config.json is damaged; the configuration is that of metrics.jsonl.')
@@ -234,7 +233,7 @@ async function readResult(dir: string, remarks: string[]): Promise<JsonObject | 
   if (typeof result?.stopReason === 'string') return result
   if (!(await isFile(join(dir, 'result.json')))) return undefined
   const tail = (await readRunFile(dir, 'metrics.jsonl', -MAX_EVENT_SIZE)) ?? ''
-  const end = parseEvent(tail.trimEnd().split('\n').at(-1) ?? '')
+  const end = parseObject(tail.trimEnd().split('\n').at(-1) ?? '')
   const logged = end?.type === 'end' && isObject(end.result) ? end.result : undefined
   remarks.push(
     logged === undefined
@@ -248,15 +247,6 @@ async function readResult(dir: string, remarks: string[]): Promise<JsonObject | 
 async function isLogTruncated(dir: string): Promise<boolean> {
   const end = await readRunFile(dir, 'metrics.jsonl', -1)
   return end !== undefined && end !== '' && end !== '\n'
-}
-
-function parseEvent(line: string): JsonObject | undefined {
-  try {
-    const event: unknown = JSON.parse(line)
-    return isObject(event) ? event : undefined
-  } catch {
-    return undefined
-  }
 }
 
 /** Whether a path is a regular file, not a link to one. */

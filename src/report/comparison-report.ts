@@ -167,8 +167,8 @@ function countNoise(comparisons: readonly AccuracyComparison[]): Content {
   return `Of ${tests.length} tested runs, ${numNoise} cannot be distinguished from the best one.`
 }
 
-/** Describes the comparison of a run with the best run, in a cell. */
-function describeCell(comparison: AccuracyComparison | undefined): Content {
+/** Formats the comparison of a run with the best run for a cell of the table. */
+function formatComparison(comparison: AccuracyComparison | undefined): Content {
   if (comparison === undefined) return '–'
   if ('missing' in comparison) return comparison.missing
   const verdict = isWithinNoise(comparison) ? 'within noise' : 'lower'
@@ -193,7 +193,7 @@ function resultsTable(
       run.config.model.arch,
       accuracy === undefined ? '–' : percentBar(accuracy),
       hasInterval ? formatInterval(wilsonInterval(accuracy, count)) : '–',
-      index === 0 ? '–' : describeCell(comparisons[index - 1]),
+      index === 0 ? '–' : formatComparison(comparisons[index - 1]),
       formatPercent(result?.test?.accuracy),
       formatDecimal(result?.test?.loss),
       result?.best?.epoch ?? '–',

@@ -1,4 +1,5 @@
 import type { RunEvaluation } from '../native/generated.js'
+import { isNumber, isObject, isString, type JsonObject } from './json-object.js'
 
 /**
  * Whether the content of an evaluation.json has every field that a report needs. Another version or
@@ -81,21 +82,6 @@ function isFraction(value: unknown): boolean {
   return isNumber(value) && value >= 0 && value <= 1 + 1e-6
 }
 
-/** A JSON object that is not validated yet. */
-type JsonObject = Record<string, unknown>
-
 function isList(value: unknown, isItem: (row: JsonObject) => boolean): boolean {
   return Array.isArray(value) && value.every((item) => isObject(item) && isItem(item))
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function isString(value: unknown): value is string {
-  return typeof value === 'string'
-}
-
-function isNumber(value: unknown): value is number {
-  return typeof value === 'number'
 }

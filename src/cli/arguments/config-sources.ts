@@ -61,12 +61,16 @@ export function localizeError({ at, hint }: ResidualError): { place?: string; hi
   return { ...(text !== undefined && { place: text }), hint: localizeHint(hint, place) }
 }
 
+/**
+ * Finds where the user set a key, or else the nearest object that contains the key, or else a key
+ * within it. Of several places, the one that takes precedence is returned.
+ */
 function findPlace(key: string): Place | undefined {
   const keys = [key, ...(ALIASES[key] ?? [])]
   const isExact = (set: string) => keys.includes(set)
-  const isAbove = (set: string) => key.startsWith(`${set}.`) || key.startsWith(`${set}[`)
-  const isBelow = (set: string) => set.startsWith(`${key}.`)
-  for (const matches of [isExact, isAbove, isBelow]) {
+  const isAncestor = (set: string) => key.startsWith(`${set}.`) || key.startsWith(`${set}[`)
+  const isDescendant = (set: string) => set.startsWith(`${key}.`)
+  for (const matches of [isExact, isAncestor, isDescendant]) {
     for (const source of sources.toReversed()) {
       if ('file' in source) {
         const line = matches === isExact ? undefined : source.lineOf(key)
