@@ -122,7 +122,7 @@ for (const limit of [48, 32]) {
     // The charts of a report consist of more modules.
     const report = await runInShell(`ulimit -n ${limit};`, ['report', out])
     if (report.status === 0) return
-    t.is(report.status, 1)
+    t.is(report.status, 4)
     t.regex(report.stderr, /^error: .*\(E_IO\)\n {2}Raise the limit of open files/m)
     t.notRegex(report.stderr, /^ +at /m)
   })

@@ -72,6 +72,12 @@ export function recordFlags(command: Command): void {
     const name = flagName(option)
     if (command.options.some(({ long }) => long === name)) recordFlag(name, key)
   }
+  // All other options, such as `--crops`, have the names of options of the API.
+  const names = Object.values(OPTIONS).map(([option]) => flagName(option))
+  for (const option of command.options) {
+    const { long, required } = option
+    if (long && required && !names.includes(long)) recordFlag(long, option.attributeName())
+  }
 }
 
 /** Returns the name of an option without its placeholder: `--lr` of `--lr <rate>`. */

@@ -132,7 +132,7 @@ function positional(data: string | undefined, overrides: string[]): string[] {
 function addTrainingOptions(command: Command, flags: readonly ('data' | 'model')[]): Command {
   command
     .argument('[data]', 'image folder or named data set')
-    .argument('[overrides...]', 'override any setting: ema.decay=0.999 log.everySteps=1')
+    .argument('[overrides...]', 'override any setting: ema.decay=0.999 data.limit=1000')
   return addConfigOptions(
     command,
     [

@@ -47,7 +47,7 @@ export function addTrain(program: Command): void {
     .command('train')
     .description('train a network on an image folder or a named data set, or resume a run')
     .argument('[data]', 'image folder or named data set')
-    .argument('[overrides...]', 'override any setting: ema.decay=0.999 log.everySteps=1')
+    .argument('[overrides...]', 'override any setting: ema.decay=0.999 data.limit=1000')
   addConfigOptions(
     command,
     [
