@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use residual_spec::{Error, Result};
 
-use residual_fs::write_error;
+use residual_fs::{write_atomically, write_error};
 
 /// Text file open for appending and truncation.
 #[derive(Debug)]
@@ -79,11 +79,11 @@ impl LineFile {
         read.map_err(|cause| Error::read(&self.path, &cause))
     }
 
-    /// Replaces the contents.
+    /// Replaces the contents. If this fails, for example on a full disk, the file is unchanged.
     pub(crate) fn replace(&mut self, contents: &[u8]) -> Result<()> {
-        self.file.set_len(0).map_err(|cause| write_error(&self.path, &cause))?;
-        self.end = 0;
-        self.append(contents)
+        write_atomically(&self.path, |file| file.write_all(contents))?;
+        *self = LineFile::open(&self.path)?;
+        Ok(())
     }
 
     /// Returns the number of bytes up to the end of the last kept line.
