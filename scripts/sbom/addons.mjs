@@ -20,8 +20,8 @@ import { ROOT } from '../setup.mjs'
 /**
  * A bill of materials in the notation of CycloneDX 1.5.
  *
- * @typedef {{ bomFormat: string, specVersion: string, metadata: { timestamp?: string, component: Component },
- *   components: Component[], dependencies: { ref: string, dependsOn: string[] }[] }} Bom
+ * @typedef {{ bomFormat: string, specVersion: string,
+ *   metadata: { timestamp?: string, component: Component }, components: Component[], dependencies: { ref: string, dependsOn: string[] }[] }} Bom
  */
 
 /**
@@ -40,8 +40,8 @@ const LIBTORCH = {
 }
 
 /**
- * Returns the bill of materials of the addons: the crates that are compiled into them, and libtorch,
- * which they load.
+ * Returns the bill of materials of the addons: the crates that are compiled into them, and the
+ * libtorch that they load.
  *
  * @param {Manifest} manifest package.json of the package that contains the addons
  * @returns {Promise<Bom & Record<string, unknown>>}
