@@ -14,7 +14,7 @@ import {
  * commands succeed without output.
  *
  * @param {Record<string, Partial<CommandResult>>} results
- * @param {{ line: string, env: NodeJS.ProcessEnv | undefined }[]} [calls] receives the command lines
+ * @param {{ line: string, env: NodeJS.ProcessEnv | undefined }[]} [calls] receives commands
  * @returns {Run}
  */
 function fakeRun(results, calls = []) {

@@ -125,7 +125,7 @@ test('a paused run trains no step until it is resumed', async (t) => {
   t.is((await run).stopReason, 'completed')
 })
 
-test('a resumed run writes to the folder that was passed, not to the one in its checkpoint', async (t) => {
+test('a resumed run writes only to the folder that was passed', async (t) => {
   const config = tinyConfig(t, { epochs: 1 })
   const original = config.out as string
   await train(config)

@@ -21,7 +21,8 @@ import { ROOT } from '../setup.mjs'
  * A bill of materials in the notation of CycloneDX 1.5.
  *
  * @typedef {{ bomFormat: string, specVersion: string,
- *   metadata: { timestamp?: string, component: Component }, components: Component[], dependencies: { ref: string, dependsOn: string[] }[] }} Bom
+ *   metadata: { timestamp?: string, component: Component }, components: Component[],
+ *   dependencies: { ref: string, dependsOn: string[] }[] }} Bom
  */
 
 /**

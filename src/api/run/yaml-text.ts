@@ -3,8 +3,8 @@ import type { Document, LineCounter, Node, Pair } from 'yaml'
 import { require } from '../../native/platform.js'
 
 /**
- * Maximum size of a configuration file in bytes. The time of the parser grows with the square of the
- * number of keys and anchors; a file of this size takes seconds at most.
+ * Maximum size of a configuration file in bytes. The time of the parser grows with the square of
+ * the number of keys and anchors; a file of this size takes seconds at most.
  */
 const MAX_SIZE = 128 * 2 ** 10
 
