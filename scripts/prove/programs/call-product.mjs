@@ -14,11 +14,15 @@ const CALLS = {
 
   /** @param {{ path: string }} request */
   async predict({ path }) {
-    await using model = await loadModel(path)
-    warnings.push(...model.info.warnings)
-    const image = { data: pixels(0), width: 8, height: 8, channels: /** @type {const} */ (1) }
-    const [{ top }] = await model.predict([image])
-    return { checkpoint: model.info.checkpoint, top }
+    const model = await loadModel(path)
+    try {
+      warnings.push(...model.info.warnings)
+      const image = { data: pixels(0), width: 8, height: 8, channels: /** @type {const} */ (1) }
+      const [{ top }] = await model.predict([image])
+      return { checkpoint: model.info.checkpoint, top }
+    } finally {
+      await model.close()
+    }
   },
 
   /** @param {{ path: string }} request */
