@@ -1,8 +1,9 @@
 import { damagedCheckpoint } from './damaged-checkpoint.mjs'
+import { resumeAfterKill } from './resume-after-kill.mjs'
 
 /**
  * All cases, in the order of docs/guarantees.md.
  *
  * @type {readonly import('../case.mjs').Case[]}
  */
-export const CASES = [damagedCheckpoint]
+export const CASES = [resumeAfterKill, damagedCheckpoint]
