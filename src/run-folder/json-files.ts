@@ -16,7 +16,11 @@ export function replaceFile(path: string, content: string | Uint8Array): void {
     writeFileSync(temporary, content)
     renameSync(temporary, path)
   } catch (cause) {
-    rmSync(temporary, { force: true })
+    try {
+      rmSync(temporary, { force: true })
+    } catch {
+      // A part of the path is not a folder, which `cause` says.
+    }
     const message = `${path} could not be written: ${(cause as Error).message}`
     throw new ResidualError({ code: 'E_WRITE', message, at: { file: path } }, { cause })
   }
