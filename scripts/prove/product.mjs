@@ -17,7 +17,7 @@ export class Product {
   /** @param {import('./child.mjs').Options} [options] */
   constructor(options) {
     const program = programPath('call-product.mjs')
-    this.child = Child.node([program], { timeoutSeconds: 900, ...options })
+    this.child = Child.node([program], { timeoutSeconds: 3600, ...options })
   }
 
   /**

@@ -1,4 +1,6 @@
+import { cutFiles } from './cut-files.mjs'
 import { damagedCheckpoint } from './damaged-checkpoint.mjs'
+import { killDuringDownload } from './kill-during-download.mjs'
 import { resumeAfterKill } from './resume-after-kill.mjs'
 
 /**
@@ -6,4 +8,4 @@ import { resumeAfterKill } from './resume-after-kill.mjs'
  *
  * @type {readonly import('../case.mjs').Case[]}
  */
-export const CASES = [resumeAfterKill, damagedCheckpoint]
+export const CASES = [resumeAfterKill, killDuringDownload, damagedCheckpoint, cutFiles]
