@@ -57,8 +57,8 @@ export declare class Run implements PromiseLike<TrainResult>, AsyncIterable<RunE
     get result(): TrainResult | undefined;
     /**
      * Saves a checkpoint and ends the run after its current step. The run then resolves with
-     * `stopReason: 'stopped'`, or rejects with an `AbortError` if no step is finished. Training no
-     * longer waits for a pending hook, and the run waits for it up to 5 seconds.
+     * `stopReason: 'stopped'`, or rejects with an `AbortError` if no step is finished. Training
+     * continues without waiting for a pending hook; the end of the run waits at most 5 seconds for it.
      */
     stop(): void;
     /** Pauses the run after its current step, until `resume()`, `stop()` or an abort. */
@@ -71,7 +71,7 @@ export declare class Run implements PromiseLike<TrainResult>, AsyncIterable<RunE
     unref(): this;
     /**
      * Resolves with the result; rejects with a `ResidualError`, or with the error of a hook. Rejects
-     * with `E_USAGE` in a hook that the run waits for, because neither would ever end.
+     * with `E_USAGE` if a hook awaits a run that itself waits for the hook, because neither would end.
      */
     then<Value = TrainResult, Caught = never>(onResolved?: ((result: TrainResult) => Value | PromiseLike<Value>) | null, onRejected?: ((error: unknown) => Caught | PromiseLike<Caught>) | null): Promise<Value | Caught>;
     /**
@@ -1771,7 +1771,7 @@ export declare type RecipeName = 'fast' | 'he2015-cifar' | 'he2015-cifar110' | '
 
 /**
  * Loads a trained network. If the best checkpoint of a run is missing or damaged, another
- * checkpoint of the run is loaded, which `info.warnings` says.
+ * checkpoint of the run is loaded, with a warning in `info.warnings`.
  *
  * @example
  * await using model = await loadModel('runs/latest')
@@ -1782,8 +1782,8 @@ export declare type RecipeName = 'fast' | 'he2015-cifar' | 'he2015-cifar110' | '
  * @param config properties that weights files of other frameworks do not contain, such as the
  *   classes; `info.assumed` lists the values that were assumed
  * @throws {ResidualError} `E_CHECKPOINT` if the file is missing, truncated or damaged (checksums of
- *   every tensor and of the metadata), or a pickle that contains anything other than tensors; `E_MISMATCH` if its weights match no known network, or
- *   not the network that `config` selects
+ *   every tensor and of the metadata), or contains no tensors; `E_MISMATCH` if its weights match no
+ *   known network, or not the network that `config` selects
  */
 export declare function loadModel(path: string | URL, config?: LoadConfig): Promise<Model>;
 
@@ -1923,8 +1923,8 @@ export declare type ModelInfo = {
      */
     assumed: Array<string>;
     /**
-     * Remarks about the file, one sentence each: tensors that are ignored, which of several networks in
-     * the file is used, a damaged checkpoint that another one of the run replaces.
+     * Warnings about the file, one sentence each: tensors that are ignored, which of several networks
+     * in the file is used, a missing or damaged checkpoint that another one of the run replaces.
      */
     warnings: Array<string>;
 };
@@ -1935,7 +1935,7 @@ export declare type ModelInfo = {
  */
 export declare type ImageInput = string | URL | Uint8Array | ArrayBuffer | SharedArrayBuffer | DataView | Blob | RawPixels | RawPixelsWithInfo;
 
-/** Decoded pixels as other programs return them, such as an `ImageData`. */
+/** Decoded pixels as other libraries return them, such as an `ImageData`. */
 export declare interface RawPixels {
     /** `height * width * channels` bytes in row-major HWC order. */
     data: Uint8Array | Uint8ClampedArray;
@@ -2565,8 +2565,8 @@ export declare type CheckpointInfo = {
      */
     assumed: Array<string>;
     /**
-     * Remarks about the file, one sentence each: tensors that are ignored, which of several networks in
-     * the file is used, a damaged checkpoint that another one of the run replaces.
+     * Warnings about the file, one sentence each: tensors that are ignored, which of several networks
+     * in the file is used, a missing or damaged checkpoint that another one of the run replaces.
      */
     warnings: Array<string>;
 };
@@ -2628,7 +2628,7 @@ export declare type VerifiedRunFile = {
      */
     bytes: number | null;
     /**
-     * Content of the file, or its problem.
+     * Summary of the content (`3 lines`), or the problem (`is cut off within line 3`).
      */
     detail: string;
 };

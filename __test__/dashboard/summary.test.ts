@@ -10,7 +10,7 @@ import { writeSampleRun } from '../report/sample-run.js'
 import { tempFolder, tinyConfig } from '../tiny.js'
 import { login, type OpenStream, openStream, send, startDashboard } from './client.js'
 
-/** Opens the stream of a run and returns a function that waits for a summary. */
+/** Starts a dashboard and opens the stream of the run `run`. */
 async function followRun(t: ExecutionContext, config: TrainConfig) {
   const page = await startDashboard(t, dirname(config.out as string))
   const cookie = await login(page)

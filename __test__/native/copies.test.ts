@@ -20,7 +20,7 @@ function installCopies(t: ExecutionContext, names: readonly string[]): string {
   return parent
 }
 
-/** Runs a module that can import the copies by `copy(name)`. */
+/** Runs a module that can load the copies by `imported(name)` and `required(name)`. */
 function runWithCopies(t: ExecutionContext, source: string) {
   const parent = installCopies(t, ['one', 'two'])
   const main = `

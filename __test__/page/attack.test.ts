@@ -13,8 +13,8 @@ import { writeSampleRun } from '../report/sample-run.js'
 import { tempFolder, tinyConfig } from '../tiny.js'
 import { open, pageTest as test } from './browser.js'
 
-/** Serves an empty page of another origin. */
-async function otherOrigin(t: ExecutionContext): Promise<number> {
+/** Serves an empty page of another origin, and returns its port. */
+async function serveOtherOrigin(t: ExecutionContext): Promise<number> {
   const server = createServer((_, response) => {
     response
       .writeHead(200, { 'Content-Type': 'text/html' })
@@ -93,7 +93,7 @@ test('pages of other origins can neither read from the dashboard nor stop a run'
     await run
   })
   const server = await startDashboard(t, dirname(config.out as string))
-  const otherPort = await otherOrigin(t)
+  const otherPort = await serveOtherOrigin(t)
   const { page } = await open(t, server.url)
   await page.getByText('running', { exact: true }).waitFor()
   // In the same browser, which has the cookie: another port is the same site, another host is not.

@@ -495,7 +495,7 @@ test('names the damage of a log', async (t) => {
   const log = join(writeSampleRun(parent, { name: 'photos' }), 'metrics.jsonl')
   appendFileSync(log, `{"type":"st\n\0\0\0\n${stepLine(41, 0.5)}{"type":"step","step":42`)
   const { page, errors } = await openDashboard(t, parent)
-  await page.getByText('2 lines of metrics.jsonl cannot be read and were skipped.').waitFor()
+  await page.getByText('Skipped 2 lines of metrics.jsonl that cannot be read.').waitFor()
   await page.getByText(/last line of metrics\.jsonl is truncated/).waitFor()
   await chartOf(page, 'Loss').locator('canvas').waitFor()
   t.deepEqual(errors, [])

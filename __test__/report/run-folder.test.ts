@@ -89,7 +89,7 @@ test('ignores invalid lines, and reads null as NaN', async (t) => {
   t.is(epochs.length, 3)
   t.is(epochs[2]?.train.loss, Number.NaN)
   t.is(epochs[2]?.val, null)
-  t.deepEqual(issues, ['2 lines of metrics.jsonl cannot be read and are ignored.'])
+  t.deepEqual(issues, ['Skipped 2 lines of metrics.jsonl that cannot be read.'])
 })
 
 test('reads runs of a newer version and runs without metrics as far as possible', async (t) => {
@@ -125,7 +125,7 @@ test('replaces damaged files by their copies in the log, and says so', async (t)
     t.deepEqual(run.result?.best, intact.result?.best)
     t.deepEqual(run.issues, [
       'result.json cannot be read and is ignored.',
-      'The result is that of metrics.jsonl.',
+      'The result is that of the last event of metrics.jsonl.',
     ])
   }
   // A missing result belongs to a run that was resumed, even if the log contains an earlier end.
@@ -154,6 +154,6 @@ test('a damaged log is read in bounded memory', async (t) => {
   t.is(steps.length, 20)
   t.deepEqual(issues, [
     'The last line of metrics.jsonl is truncated: the run was killed while writing.',
-    '3 lines of metrics.jsonl cannot be read and are ignored.',
+    'Skipped 3 lines of metrics.jsonl that cannot be read.',
   ])
 })

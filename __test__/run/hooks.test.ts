@@ -87,7 +87,7 @@ for (const [name, wait] of Object.entries(inEpochHook)) {
 }
 
 for (const hook of ['onEpoch', 'onStep'] as const) {
-  test(`awaiting the own run in ${hook} rejects`, async (t) => {
+  test(`awaiting its own run in ${hook} rejects`, async (t) => {
     const run: Run = train(tinyConfig(t, LONG), {
       [hook]: async () => {
         await run
@@ -112,7 +112,7 @@ test('a run that a hook starts without awaiting it trains afterwards', async (t)
   t.is(next?.state, 'ended')
 })
 
-test('onCheckpoint and onStep may await another run', async (t) => {
+test('onStep may await another run', async (t) => {
   const reasons: string[] = []
   let isFirst = true
   await train(tinyConfig(t, { epochs: 1 }), {

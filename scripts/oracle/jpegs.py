@@ -1,4 +1,4 @@
-"""Compares the decoder with Pillow on random JPEG files of every kind.
+"""Compares residual's JPEG decoder with Pillow on random files of every kind.
 
     apt-get install libjpeg-turbo-progs
     pip install pillow numpy
@@ -7,7 +7,7 @@
 
 Each random image is encoded with random size, quality and subsampling (cjpeg, Pillow), transcoded to other
 kinds of scans (jpegtran), and edited (segments, markers, bytes). Decoded pixels must equal Pillow's, unless
-libjpeg-turbo's own SIMD and scalar code differ because values overflow 16 bits, as they can only in damaged
+libjpeg-turbo's own SIMD and scalar code differ, because values overflow 16 bits, which occurs only in damaged
 files. Files may be refused only if their kind is in REFUSED_KINDS. Exits with status 1 after a difference.
 """
 
@@ -41,6 +41,7 @@ def random_image(rng):
 
 
 def run(*command, data):
+    """Runs a command with data on stdin. Returns its stdout."""
     return subprocess.run(command, input=data, check=True, capture_output=True).stdout
 
 
@@ -66,7 +67,7 @@ def encode(rng, image):
     return 3, run("cjpeg", "-quality", str(quality), *options, data=buffer.getvalue())
 
 
-def sequential_script(rng, components):
+def draw_sequential_script(rng, components):
     """Draws the scans of a sequential file: groups of components in the order of the frame."""
     groups, start = [], 0
     while start < components:
@@ -77,16 +78,16 @@ def sequential_script(rng, components):
     return "".join(f"{group};\n" for group in groups)
 
 
-def progressive_script(rng, components):
+def draw_progressive_script(rng, components):
     """Draws complete progressive scans."""
     scans = []
     low = int(rng.integers(0, 3))
-    everything = list(range(components))
+    all_components = list(range(components))
     separate = rng.random() < 0.5
-    dc_groups = [[c] for c in everything] if separate else [everything]
+    dc_groups = [[c] for c in all_components] if separate else [all_components]
     scans += [(group, 0, 0, 0, low) for group in dc_groups]
     scans += [(group, 0, 0, bit, bit - 1) for bit in range(low, 0, -1) for group in dc_groups]
-    for component in everything:
+    for component in all_components:
         cuts = sorted({int(cut) for cut in rng.integers(2, 64, rng.integers(0, 4))})
         for first, end in zip([1, *cuts], [*cuts, 64]):
             low = int(rng.integers(0, 4))
@@ -96,13 +97,14 @@ def progressive_script(rng, components):
 
 
 def transcode(folder, data, *options, script=None):
+    """Transcodes a file losslessly with jpegtran, optionally to the scans of a script."""
     if script is not None:
         (folder / "scans").write_text(script)
         options += ("-scans", str(folder / "scans"))
     return run("jpegtran", "-copy", "all", *options, data=data)
 
 
-def split(data):
+def split_segments(data):
     """Splits a file into segments [marker, content, coded data]."""
     segments, at = [], 2
     while data[at + 1] != 0xD9:
@@ -117,7 +119,8 @@ def split(data):
     return segments
 
 
-def join(segments, before_marker=b"", before_end=b""):
+def join_segments(segments, before_marker=b"", before_end=b""):
+    """Joins segments to a file, with bytes inserted before each marker but the first, and before EOI."""
     parts = [
         before_marker + bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content + coded
         for marker, content, coded in segments
@@ -126,7 +129,7 @@ def join(segments, before_marker=b"", before_end=b""):
     return b"\xff\xd8" + b"".join(parts)[len(before_marker) :] + before_end + b"\xff\xd9"
 
 
-def widen(content):
+def widen_tables(content):
     """Returns the content of a DQT segment with 16-bit values."""
     tables = [content[at : at + 65] for at in range(0, len(content), 65)] if content[0] < 16 else []
     if any(table[0] >= 16 for table in tables):
@@ -135,28 +138,31 @@ def widen(content):
     return b"".join(wide) or content
 
 
-def edited(rng, data, components):
+def edit_segments(rng, data, components):
     """Edits the segments of a file in ways that Pillow accepts. Yields kinds and files."""
-    segments = split(data)
+    segments = split_segments(data)
     applications = range(0xE0, 0xF0)
     bare = [segment for segment in segments if segment[0] not in applications]
-    yield "no application segments", join(bare)
+    yield "no application segments", join_segments(bare)
     for transform in [0, 1, 2, 7]:
         adobe = [0xEE, b"Adobe\0\x64\0\0\0\0" + bytes([transform]), b""]
-        yield f"Adobe transform {transform}", join([adobe, *bare])
-    yield "short Adobe segment", join([[0xEE, b"Adobe\0\x64", b""], *segments])
-    yield "fill bytes", join(segments, before_marker=b"\xff" * int(rng.integers(1, 4)))
-    yield "bytes between segments", join(
+        yield f"Adobe transform {transform}", join_segments([adobe, *bare])
+    yield "short Adobe segment", join_segments([[0xEE, b"Adobe\0\x64", b""], *segments])
+    yield "fill bytes", join_segments(segments, before_marker=b"\xff" * int(rng.integers(1, 4)))
+    yield "bytes between segments", join_segments(
         [[m, c, d + (b"\0\1\xff\0\2" if m not in {0xDA, 0xD8} else b"")] for m, c, d in segments]
     )
-    yield "bytes before the end", join(segments, before_end=bytes(rng.integers(0, 255, 9, np.uint8)))
-    yield "restart marker before the end", join(segments, before_end=b"\xff\xd0")
+    random_bytes = bytes(rng.integers(0, 255, 9, np.uint8))
+    yield "bytes before the end", join_segments(segments, before_end=random_bytes)
+    yield "restart marker before the end", join_segments(segments, before_end=b"\xff\xd0")
     scan = next(i for i, segment in enumerate(segments) if segment[0] == 0xDA)
     dnl = [0xDC, b"\0\7", b""]
-    yield "DNL", join([*segments[: scan + 1], dnl, *segments[scan + 1 :]])
+    yield "DNL", join_segments([*segments[: scan + 1], dnl, *segments[scan + 1 :]])
     table = [0xDB, b"\0" + bytes(rng.integers(1, 30, 64, np.uint8)), b""]
-    yield "quantization table between scans", join([*segments[: scan + 1], table, *segments[scan + 1 :]])
-    yield "16-bit quantization tables", join([[m, widen(c) if m == 0xDB else c, d] for m, c, d in segments])
+    with_table = [*segments[: scan + 1], table, *segments[scan + 1 :]]
+    yield "quantization table between scans", join_segments(with_table)
+    wide = [[m, widen_tables(c) if m == 0xDB else c, d] for m, c, d in segments]
+    yield "16-bit quantization tables", join_segments(wide)
     ids = dict(zip(range(1, 5), b"RGBK"))
     renamed = []
     for marker, content, coded in bare:
@@ -167,14 +173,14 @@ def edited(rng, data, components):
         for position in positions:
             content[position] = ids.get(content[position], content[position])
         renamed.append([marker, bytes(content), coded])
-    yield "components R, G, B", join(renamed)
+    yield "components R, G, B", join_segments(renamed)
     if segments[scan][1][0] == components > 1 and any(segment[0] == 0xC2 for segment in segments):
         scans = [i for i, segment in enumerate(segments) if segment[0] == 0xDA]
         if len(scans) > 2:
-            yield "incomplete progressive", join(segments[: int(rng.choice(scans[1:]))])
+            yield "incomplete progressive", join_segments(segments[: int(rng.choice(scans[1:]))])
 
 
-def damaged(rng, data):
+def damage_scan(rng, data):
     """Damages the coded data of a file. Yields kinds and files."""
     start = data.rindex(b"\xff\xda") + 14
     if len(data) > start + 8:
@@ -189,7 +195,7 @@ def damaged(rng, data):
                 yield "damaged", bytes(flipped)
 
 
-def variants(rng, folder):
+def generate_files(rng, folder):
     """Yields kinds and files for one random image."""
     components, baseline = encode(rng, random_image(rng))
     restart = str(int(rng.integers(1, 9))) + rng.choice(["", "B"])
@@ -201,7 +207,8 @@ def variants(rng, folder):
         "progressive, restarts": transcode(folder, baseline, "-progressive", "-restart", restart),
         "arithmetic": transcode(folder, baseline, "-arithmetic"),
     }
-    sequential, progressive = sequential_script(rng, components), progressive_script(rng, components)
+    sequential = draw_sequential_script(rng, components)
+    progressive = draw_progressive_script(rng, components)
     for name, script in [("sequential scans", sequential), ("progressive scans", progressive)]:
         try:
             files[name] = transcode(folder, baseline, script=script)
@@ -211,8 +218,8 @@ def variants(rng, folder):
     for kind, data in files.items():
         yield kind, data
         if kind != "arithmetic":
-            yield from edited(rng, data, components)
-            yield from damaged(rng, data)
+            yield from edit_segments(rng, data, components)
+            yield from damage_scan(rng, data)
 
 
 def decode_with_pillow(data):
@@ -232,8 +239,8 @@ sys.stdout.buffer.write(Image.open(sys.argv[1]).convert("RGB").tobytes())
 """
 
 
-def overflows(path, expected):
-    """Returns whether the pixels of libjpeg-turbo's scalar code differ from those of its SIMD code."""
+def overflows_int16(path, expected):
+    """Returns whether 16-bit values overflow: libjpeg-turbo's scalar code gives other pixels than SIMD."""
     command = [sys.executable, "-W", "ignore", "-c", SCALAR_DECODER, str(path)]
     environment = {**os.environ, "JSIMD_FORCENONE": "1"}
     scalar = subprocess.run(command, env=environment, check=True, capture_output=True).stdout
@@ -249,7 +256,7 @@ def main():
         folder = Path(name)
         for image in range(num_images):
             rng = np.random.default_rng([seed, image])
-            files = list(variants(rng, folder))
+            files = list(generate_files(rng, folder))
             paths = [folder / f"{i}.jpg" for i in range(len(files))]
             for path, (_, data) in zip(paths, files):
                 path.write_bytes(data)
@@ -268,7 +275,7 @@ def main():
                     outcome = "equal" if is_equal else "different"
                     outcome = "read by residual only" if expected is None else outcome
                     is_failure = not is_equal
-                    if outcome == "different" and overflows(paths[i], expected):
+                    if outcome == "different" and overflows_int16(paths[i], expected):
                         outcome, is_failure = "overflow", False
                 counts[kind, outcome] += 1
                 if is_failure:

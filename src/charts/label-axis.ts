@@ -1,8 +1,8 @@
 /**
  * Creates a categorical axis by index, so that two categories may have the same label. Labels enter
- * Vega's expressions only as string literals, with a dot before each, which the expression removes:
- * Vega replaces literals that name a signal (`width`) or a property of every object
- * (`constructor`).
+ * Vega's expressions only as string literals. Each literal starts with a dot, which the expression
+ * removes, because Vega replaces literals that equal the name of a signal (`width`) or of a property
+ * of every object (`constructor`).
  */
 export function labelAxis(labels: readonly string[]): {
   domain: number[]

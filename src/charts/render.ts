@@ -14,7 +14,7 @@ export async function renderChart(spec: LiteSpec): Promise<string> {
   const { spec: compiled } = compile({ ...guarded, config: THEME }, { logger: STRICT_LOGGER })
   const view = new View(parse(compiled), { renderer: 'none', logger: STRICT_LOGGER })
   try {
-    // Vega writes control characters of names into the SVG, which is then no XML.
+    // Vega writes control characters of names into the SVG, which XML does not allow.
     return replaceForbidden((await view.toSVG()).replaceAll(GUARD, ''))
   } finally {
     view.finalize()
@@ -37,7 +37,7 @@ async function importVega() {
   }
 }
 
-/** Invisible character (word joiner) before names that Vega would mistake for something else. */
+/** Invisible character (word joiner) before strings that `guardNames` marks; removed from the SVG. */
 const GUARD = '\u2060'
 
 /**

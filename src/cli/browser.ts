@@ -35,14 +35,19 @@ export function openInBrowser(file: string, target = file): void {
 const REDIRECT_LIFETIME = 60_000
 
 /**
- * Opens a URL that contains a secret. Arguments of processes are visible to all users of the
- * machine, so the browser opens a file that only this user can read and that redirects to the URL.
+ * Opens a URL that contains a secret, or prints a notice if that is not possible. Arguments of
+ * processes are visible to all users of the machine, so the browser opens a file that only this
+ * user can read and that redirects to the URL. The file is removed after a minute.
  *
  * @param folder preferred folder of the file; browsers in a sandbox cannot read temporary files
- * @returns removes the file, which otherwise happens after a minute
+ * @returns disposal removes the file immediately; undefined if no file could be written
  */
-export function openSecretUrl(url: string, folder: string): Disposable {
+export function openSecretUrl(url: string, folder: string): Disposable | undefined {
   const file = writeRedirect(url, folder)
+  if (file === undefined) {
+    log(notice.noBrowser(url))
+    return undefined
+  }
   const remove = () => rmSync(file, { force: true })
   const timer = setTimeout(remove, REDIRECT_LIFETIME).unref()
   openInBrowser(file, url)
@@ -54,22 +59,24 @@ export function openSecretUrl(url: string, folder: string): Disposable {
   }
 }
 
-/** Writes a private file that redirects to a URL, in a folder or else among temporary files. */
-function writeRedirect(url: string, folder: string): string {
+/**
+ * Writes a private file that redirects to a URL, in a folder or else among temporary files. Returns
+ * its path; undefined if neither folder can contain a private file.
+ */
+function writeRedirect(url: string, folder: string): string | undefined {
   const name = `.open-dashboard-${randomBytes(6).toString('hex')}.html`
   for (const parent of [folder, tmpdir()]) {
     const file = join(parent, name)
     try {
       writeFileSync(file, redirectPage(url), { mode: 0o600, flag: 'wx' })
-    } catch (error) {
-      if (parent === folder) continue
-      throw error
+    } catch {
+      continue
     }
     // File systems without permissions ignore the mode.
     if (process.platform === 'win32' || (statSync(file).mode & 0o077) === 0) return file
     rmSync(file)
   }
-  throw new Error('there is no folder for a private file')
+  return undefined
 }
 
 function redirectPage(url: string): string {

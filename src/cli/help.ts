@@ -68,9 +68,7 @@ export function configureHelp(program: Command): void {
   configure(program)
 }
 
-/**
- * Adds the setting that an unknown option stands for: any setting is a word of the form key=value.
- */
+/** Adds the most similar option or setting (`KEY=VALUE`) to the error for an unknown option. */
 function withSuggestion(text: string, command: Command): string {
   const [message, option, word = '', inline] =
     /^error: unknown option '(--?([\w-]+?)(?:=(.*))?)'/s.exec(text) ?? []

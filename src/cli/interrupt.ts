@@ -6,8 +6,8 @@ type Signal = keyof typeof EXIT_STATUS
 const SIGNALS = Object.keys(EXIT_STATUS) as Signal[]
 
 /**
- * Calls a function at the first SIGINT, SIGTERM or SIGHUP (closed terminal) so that the command can stop cleanly. A second
- * signal ends the process immediately. Disposal restores the default handling.
+ * Calls a function at the first SIGINT, SIGTERM or SIGHUP (closed terminal), so that the command can
+ * stop cleanly. A second signal ends the process immediately. Disposal restores the default handling.
  */
 export class InterruptHandler implements Disposable {
   readonly #stop: (signal: Signal) => void

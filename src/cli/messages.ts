@@ -1,5 +1,5 @@
 /** Messages of the command line itself; errors of the API have their own messages. */
-import { commandName, withCommandName } from '../errors/command-name.js'
+import { commandName } from '../errors/command-name.js'
 import { shellQuote } from '../errors/shell-quote.js'
 import { type ErrorCode, type ErrorLocation, ResidualError } from '../index.js'
 
@@ -86,7 +86,7 @@ export const cliError = {
   stdinIsTerminal: () =>
     usageError(
       '`-` reads an image from stdin, but stdin is a terminal',
-      'Pipe an image: `curl -s https://example.org/cat.jpg | residual predict RUN -`.',
+      `Pipe an image: \`curl -s https://example.org/cat.jpg | ${commandName()} predict RUN -\`.`,
       { key: 'images' },
     ),
 }
@@ -109,7 +109,7 @@ export const notice = {
   dashboardStillOpen: (url: string) =>
     `the run has ended; the dashboard stays available until Ctrl-C: ${url}`,
   dashboardClosed: (folder: string) =>
-    withCommandName(`dashboard closed; start it again with \`residual dashboard ${folder}\``),
+    `dashboard closed; start it again with \`${commandName()} dashboard ${shellQuote(folder)}\``,
   noDashboard: (reason: string) =>
     `the dashboard could not be started, but the run continues: ${reason}`,
   fileWritten: (file: string) => `wrote ${file}`,

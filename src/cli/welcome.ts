@@ -63,7 +63,7 @@ function suggestCommands(folder: string): Example[] {
     )
   } else if (run === undefined) {
     suggestions.push(
-      ['residual train ./photos', 'train on images, one subfolder per class'],
+      ['residual train ./photos', 'train on images, a folder per class'],
       ['residual train fashion-mnist-mini', 'train on the included data set'],
     )
   }

@@ -11,8 +11,8 @@ const MAX_UNAUTHORIZED = 64
 const MAX_CONNECTIONS = 512
 
 /**
- * Limits connections, so that programs without the token cannot keep authorized pages from
- * connecting: a new connection replaces the oldest one that has not sent an authorized request.
+ * Limits connections, so that programs without the token cannot lock out authorized pages. At the
+ * limit, a new connection replaces the oldest one that has not sent an authorized request.
  */
 export class ConnectionLimiter {
   /** Oldest first. */

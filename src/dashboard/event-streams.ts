@@ -87,7 +87,7 @@ export class EventStreams {
       }
     }
     const tails = createTails(runs, from)
-    const states = runs.map(() => '')
+    const stamps = runs.map(() => '')
     let lastWrite = Date.now()
     await write('retry: 2000\n\n')
     let isCaughtUp = false
@@ -105,11 +105,11 @@ export class EventStreams {
         lastWrite = Date.now()
       }
       if (hasMore) continue
-      // After the log, so that the page has all points of a run when it learns that the run has ended.
+      // Summaries follow the log: a page that learns of the end of a run already has all points.
       for (const [index, run] of runs.entries()) {
-        const change = await this.#runs.changedSummary(run, states[index] ?? '')
+        const change = await this.#runs.readChangedSummary(run, stamps[index] ?? '')
         if (change === undefined) continue
-        states[index] = change.state
+        stamps[index] = change.stamp
         if (change.summary === undefined) continue
         await write(`event: summary\ndata: ${JSON.stringify(change.summary)}\n\n`)
         lastWrite = Date.now()

@@ -1,4 +1,4 @@
-import { isObject } from './run-file.js'
+import { isObject, parseObject } from '../run-folder/json-object.js'
 
 /** Numbers by column, in the order of the log; missing values are null. */
 export type Columns = Record<string, (number | null)[]>
@@ -26,7 +26,7 @@ export interface MetricColumns {
   now: Record<string, number | null> | undefined
   /** Start, checkpoint, warning and end events, with the fields that the page shows. */
   notices: Record<string, unknown>[]
-  /** Number of lines that are damaged, and were skipped. */
+  /** Number of damaged lines, which were skipped. */
   unreadable: number
 }
 
@@ -46,7 +46,7 @@ export function toMetricColumns(lines: readonly string[]): MetricColumns {
   }
   for (const line of lines) {
     if (line.trim() === '') continue
-    const event = parseLine(line)
+    const event = parseObject(line)
     if (event === undefined) metrics.unreadable++
     if (event?.type === 'step') addStep(metrics, event)
     else if (event?.type === 'epoch') addEpoch(metrics, event)
@@ -136,13 +136,4 @@ function ratio(count: unknown, total: unknown): number {
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
-}
-
-function parseLine(line: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(line)
-    return isObject(value) ? value : undefined
-  } catch {
-    return undefined
-  }
 }

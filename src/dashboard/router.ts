@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
+import { withCommandName } from '../errors/command-name.js'
 import { escapeXml } from '../image-grid/svg-text.js'
 import { requestStop } from '../run-folder/stop-request.js'
 import type { ConnectionLimiter } from './connection-limiter.js'
@@ -208,9 +209,10 @@ function runNotFound(response: ServerResponse): void {
 }
 
 /**
- * Redirects to the page after the token was exchanged for a cookie. A navigation that another page
- * started, such as the file that opens the browser, is not redirected by status: the browser would
- * omit the strict cookie. The document that it gets instead navigates within the site.
+ * Redirects to the page after the token was exchanged for a cookie. If another page started the
+ * navigation, such as the file that opens the browser, the browser would follow a redirect with
+ * status 303 without the cookie, which is `SameSite=Strict`. Such a navigation therefore receives a
+ * document that navigates to the page from within the site.
  */
 function redirectToPage(
   { headers }: IncomingMessage,
@@ -250,11 +252,11 @@ function rejectByAcceptHeader(
   }
   const { status, message, hint } = rejection
   response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8' })
-  response.end(`residual: ${message}.\n${hint}\n`)
+  response.end(`residual: ${message}.\n${withCommandName(hint)}\n`)
 }
 
 function reject(response: ServerResponse, { status, message, hint }: Rejection): void {
-  send(response, status, { error: { message, hint } })
+  send(response, status, { error: { message, hint: withCommandName(hint) } })
 }
 
 function send(response: ServerResponse, status: number, body: unknown): void {

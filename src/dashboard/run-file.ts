@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type JsonObject, parseObject } from '../run-folder/json-object.js'
 
 /** Maximum size of a file that is read into memory, in bytes; run files are smaller. */
 const MAX_SIZE = 64 * 2 ** 20
@@ -57,19 +58,6 @@ export async function readRunFile(
 }
 
 /** Reads a JSON object from a file of a run folder; undefined if the file contains none. */
-export async function readRunObject(
-  dir: string,
-  name: string,
-): Promise<Record<string, unknown> | undefined> {
-  try {
-    const value: unknown = JSON.parse((await readRunFile(dir, name)) ?? '')
-    return isObject(value) ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** Whether a value is an object with keys. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+export async function readRunObject(dir: string, name: string): Promise<JsonObject | undefined> {
+  return parseObject((await readRunFile(dir, name)) ?? '')
 }

@@ -1,8 +1,9 @@
 import { lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { coreAddon } from '../native/addon.js'
+import { isObject, type JsonObject, parseObject } from '../run-folder/json-object.js'
 import { CONFIG_SECTIONS, isNewerVersion } from '../run-folder/run-folder.js'
-import { isObject, openRunFile, readRunFile, readRunObject } from './run-file.js'
+import { openRunFile, readRunFile, readRunObject } from './run-file.js'
 
 /** Maximum depth of a run below the folder of runs: runs/<experiment>/<member>/<part>. */
 const MAX_DEPTH = 3
@@ -19,7 +20,12 @@ export const REPORT = 'report.html'
 
 /** Files on which a summary depends. */
 const SUMMARIZED_FILES = [
-  ...['config.json', 'environment.json', 'metrics.jsonl', 'metrics.csv', 'result.json', REPORT],
+  'config.json',
+  'environment.json',
+  'metrics.jsonl',
+  'metrics.csv',
+  'result.json',
+  REPORT,
 ]
 
 /** Summary of a run for the list of runs. */
@@ -91,17 +97,18 @@ export class RunIndex {
   }
 
   /**
-   * Returns the summary of a run if its state or its files other than the log have changed.
+   * Reads the summary of a run if its state, its result or its report has changed.
    *
-   * @param known state that an earlier call returned
-   * @returns undefined without a change
+   * @param known stamp that an earlier call returned; empty for the first call
+   * @returns undefined if nothing has changed; a summary of undefined if the folder is no longer a
+   *   run folder
    */
-  async changedSummary(
+  async readChangedSummary(
     run: RunLocation,
     known: string,
-  ): Promise<{ state: string; summary: RunSummary | undefined } | undefined> {
-    const state = `${isRunning(run.dir)} ${await fileStamp(run.dir, ['result.json', REPORT])}`
-    return state === known ? undefined : { state, summary: await summarize(run) }
+  ): Promise<{ stamp: string; summary: RunSummary | undefined } | undefined> {
+    const stamp = `${isRunning(run.dir)} ${await fileStamp(run.dir, ['result.json', REPORT])}`
+    return stamp === known ? undefined : { stamp, summary: await summarize(run) }
   }
 
   /** Reads the files of a run only if they have changed, since there may be thousands of runs. */
@@ -171,7 +178,7 @@ async function summarize({ id, dir }: RunLocation): Promise<RunSummary | undefin
   if (config === undefined) return undefined
   const running = isRunning(dir)
   const result = running ? undefined : await readResult(dir, remarks)
-  if (!running && (await endsWithinLine(dir))) {
+  if (!running && (await isLogTruncated(dir))) {
     remarks.push('The last line of metrics.jsonl is truncated: the run was killed while writing.')
   }
   const environment = await readRunObject(dir, 'environment.json')
@@ -199,8 +206,6 @@ async function summarize({ id, dir }: RunLocation): Promise<RunSummary | undefin
   }
 }
 
-type JsonObject = Record<string, unknown>
-
 /** Maximum size of the first and of the last event of a log, in bytes. */
 const MAX_EVENT_SIZE = 2 ** 20
 
@@ -215,7 +220,7 @@ async function readConfig(dir: string, remarks: string[]): Promise<JsonObject | 
     '\n',
     1,
   )
-  const start = parseEvent(first)
+  const start = parseObject(first)
   const logged = start?.type === 'start' && isObject(start.config) ? start.config : undefined
   if (!isRunConfig(logged)) return undefined
   remarks.push('config.json is damaged; the configuration is that of metrics.jsonl.')
@@ -228,7 +233,7 @@ async function readResult(dir: string, remarks: string[]): Promise<JsonObject | 
   if (typeof result?.stopReason === 'string') return result
   if (!(await isFile(join(dir, 'result.json')))) return undefined
   const tail = (await readRunFile(dir, 'metrics.jsonl', -MAX_EVENT_SIZE)) ?? ''
-  const end = parseEvent(tail.trimEnd().split('\n').at(-1) ?? '')
+  const end = parseObject(tail.trimEnd().split('\n').at(-1) ?? '')
   const logged = end?.type === 'end' && isObject(end.result) ? end.result : undefined
   remarks.push(
     logged === undefined
@@ -238,19 +243,10 @@ async function readResult(dir: string, remarks: string[]): Promise<JsonObject | 
   return logged
 }
 
-/** Whether the log ends within a line. */
-async function endsWithinLine(dir: string): Promise<boolean> {
+/** Whether the last line of the log is incomplete. */
+async function isLogTruncated(dir: string): Promise<boolean> {
   const end = await readRunFile(dir, 'metrics.jsonl', -1)
   return end !== undefined && end !== '' && end !== '\n'
-}
-
-function parseEvent(line: string): JsonObject | undefined {
-  try {
-    const event: unknown = JSON.parse(line)
-    return isObject(event) ? event : undefined
-  } catch {
-    return undefined
-  }
 }
 
 /** Whether a path is a regular file, not a link to one. */

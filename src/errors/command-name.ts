@@ -7,7 +7,7 @@ const NAME = 'residual'
 const LOCAL_BIN = /[\\/](node_modules[\\/]\.bin|node-gyp-bin)[\\/]?$/
 
 /**
- * Returns how the user starts the command: `residual` if it is on the PATH, otherwise
+ * Returns the command as the user must type it: `residual` if it is on the PATH, otherwise
  * `npx residual`. The folders that npm itself adds to the PATH do not count, since the user's
  * shell does not have them.
  */
@@ -20,7 +20,7 @@ export function commandName(env: NodeJS.ProcessEnv = process.env): string {
   return isOnPath ? NAME : `npx ${NAME}`
 }
 
-/** Adds `npx` to the commands in backticks in a text, if the user has to type it. */
+/** Replaces `residual` at the start of each command in backticks by `commandName()`. */
 export function withCommandName(text: string): string {
   return text.includes(`\`${NAME} `) ? text.replaceAll(`\`${NAME} `, `\`${commandName()} `) : text
 }

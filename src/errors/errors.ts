@@ -13,15 +13,18 @@ export interface RunError {
   hint?: string
 }
 
-/** Maximum length of a message, as in the core. Longer ones contain a path of megabytes, for example. */
+/**
+ * Maximum length of a message, a hint or a path in characters, as in the core. A longer text
+ * contains, for example, a path of megabytes.
+ */
 const MAX_TEXT_LENGTH = 6000
 
 /** Shortens a text in the middle. */
 function shorten(text: string): string {
   if (text.length <= MAX_TEXT_LENGTH) return text
   const half = MAX_TEXT_LENGTH / 2
-  const left = text.length - MAX_TEXT_LENGTH
-  return `${text.slice(0, half)} ... (${left} characters) ... ${text.slice(-half)}`
+  const numOmitted = text.length - MAX_TEXT_LENGTH
+  return `${text.slice(0, half)} ... (${numOmitted} characters) ... ${text.slice(-half)}`
 }
 
 /**

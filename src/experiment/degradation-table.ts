@@ -36,7 +36,10 @@ export function describeComparisons(
 /** Quantiles 0.975 of Student's t distribution for 2, 4, 6, ... degrees of freedom. */
 const T_QUANTILES = [4.303, 2.776, 2.447, 2.306, 2.228, 2.179, 2.145, 2.12, 2.101]
 
-/** Whether two means over at least two seeds do not differ significantly (Welch's t-test, 5 %). */
+/**
+ * Whether two means over at least two seeds each do not differ significantly (two-sided t-test at
+ * the 5 % level). False for a single seed, whose variation is unknown.
+ */
 export function isWithinVariation(first: MeanStd, second: MeanStd): boolean {
   const numSeeds = Math.min(first.values.length, second.values.length)
   if (numSeeds < 2) return false

@@ -79,8 +79,8 @@ function loadTorch(device: RequestedDevice): { addon: TorchAddon; cuda: CudaStat
   }
   if (cuda.state === 'failed') addon.setCudaUnusable(cuda.error.message)
   // Waits for the training thread, because a process that exits during a libtorch call crashes. The
-  // first listener is called even if another one throws an error. At the end of a worker thread, the
-  // addon ends the work of that worker.
+  // listener is the first, so that an error of another listener does not prevent its call. At the end
+  // of a worker thread, the addon ends the work of that worker.
   if (isMainThread) process.prependListener('exit', () => addon.shutdown())
   return { addon, cuda }
 }

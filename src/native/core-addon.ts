@@ -7,15 +7,15 @@ export declare class NativeCancel {
 }
 
 /**
- * Checks the options of a function before its data set is downloaded: the name of the function
- * and its options as JSON. Returns null.
+ * Checks the options of the public function `name`, as JSON, before its data set is downloaded.
+ * Returns null.
  */
 export declare function checkOptions(name: string, options: string): string
 
 /**
  * Checks a `TrainConfig` before its data set or weights are downloaded: all values, the network,
- * and whether its files exist. A data set on this machine is opened, which reads the headers of
- * its images; another one is known from its name. Returns null.
+ * and whether its files exist. Reads the headers of the images if the data set is on this machine,
+ * and otherwise uses the published facts of the data set. Returns null.
  */
 export declare function checkTrainConfig(config: string, hasArrays: boolean, cancel?: NativeCancel | undefined | null): Promise<string>
 
@@ -75,7 +75,10 @@ export declare function preview(request: string, cancel?: NativeCancel | undefin
  */
 export declare function publishedWeights(arch?: string | undefined | null): string
 
-/** Reads the configuration of a run from its newest intact checkpoint; returns `{config, file}`. */
+/**
+ * Reads the configuration of a run from its newest checkpoint with an intact header; returns
+ * `{config, file}`.
+ */
 export declare function readCheckpointConfig(run: string): string
 
 /** Sets the folders of the bundled data set and, if there is one, of downloaded data sets. */
@@ -87,8 +90,8 @@ export declare function setWeightsFolder(folder: string): void
 /** Records why published weights could not be downloaded. */
 export declare function setWeightsNotFetched(file: string, why: string): void
 
-/** Returns the version of the addon. */
-export declare function version(): string
-
 /** Verifies the files of a run folder, or a file of weights; returns a `RunVerification`. */
 export declare function verifyRun(path: string): Promise<string>
+
+/** Returns the version of the addon. */
+export declare function version(): string

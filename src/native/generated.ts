@@ -1980,8 +1980,8 @@ export type ModelInfo = {
    */
   assumed: Array<string>
   /**
-   * Remarks about the file, one sentence each: tensors that are ignored, which of several networks in
-   * the file is used, a damaged checkpoint that another one of the run replaces.
+   * Warnings about the file, one sentence each: tensors that are ignored, which of several networks
+   * in the file is used, a missing or damaged checkpoint that another one of the run replaces.
    */
   warnings: Array<string>
 }
@@ -2110,8 +2110,8 @@ export type CheckpointInfo = {
    */
   assumed: Array<string>
   /**
-   * Remarks about the file, one sentence each: tensors that are ignored, which of several networks in
-   * the file is used, a damaged checkpoint that another one of the run replaces.
+   * Warnings about the file, one sentence each: tensors that are ignored, which of several networks
+   * in the file is used, a missing or damaged checkpoint that another one of the run replaces.
    */
   warnings: Array<string>
 }
@@ -2158,7 +2158,7 @@ export type VerifiedRunFile = {
    */
   bytes: number | null
   /**
-   * Content of the file, or its problem.
+   * Summary of the content (`3 lines`), or the problem (`is cut off within line 3`).
    */
   detail: string
 }

@@ -9,7 +9,7 @@ import { hostSystem } from './system.js'
 /** The version that the addon is built against; libtorch's C++ ABI changes in minor versions. */
 const VERSION = '2.11.0'
 
-/** Address space in bytes that libtorch and its threads occupy. */
+/** Minimum free address space in bytes: libtorch and its threads occupy this much. */
 const MIN_ADDRESS_SPACE = 600e6
 
 /** Environment variables with the folder of a libtorch, in order of precedence. */

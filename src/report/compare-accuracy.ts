@@ -11,7 +11,7 @@ import {
 export interface RankingAccuracy {
   accuracy: number
   split: 'val' | 'train'
-  /** Number of images; undefined if it is not known. */
+  /** Number of images; undefined if unknown. */
   count: number | undefined
 }
 
@@ -48,7 +48,7 @@ export interface AccuracyTest {
   paired: { onlyFirst: number; onlySecond: number; count: number } | undefined
 }
 
-/** A test, or the sentence that says why the accuracies cannot be compared. */
+/** A test, or the reason why the accuracies cannot be compared. */
 export type AccuracyComparison = AccuracyTest | { missing: string }
 
 /**

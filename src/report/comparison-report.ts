@@ -131,13 +131,13 @@ function describeRanking(
   const [winner, runnerUp] = [isolate(first?.label ?? ''), isolate(second?.label ?? '')]
   const gap = (100 * (highest.accuracy - next.accuracy)).toFixed(1)
   const split = highest.split === 'val' ? 'validation' : 'training'
-  const verdict =
-    highest.accuracy === next.accuracy
-      ? html`${winner} and ${runnerUp} have the same ${split} accuracy, ${formatPercent(highest.accuracy)}.`
-      : html`${winner} has the highest ${split} accuracy, ${formatPercent(highest.accuracy)}, ${gap}
+  const isTie = highest.accuracy === next.accuracy
+  const verdict = isTie
+    ? html`${winner} and ${runnerUp} have the same ${split} accuracy, ${formatPercent(highest.accuracy)}.`
+    : html`${winner} has the highest ${split} accuracy, ${formatPercent(highest.accuracy)}, ${gap}
 percentage points above ${runnerUp}.`
   return [
-    html`<p class="p"><strong>${verdict}</strong> ${describeDifference(comparison, winner, runnerUp)}
+    html`<p class="p"><strong>${verdict}</strong> ${isTie ? undefined : describeDifference(comparison, winner, runnerUp)}
 ${countNoise(comparisons)}</p>`,
     warning,
   ]
@@ -159,16 +159,16 @@ ${formatCount(onlyFirst)} correctly, and only ${runnerUp} ${formatCount(onlySeco
 ${formatPValue(p)}).`
 }
 
-/** Counts the runs that cannot be distinguished from the best one; undefined for two runs. */
+/** Counts the runs that cannot be distinguished from the best one; undefined for fewer than two tests. */
 function countNoise(comparisons: readonly AccuracyComparison[]): Content {
   const tests = comparisons.filter((comparison) => 'p' in comparison)
   if (tests.length < 2) return undefined
   const numNoise = tests.filter(isWithinNoise).length
-  return `Of ${tests.length} other runs, ${numNoise} cannot be distinguished from the best one.`
+  return `Of ${tests.length} tested runs, ${numNoise} cannot be distinguished from the best one.`
 }
 
-/** Describes the comparison of a run with the best run, in a cell. */
-function describeCell(comparison: AccuracyComparison | undefined): Content {
+/** Formats the comparison of a run with the best run for a cell of the table. */
+function formatComparison(comparison: AccuracyComparison | undefined): Content {
   if (comparison === undefined) return '–'
   if ('missing' in comparison) return comparison.missing
   const verdict = isWithinNoise(comparison) ? 'within noise' : 'lower'
@@ -193,7 +193,7 @@ function resultsTable(
       run.config.model.arch,
       accuracy === undefined ? '–' : percentBar(accuracy),
       hasInterval ? formatInterval(wilsonInterval(accuracy, count)) : '–',
-      index === 0 ? '–' : describeCell(comparisons[index - 1]),
+      index === 0 ? '–' : formatComparison(comparisons[index - 1]),
       formatPercent(result?.test?.accuracy),
       formatDecimal(result?.test?.loss),
       result?.best?.epoch ?? '–',

@@ -9,7 +9,7 @@ import { ResidualError } from '../errors/errors.js'
  * @throws {ResidualError} `E_WRITE`
  */
 export function replaceFile(path: string, content: string | Uint8Array): void {
-  // The name of the core's temporary files, which a run removes from its folder when it is resumed.
+  // Named like the core's temporary files: a run that is resumed removes those of killed processes.
   const temporary = join(dirname(path), `.residual-${randomUUID()}.tmp`)
   try {
     mkdirSync(dirname(path), { recursive: true })

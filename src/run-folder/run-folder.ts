@@ -14,6 +14,7 @@ import type {
 } from '../native/generated.js'
 import type { NativeResult } from '../native/native-result.js'
 import { packageVersion } from '../native/platform.js'
+import { isNumber, isObject, isString, type JsonObject, parseObject } from './json-object.js'
 import { type Line, readLines } from './read-lines.js'
 import { isRunEvaluation } from './validate-evaluation.js'
 
@@ -171,7 +172,7 @@ function recoverResult(
   issues: string[],
 ): JsonObject | undefined {
   if (end === undefined || !existsSync(join(dir, 'result.json'))) return undefined
-  issues.push('The result is that of metrics.jsonl.')
+  issues.push('The result is that of the last event of metrics.jsonl.')
   return end
 }
 
@@ -189,9 +190,6 @@ function readObject(file: string): JsonObject | undefined {
     return undefined
   }
 }
-
-/** A JSON object that is not validated yet. */
-type JsonObject = Record<string, unknown>
 
 interface MetricsFile extends Pick<RunFolder, 'start' | 'epochs' | 'steps' | 'warnings'> {
   /** Result in the last event; undefined if the log does not end with the end of the run. */
@@ -216,7 +214,7 @@ async function readMetrics(file: string, issues: string[]): Promise<MetricsFile>
   let [numUnreadable, isEmpty] = [0, true]
   const readLine = ({ text, isComplete }: Line) => {
     if (text?.trim() === '') return
-    const event = text === undefined ? undefined : parseEvent(text)
+    const event = text === undefined ? undefined : parseObject(text)
     if (event === undefined && !isComplete) {
       issues.push('The last line of metrics.jsonl is truncated: the run was killed while writing.')
     } else if (event === undefined) numUnreadable++
@@ -239,20 +237,11 @@ async function readMetrics(file: string, issues: string[]): Promise<MetricsFile>
   if (isEmpty) issues.push('metrics.jsonl is empty: the run has no history.')
   if (numUnreadable > 0) {
     const lines = numUnreadable === 1 ? '1 line' : `${numUnreadable} lines`
-    issues.push(`${lines} of metrics.jsonl cannot be read and are ignored.`)
+    issues.push(`Skipped ${lines} of metrics.jsonl that cannot be read.`)
   }
   metrics.epochs = [...epochs.values()].sort((a, b) => a.epoch - b.epoch)
   metrics.steps = [...steps.values()].sort((a, b) => a.step - b.step)
   return metrics
-}
-
-function parseEvent(line: string): JsonObject | undefined {
-  try {
-    const event: unknown = JSON.parse(line)
-    return isObject(event) ? event : undefined
-  } catch {
-    return undefined
-  }
 }
 
 function isStart(event: JsonObject): event is JsonObject & StartEvent {
@@ -324,20 +313,8 @@ function toNumber(value: unknown): number {
   return isNumber(value) ? value : Number.NaN
 }
 
-function isNumber(value: unknown): value is number {
-  return typeof value === 'number'
-}
-
-function isString(value: unknown): value is string {
-  return typeof value === 'string'
-}
-
 function isListOf<T>(value: unknown, isItem: (item: unknown) => item is T): value is T[] {
   return Array.isArray(value) && value.every(isItem)
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Whether a version such as `0.2.0` is newer than this package. */

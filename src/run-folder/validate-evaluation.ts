@@ -1,4 +1,5 @@
 import type { RunEvaluation } from '../native/generated.js'
+import { isNumber, isObject, isString, type JsonObject } from './json-object.js'
 
 /**
  * Whether the content of an evaluation.json has every field that a report needs. Another version or
@@ -66,12 +67,12 @@ function isThumbnail({ width, height, channels, base64 }: JsonObject): boolean {
   )
 }
 
-/** Whether a value is missing, or has one character for each image of a source. */
+/** Whether a value is missing, or a string of the outcomes `0`, `1` and `-`. */
 function isOutcomes(value: unknown): boolean {
   return value === undefined || (isString(value) && /^[01-]*$/.test(value))
 }
 
-/** Whether a value is a number of images or epochs. */
+/** Whether a value is a number of images or epochs: a non-negative 32-bit integer. */
 function isCount(value: unknown): boolean {
   return Number.isInteger(value) && Number(value) >= 0 && Number(value) < 2 ** 32
 }
@@ -81,21 +82,6 @@ function isFraction(value: unknown): boolean {
   return isNumber(value) && value >= 0 && value <= 1 + 1e-6
 }
 
-/** A JSON object that is not validated yet. */
-type JsonObject = Record<string, unknown>
-
 function isList(value: unknown, isItem: (row: JsonObject) => boolean): boolean {
   return Array.isArray(value) && value.every((item) => isObject(item) && isItem(item))
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function isString(value: unknown): value is string {
-  return typeof value === 'string'
-}
-
-function isNumber(value: unknown): value is number {
-  return typeof value === 'number'
 }

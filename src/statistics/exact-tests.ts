@@ -1,4 +1,4 @@
-/** Number of images from which on the normal approximation replaces an exact sum. */
+/** Maximum number of images for an exact sum; above it, the normal approximation is used. */
 const MAX_EXACT = 200_000
 
 /** p-value below which a difference is significant. */
@@ -22,9 +22,11 @@ export function mcnemarTest(onlyFirst: number, onlySecond: number): number {
   return Math.min(1, 2 * tail)
 }
 
-/** Number of correct images of a classifier among all of its images. */
-export interface Correct {
+/** Result of a classifier on its images. */
+export interface ImageCounts {
+  /** Number of correctly classified images. */
   correct: number
+  /** Number of all images. */
   count: number
 }
 
@@ -33,7 +35,7 @@ export interface Correct {
  * evaluated on different images: the probability of all tables that are at most as likely as the
  * observed one.
  */
-export function fisherTest(first: Correct, second: Correct): number {
+export function fisherTest(first: ImageCounts, second: ImageCounts): number {
   const [correct, count] = [first.correct + second.correct, first.count + second.count]
   if (count > MAX_EXACT) {
     const variance = (correct / count) * (1 - correct / count)

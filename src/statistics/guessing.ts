@@ -1,11 +1,11 @@
 import { wilsonInterval } from './proportion.js'
 
 /**
- * Part of the distance between guessing and perfect accuracy below which an accuracy is barely above
- * guessing.
+ * Minimum gain of an accuracy that is clearly above guessing, as a fraction of the distance between
+ * guessing and 100 %.
  */
 const WEAK_GAIN = 0.1
-/** Multiple of the accuracy of guessing from which on an accuracy is not barely above guessing. */
+/** Minimum ratio to the accuracy of guessing of an accuracy that is clearly above guessing. */
 const CLEAR_MULTIPLE = 2
 
 /** An accuracy compared with that of always predicting the most frequent class. */
@@ -17,9 +17,9 @@ export interface GuessingComparison {
   /** Number of images. */
   count: number
   /**
-   * `above`: clearly above guessing; `weak`: barely above guessing; `unclear`: the confidence
-   * interval contains the accuracy of guessing; `few-images`: as `unclear`, although the accuracy
-   * would be clearly above guessing on more images; `below`: worse than guessing.
+   * `above`: clearly above guessing; `weak`: barely above guessing; `unclear`: barely above guessing,
+   * which the confidence interval contains; `few-images`: clearly above guessing, but the confidence
+   * interval contains it because there are few images; `below`: worse than guessing.
    */
   verdict: 'above' | 'weak' | 'unclear' | 'few-images' | 'below'
 }
@@ -41,20 +41,13 @@ export function compareWithGuessing(
   const [low, high] = wilsonInterval(accuracy, count)
   const isWeak =
     (accuracy - baseline) / (1 - baseline) < WEAK_GAIN && accuracy < CLEAR_MULTIPLE * baseline
-  const verdict =
-    high < baseline
-      ? 'below'
-      : low <= baseline
-        ? isWeak
-          ? 'unclear'
-          : 'few-images'
-        : isWeak
-          ? 'weak'
-          : 'above'
-  return { baseline, interval: [low, high], count, verdict }
+  const result = { baseline, interval: [low, high] as [number, number], count }
+  if (high < baseline) return { ...result, verdict: 'below' }
+  if (low <= baseline) return { ...result, verdict: isWeak ? 'unclear' : 'few-images' }
+  return { ...result, verdict: isWeak ? 'weak' : 'above' }
 }
 
-/** Whether the network has learned little or nothing that helps on these images. */
+/** Whether an accuracy is barely above guessing, or not above it. */
 export function isNearGuessing(comparison: GuessingComparison | undefined): boolean {
   return comparison !== undefined && ['weak', 'unclear', 'below'].includes(comparison.verdict)
 }

@@ -61,7 +61,7 @@ test('eval and predict print text and JSON', async (t) => {
   t.true(partial.stdout.includes(image))
 })
 
-test('eval says that a network is not above guessing, and what to try', async (t) => {
+test('eval says that a network is not above guessing, and suggests next steps', async (t) => {
   const parent = tempFolder(t)
   const photos = imageFolder(parent, ['left', 'middle', 'right'])
   const data = { source: photos, validation: 0.25 }
@@ -74,7 +74,7 @@ test('eval says that a network is not above guessing, and what to try', async (t
   )
   t.regex(
     stdout,
-    /^what to try\n( {2}.*\n)* {2}Find a learning rate: residual find-lr \S*photos\.$/m,
+    /^suggested next steps\n( {2}.*\n)* {2}Find a learning rate: (npx )?residual find-lr \S*photos\.$/m,
   )
 })
 

@@ -128,7 +128,7 @@ test('test-time augmentation averages over views', async (t) => {
 
   const rejected = await residual(['predict', dir, image, '--crops', 'flop'])
   t.is(rejected.status, 2)
-  t.regex(rejected.stderr, /Did you mean 'flip'\?/)
+  t.regex(rejected.stderr, /Did you mean `--crops flip`\?/)
 })
 
 test('predict --html shows all images and escapes names', async (t) => {

@@ -9,9 +9,9 @@ use napi_derive::napi;
 use residual_data::{find_known_dataset, has_more_files_than};
 use residual_runlog::RunDir;
 use residual_spec::{
-    Auto, DataConfig, DatasetInfo, EvaluateConfig, FindLrConfig, FromJson, MachineInfo, NameOr,
-    PRETRAINED_MAX_IMAGES, PlanConfig, PreviewConfig, RANDOM_INIT, Result, TrainConfig, resolve,
-    resolve_find_lr, resolve_preview, suggest_setting,
+    Auto, DataConfig, DatasetInfo, Error, ErrorCode, EvaluateConfig, FindLrConfig, FromJson,
+    MachineInfo, NameOr, PRETRAINED_MAX_IMAGES, PlanConfig, PreviewConfig, RANDOM_INIT, Result,
+    TrainConfig, resolve, resolve_find_lr, resolve_preview, suggest_setting,
 };
 use residual_weights::{CheckpointChoice, IMAGENET, PublishedWeights, find_checkpoints};
 use serde_json::Value;
@@ -21,8 +21,8 @@ use crate::cancel::NativeCancel;
 use crate::native_result::{parse_json, to_native_result};
 
 /// Checks a `TrainConfig` before its data set or weights are downloaded: all values, the network,
-/// and whether its files exist. A data set on this machine is opened, which reads the headers of
-/// its images; another one is known from its name. Returns null.
+/// and whether its files exist. Reads the headers of the images if the data set is on this machine,
+/// and otherwise uses the published facts of the data set. Returns null.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn check_train_config<'env>(
     env: &'env Env,
@@ -39,7 +39,7 @@ pub fn check_train_config<'env>(
 fn check(config: &str, has_arrays: bool, is_cancelled: &dyn Fn() -> bool) -> Result<()> {
     let mut config = TrainConfig::from_json(&parse_json(config)?)?;
     if let Some(resume) = &config.resume {
-        // Most values are in the checkpoint.
+        // Most values are in the checkpoint, which the run reads.
         return find_checkpoints(Path::new(resume), CheckpointChoice::Last).map(|_| ());
     }
     let mut model = config.model();
@@ -69,8 +69,8 @@ fn check(config: &str, has_arrays: bool, is_cancelled: &dyn Fn() -> bool) -> Res
     residual_arch::frozen(&network, &resolved.model.freeze).map(|_| ())
 }
 
-/// Returns the properties of the data set; `None` for arrays and for large folders, whose headers
-/// only the run reads.
+/// Returns the facts of the data set; `None` for arrays, and for large folders, because reading the
+/// headers of their images takes long.
 fn find_facts(
     config: &TrainConfig,
     has_arrays: bool,
@@ -93,8 +93,8 @@ fn find_facts(
     residual_data::open(&data, is_cancelled).map(|dataset| Some(dataset.facts().clone()))
 }
 
-/// Checks the options of a function before its data set is downloaded: the name of the function
-/// and its options as JSON. Returns null.
+/// Checks the options of the public function `name`, as JSON, before its data set is downloaded.
+/// Returns null.
 #[napi]
 pub fn check_options(name: String, options: String) -> String {
     to_native_result(parse_json(&options).and_then(|options| match name.as_str() {
@@ -103,7 +103,7 @@ pub fn check_options(name: String, options: String) -> String {
         "plan" => PlanConfig::parse(&options).map(|_| ()),
         "train" => TrainConfig::from_json(&options).map(|_| ()),
         "preview" => check_preview(&PreviewConfig::parse(&options)?),
-        _ => Ok(()),
+        name => Err(Error::new(ErrorCode::Internal, format!("`{name}` has no options to check"))),
     }))
 }
 

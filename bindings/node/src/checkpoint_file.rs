@@ -48,7 +48,8 @@ pub fn verify_run(env: &Env, path: String) -> napi::Result<Object<'_>> {
     })
 }
 
-/// Reads the configuration of a run from its newest intact checkpoint; returns `{config, file}`.
+/// Reads the configuration of a run from its newest checkpoint with an intact header; returns
+/// `{config, file}`.
 #[napi]
 pub fn read_checkpoint_config(run: String) -> String {
     let opened = open_intact(Path::new(&run), CheckpointChoice::Last, Checkpoint::read_header);

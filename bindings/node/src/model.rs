@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::arrays::NativeArrays;
 use crate::cancel::NativeCancel;
-use crate::environment::owner;
+use crate::environment::register_owner;
 use crate::native_result::{parse_json, to_native_result};
 use crate::torch_thread::torch_thread;
 
@@ -39,9 +39,9 @@ fn on_torch_thread<'env, T: Serialize + 'static>(
 ) -> napi::Result<Object<'env>> {
     let (deferred, promise) = env.create_deferred()?;
     let flag = cancel.map(|cancel| cancel.flag()).unwrap_or_default();
-    let cancelled = Cancellation { owner: owner(env)?, flag };
+    let cancellation = Cancellation { owner: register_owner(env)?, flag };
     match torch_thread() {
-        Ok(thread) => thread.submit(cancelled, work, |result| resolve(deferred, result)),
+        Ok(thread) => thread.submit(cancellation, work, |result| resolve(deferred, result)),
         Err(error) => resolve::<T>(deferred, Err(error)),
     }
     Ok(promise)
@@ -58,11 +58,11 @@ type Resolver = Box<dyn FnOnce(Env) -> napi::Result<String> + Send>;
 /// `{handle, info}`.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn open_model(env: &Env, path: String, request: String) -> napi::Result<Object<'_>> {
-    on_torch_thread(env, None, move |worker, cancelled| {
+    on_torch_thread(env, None, move |worker, cancellation| {
         let config = LoadConfig::parse(&parse_json(&request)?)?;
         let model = Session::open(&PathBuf::from(&path), &config)?;
         let info = model.info().clone();
-        let handle = worker.insert(cancelled.owner.clone(), model);
+        let handle = worker.insert(cancellation.owner.clone(), model);
         Ok(Some(json!({ "handle": handle, "info": info })))
     })
 }
@@ -90,7 +90,7 @@ pub fn predict(
             },
         })
         .collect();
-    let owner = owner(env)?;
+    let owner = register_owner(env)?;
     let (deferred, promise) = env.create_deferred()?;
     let options = parse_json(&request).and_then(|json| PredictConfig::parse(&json));
     match options.and_then(|options| Ok((options, torch_thread()?))) {
@@ -114,8 +114,8 @@ pub fn find_lr<'env>(
     cancel: Option<ClassInstance<NativeCancel>>,
 ) -> napi::Result<Object<'env>> {
     let arrays = arrays.map(Arrays::from);
-    on_torch_thread(env, cancel, move |worker, cancelled| {
-        worker.find_lr(&parse_json(&config)?, arrays.clone(), &parse_json(&options)?, cancelled)
+    on_torch_thread(env, cancel, move |worker, cancellation| {
+        worker.find_lr(&parse_json(&config)?, arrays.clone(), &parse_json(&options)?, cancellation)
     })
 }
 
@@ -129,16 +129,16 @@ pub fn plan<'env>(
     cancel: Option<ClassInstance<NativeCancel>>,
 ) -> napi::Result<Object<'env>> {
     let arrays = arrays.map(Arrays::from);
-    on_torch_thread(env, cancel, move |worker, cancelled| {
-        worker.plan(&parse_json(&config)?, arrays.clone(), &parse_json(&options)?, cancelled)
+    on_torch_thread(env, cancel, move |worker, cancellation| {
+        worker.plan(&parse_json(&config)?, arrays.clone(), &parse_json(&options)?, cancellation)
     })
 }
 
 /// Runs a `BenchConfig`; returns a `BenchResult`.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn bench(env: &Env, config: String) -> napi::Result<Object<'_>> {
-    on_torch_thread(env, None, move |worker, cancelled| {
-        worker.bench(&parse_json(&config)?, cancelled)
+    on_torch_thread(env, None, move |worker, cancellation| {
+        worker.bench(&parse_json(&config)?, cancellation)
     })
 }
 
@@ -151,8 +151,8 @@ pub fn evaluate_model<'env>(
     arrays: Option<NativeArrays>,
     cancel: Option<ClassInstance<NativeCancel>>,
 ) -> napi::Result<Object<'env>> {
-    on_dataset(env, request, arrays, cancel, move |worker, config, arrays, cancelled| {
-        worker.evaluate(handle, config, arrays, cancelled)
+    on_dataset(env, request, arrays, cancel, move |worker, config, arrays, cancellation| {
+        worker.evaluate(handle, config, arrays, cancellation)
     })
 }
 
@@ -165,8 +165,8 @@ pub fn layer_responses<'env>(
     arrays: Option<NativeArrays>,
     cancel: Option<ClassInstance<NativeCancel>>,
 ) -> napi::Result<Object<'env>> {
-    on_dataset(env, request, arrays, cancel, move |worker, config, arrays, cancelled| {
-        worker.layer_responses(handle, config, arrays, cancelled)
+    on_dataset(env, request, arrays, cancel, move |worker, config, arrays, cancellation| {
+        worker.layer_responses(handle, config, arrays, cancellation)
     })
 }
 
@@ -181,9 +181,9 @@ fn on_dataset<'env, T: Serialize + 'static>(
     + 'static,
 ) -> napi::Result<Object<'env>> {
     let arrays = arrays.map(Arrays::from);
-    on_torch_thread(env, cancel, move |worker, cancelled| {
+    on_torch_thread(env, cancel, move |worker, cancellation| {
         let config = EvaluateConfig::parse(&parse_json(&request)?)?;
-        work(worker, &config, arrays.clone(), cancelled)
+        work(worker, &config, arrays.clone(), cancellation)
     })
 }
 
@@ -209,9 +209,9 @@ pub fn evaluate_ensemble<'env>(
     request: String,
     cancel: Option<ClassInstance<NativeCancel>>,
 ) -> napi::Result<Object<'env>> {
-    on_torch_thread(env, cancel, move |worker, cancelled| {
+    on_torch_thread(env, cancel, move |worker, cancellation| {
         let config = EvaluateConfig::parse(&parse_json(&request)?)?;
-        worker.evaluate_ensemble(&handles, &config, cancelled)
+        worker.evaluate_ensemble(&handles, &config, cancellation)
     })
 }
 

@@ -12,7 +12,7 @@ use residual_spec::{Error, ErrorCode};
 use serde_json::{Value, json};
 
 use crate::arrays::NativeArrays;
-use crate::environment::owner;
+use crate::environment::register_owner;
 use crate::native_result::parse_json;
 use crate::torch_thread::torch_thread;
 
@@ -43,7 +43,7 @@ pub fn start_run(
     let control = Arc::new(Control::new(move || {
         wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
     }));
-    let owner = owner(&env)?;
+    let owner = register_owner(&env)?;
     let config_and_thread = parse_json(&config).and_then(|config| Ok((config, torch_thread()?)));
     let thread = match config_and_thread {
         Ok((config, thread)) => {

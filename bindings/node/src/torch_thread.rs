@@ -1,5 +1,7 @@
 //! The torch thread of this process: the only thread that calls libtorch.
 
+#[cfg(unix)]
+use std::sync::Once;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use napi_derive::napi;
@@ -35,13 +37,13 @@ pub fn torch_thread() -> Result<Arc<TorchThread>> {
             residual_torch::use_huge_pages();
             let thread = Arc::new(TorchThread::start()?);
             *state = ThreadState::Running(Arc::clone(&thread));
-            shutdown_at_exit();
+            register_shutdown_at_exit();
             Ok(thread)
         }
     }
 }
 
-/// Ends the work of an environment that ends while others remain.
+/// Ends the work of `owner`, an environment that ends while others remain.
 pub fn end_owner(owner: &Owner) {
     let thread = match &*lock_state() {
         ThreadState::Running(thread) => Some(Arc::clone(thread)),
@@ -72,22 +74,25 @@ pub fn shutdown() {
     }
 }
 
-/// Calls [`shutdown`] when the process exits without an `exit` event, such as after an error in a
-/// listener of this event.
+/// Registers [`shutdown`] as an exit handler of the process, for an exit without an `exit` event, such
+/// as after an error in a listener of this event.
 #[cfg(unix)]
-fn shutdown_at_exit() {
+fn register_shutdown_at_exit() {
+    static REGISTERED: Once = Once::new();
     extern "C" fn run() {
         shutdown();
     }
-    // SAFETY: `run` does not unwind, and its code stays loaded: napi pins the addon when its first
-    // promise or run is created. `run` is called before the destructors of libtorch, which was
-    // loaded earlier.
-    let status = unsafe { libc::atexit(run) };
-    debug_assert_eq!(status, 0);
+    REGISTERED.call_once(|| {
+        // SAFETY: `run` does not unwind, and its code stays loaded: napi pins the addon when its first
+        // promise or run is created. `run` is called before the destructors of libtorch, which was
+        // loaded earlier.
+        let status = unsafe { libc::atexit(run) };
+        debug_assert_eq!(status, 0);
+    });
 }
 
 #[cfg(not(unix))]
-fn shutdown_at_exit() {}
+fn register_shutdown_at_exit() {}
 
 /// Returns the version of libtorch and the capabilities of the machine.
 #[napi]

@@ -128,7 +128,7 @@ impl Declarations<'_> {
         });
 
         let declaration =
-            optional_may_be_undefined(&allow_tag_alone(&name, replace_types(&name, declaration)));
+            optional_may_be_undefined(&allow_short_forms(&name, replace_types(&name, declaration)));
         let docs = T::docs().unwrap_or_default();
         let _ = writeln!(self.text, "{docs}export {declaration}\n");
         for (_, add) in types {
@@ -183,10 +183,10 @@ fn replace_types(name: &str, declaration: String) -> String {
     )
 }
 
-/// Adds the short forms that `tagged_union!` accepts to unions of configuration types: the tag alone
-/// for a variant with defaults, and no tag for the first variant:
+/// Adds the short forms that `tagged_union!` accepts to unions of configuration types: a tag alone
+/// stands for its variant with defaults, and an object without a tag for the first variant. Result:
 /// `"a" | "b" | { "type"?: "a" } & A | { "type": "b" } & B`.
-fn allow_tag_alone(name: &str, declaration: String) -> String {
+fn allow_short_forms(name: &str, declaration: String) -> String {
     const TAG: &str = r#"{ "type": "#;
     if !name.ends_with("Config") {
         return declaration;

@@ -158,13 +158,14 @@ fn pipes_and_devices_do_not_block() {
     assert!(open_and_read_path(folder.path()).is_err());
 }
 
-/// Returns a gray progressive JPEG of 8192x8192 pixels. After the DC coefficients, each scan of
-/// about 200 bytes says for each of a million blocks that it has no further coefficients.
+/// Returns a gray progressive JPEG of 8192x8192 pixels. After the DC coefficients, each scan codes
+/// in about 200 bytes that all of a million blocks have no further coefficients.
 fn progressive_bomb() -> Vec<u8> {
     let segment = |marker: u8, content: &[u8]| {
         [&[0xff, marker][..], &(content.len() as u16 + 2).to_be_bytes(), content].concat()
     };
-    // Two codes: 0 for DC differences of 0 or runs of 1, 10 for runs of 16384 to 32767 (EOB14).
+    // Two codes: 0 for a DC difference of 0 or a run of one block (EOB0), and 10 for a run of 16384
+    // to 32767 blocks (EOB14).
     let table = |class: u8| {
         let counts = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         segment(0xc4, &[&[class << 4][..], &counts, &[0, 0xe0]].concat())
@@ -195,7 +196,7 @@ fn bounds_the_time_of_many_progressive_scans() {
     let started = std::time::Instant::now();
     let error = decode(&progressive_bomb(), 3, &mut Image::default()).unwrap_err();
     assert!(error.message.contains("invalid or incomplete"), "{error}");
-    // 0.5 s without other load.
+    // Takes about 0.5 s on an idle machine.
     assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
 }
 

@@ -1,4 +1,4 @@
-//! Memory and time that malicious JPEG and PNG files take are bounded by their length.
+//! The memory and time that decoding of a malicious JPEG or PNG takes are bounded by its length.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
@@ -33,8 +33,8 @@ unsafe impl GlobalAlloc for CountingAllocator {
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// Decodes a file and returns the peak of allocated memory in bytes. Calls are serialized.
-fn peak_of_decode(bytes: &[u8]) -> usize {
+/// Decodes a file and returns the peak of allocated memory in bytes. Only one call runs at a time.
+fn measure_peak(bytes: &[u8]) -> usize {
     static LOCK: Mutex<()> = Mutex::new(());
     let _guard = LOCK.lock();
     let before = IN_USE.load(Ordering::Relaxed);
@@ -46,22 +46,27 @@ fn peak_of_decode(bytes: &[u8]) -> usize {
     PEAK.load(Ordering::Relaxed) - before
 }
 
-/// Memory independent of the file: tables, the buffers of a thread, and rows of wide images.
+/// Memory in bytes that does not depend on the file: tables, the buffers of a thread, and rows of
+/// wide images.
 const BASE_BYTES: usize = 64 << 20;
-/// Memory per byte of a JPEG: 8 blocks with coefficients, samples and pixels.
+/// Memory in bytes per byte of a JPEG: 8 blocks with coefficients, samples and pixels.
 const JPEG_BYTES_PER_BYTE: usize = 8 * 640;
-/// Memory per byte of a PNG: deflate's maximum ratio, and one bit per palette index to RGB.
+/// Memory in bytes per byte of a PNG: deflate's maximum compression ratio, times 8 palette indices
+/// per byte, times 4 bytes per pixel.
 const PNG_BYTES_PER_BYTE: usize = 1032 * 8 * 4;
 
 fn segment(marker: u8, content: &[u8]) -> Vec<u8> {
     [&[0xff, marker][..], &(content.len() as u16 + 2).to_be_bytes(), content].concat()
 }
 
-/// A scan: selected components, spectral selection, successive approximation, and data.
+/// A scan that may be invalid.
 #[derive(Debug, Clone)]
 struct HostileScan {
+    /// Component ids.
     components: Vec<u8>,
+    /// Spectral selection: the first and last zigzag index (Ss, Se).
     band: [u8; 2],
+    /// Successive approximation: the high and low bit position (Ah, Al), 4 bits each.
     approximation: u8,
     data: Vec<u8>,
 }
@@ -143,7 +148,7 @@ proptest! {
         scans in scans(),
     ) {
         let file = jpeg(marker, size.into(), &sampling, restart_interval, &scans);
-        let peak = peak_of_decode(&file);
+        let peak = measure_peak(&file);
         let limit = BASE_BYTES + JPEG_BYTES_PER_BYTE * file.len();
         prop_assert!(peak <= limit, "{} bytes for a file of {}", peak, file.len());
     }
@@ -174,7 +179,7 @@ proptest! {
             chunk(b"IEND", b""),
         ]
         .concat();
-        let peak = peak_of_decode(&file);
+        let peak = measure_peak(&file);
         let limit = BASE_BYTES + PNG_BYTES_PER_BYTE * file.len();
         prop_assert!(peak <= limit, "{} bytes for a file of {}", peak, file.len());
     }

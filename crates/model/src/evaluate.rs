@@ -78,9 +78,12 @@ pub fn evaluate(
     let seconds = started.elapsed().as_secs_f64();
     let evaluation = metrics.finish(labels, seconds, |index| loader.name(index));
     if evaluation.count == 0 {
-        return Err(Error::new(ErrorCode::DataUnusable, "no image to evaluate could be read")
-            .key("data")
-            .hint("Check the files of the data set."));
+        return Err(Error::new(
+            ErrorCode::DataUnusable,
+            "none of the images to evaluate could be read",
+        )
+        .key("data")
+        .hint("Check the files of the data set."));
     }
     if evaluation.loss.is_finite() {
         Ok(Some(evaluation))

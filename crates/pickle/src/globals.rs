@@ -17,7 +17,7 @@ pub(crate) enum Constructor {
 }
 
 /// Returns the constructor of a global, or `None` if calls of the global are recorded.
-pub(crate) fn constructor(global: &str) -> Option<Constructor> {
+pub(crate) fn find_constructor(global: &str) -> Option<Constructor> {
     match global {
         "collections.OrderedDict" | "collections.Counter" => Some(Constructor::Dict),
         "collections.defaultdict" => Some(Constructor::DefaultDict),
@@ -43,8 +43,8 @@ mod tests {
 
     #[test]
     fn evaluates_only_containers_and_bytes() {
-        assert_eq!(constructor("builtins.dict"), Some(Constructor::Dict));
-        assert_eq!(constructor("__builtin__.bytearray"), Some(Constructor::Bytes));
+        assert_eq!(find_constructor("builtins.dict"), Some(Constructor::Dict));
+        assert_eq!(find_constructor("__builtin__.bytearray"), Some(Constructor::Bytes));
         for global in [
             "os.system",
             "builtins.eval",
@@ -56,7 +56,7 @@ mod tests {
             "dict",
             "",
         ] {
-            assert_eq!(constructor(global), None, "{global}");
+            assert_eq!(find_constructor(global), None, "{global}");
         }
     }
 }

@@ -67,8 +67,8 @@ impl<'r, R: BufRead> Input<'r, R> {
     }
 }
 
-/// Decodes a str, in which Python also encodes surrogates, such as those of file names that are not
-/// UTF-8. Surrogates are replaced by U+FFFD.
+/// Decodes a str. Replaces surrogates, which Python encodes although UTF-8 does not contain them (in
+/// names of files, for example), by U+FFFD.
 pub(crate) fn utf8(bytes: Vec<u8>) -> Result<String> {
     let mut bytes = match String::from_utf8(bytes) {
         Ok(text) => return Ok(text),

@@ -238,7 +238,7 @@ fn binary_long<R: BufRead>(length: u64, input: &mut Input<R>) -> Result<Node> {
     Ok(number::from_twos_complement(&input.bytes(length)?))
 }
 
-/// Returns a global that `copyreg` registered under a number.
+/// Returns the operation that pushes the global that `copyreg` registered as extension `code`.
 fn extension(code: u32) -> Operation {
     Operation::Push(Node::Global(format!("copyreg.extension_{code}").into()))
 }

@@ -1,7 +1,7 @@
 //! Globals and their calls. Calls that create built-in containers or bytes are evaluated, all other
 //! calls are recorded as objects.
 
-use crate::globals::{Constructor, constructor};
+use crate::globals::{Constructor, find_constructor};
 use crate::node::{Id, Node};
 use crate::unpickler::Unpickler;
 use crate::{Error, Result, malformed, string};
@@ -12,10 +12,7 @@ const MAX_GLOBAL_LEN: usize = 1024;
 impl Unpickler {
     /// Executes `GLOBAL`, which imports nothing.
     pub fn global(&mut self, module: &str, name: &str) -> Result<()> {
-        let length = module.len() + name.len() + 1;
-        if length > MAX_GLOBAL_LEN {
-            return Err(Error::LimitExceeded(format!("a global has a name of {length} bytes")));
-        }
+        let length = check_global_len(module, name)?;
         // A short pickle can refer to one name any number of times.
         self.charge_bytes(length)?;
         self.push(Node::Global(format!("{module}.{name}").into()))
@@ -24,17 +21,14 @@ impl Unpickler {
     /// Executes `STACK_GLOBAL`.
     pub fn stack_global(&mut self) -> Result<()> {
         let (name, module) = (self.stack.pop()?, self.stack.pop()?);
-        match (self.nodes.get(module), self.nodes.get(name)) {
-            (Node::Str(module), Node::Str(name)) if module.len() + name.len() < MAX_GLOBAL_LEN => {
-                let (module, name) = (module.clone(), name.clone());
-                self.global(&module, &name)
-            }
-            (Node::Str(module), Node::Str(name)) => {
-                let length = module.len() + name.len() + 1;
-                Err(Error::LimitExceeded(format!("a global has a name of {length} bytes")))
-            }
-            _ => malformed("the name of a global is not a str"),
-        }
+        let (Node::Str(module), Node::Str(name)) = (self.nodes.get(module), self.nodes.get(name))
+        else {
+            return malformed("the name of a global is not a str");
+        };
+        // Before the strings are copied.
+        check_global_len(module, name)?;
+        let (module, name) = (module.clone(), name.clone());
+        self.global(&module, &name)
     }
 
     /// Executes `REDUCE` and `NEWOBJ`.
@@ -109,7 +103,7 @@ impl Unpickler {
     /// constructor cannot convert.
     fn evaluate(&self, callee: Id, args: &[Id]) -> Option<Node> {
         let Node::Global(name) = self.nodes.get(callee) else { return None };
-        Some(match constructor(name)? {
+        Some(match find_constructor(name)? {
             Constructor::Dict => Node::Dict(self.dict_argument(args.first())?),
             Constructor::DefaultDict => Node::Dict(self.dict_argument(args.get(1))?),
             Constructor::List => Node::List(self.items_argument(args.first())?),
@@ -166,8 +160,8 @@ impl Unpickler {
         }
     }
 
-    /// Returns the nodes of at most three arguments, which is more than an evaluated call of bytes
-    /// has.
+    /// Returns the nodes of the first three arguments. Evaluated calls that create bytes have at most
+    /// two.
     fn argument_nodes(&self, args: &[Id]) -> Vec<&Node> {
         args.iter().take(3).map(|id| self.nodes.get(*id)).collect()
     }
@@ -194,4 +188,16 @@ impl Unpickler {
             Ok(())
         }
     }
+}
+
+/// Returns the length of the name `module.name` in bytes.
+///
+/// # Errors
+/// [`Error::LimitExceeded`] if the name is longer than [`MAX_GLOBAL_LEN`].
+fn check_global_len(module: &str, name: &str) -> Result<usize> {
+    let length = module.len() + name.len() + 1;
+    if length > MAX_GLOBAL_LEN {
+        return Err(Error::LimitExceeded(format!("a global has a name of {length} bytes")));
+    }
+    Ok(length)
 }

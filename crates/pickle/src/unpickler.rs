@@ -270,7 +270,7 @@ mod tests {
     fn bounds_the_names_of_globals() {
         let long = [b"c".to_vec(), b"m".repeat(2000), b"\nx\n.".to_vec()].concat();
         assert!(error_message(&long).contains("a name of 2002 bytes"));
-        // 100,000 references to one name of 1,000 bytes.
+        // 200,000 references to one global with a name of 401 bytes.
         let mut repeated = [b"\x8c\xc8".to_vec(), b"m".repeat(200), b"\x94".to_vec()].concat();
         repeated.extend(b"h\x00h\x00\x930".repeat(200_000));
         repeated.push(b'.');

@@ -98,7 +98,7 @@ proptest! {
     }
 }
 
-/// Opcodes with their arguments, of which random programs are made.
+/// Opcodes with their arguments, from which random programs are made.
 const PIECES: [&[u8]; 33] = [
     b"(",
     b"]",
@@ -151,10 +151,10 @@ proptest! {
     fn reads_or_rejects_random_programs_in_bounded_time(
         pieces in prop::collection::vec(0..PIECES.len() + GLOBALS.len(), 0..120),
     ) {
-        let all = [&PIECES[..], &GLOBALS[..]].concat();
+        let all_pieces = [&PIECES[..], &GLOBALS[..]].concat();
         // Enough values that most programs do not fail at an empty stack.
         let mut program = b"]q\0}q\x01((NNNN".to_vec();
-        program.extend(pieces.iter().flat_map(|piece| all[*piece]));
+        program.extend(pieces.iter().flat_map(|index| all_pieces[*index]));
         program.push(b'.');
         let started = std::time::Instant::now();
         let result = read(&mut &program[..], Limits::default());

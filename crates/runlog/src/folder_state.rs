@@ -17,7 +17,7 @@ pub(crate) const RESULT: &str = "result.json";
 pub(crate) const EVALUATION: &str = "evaluation.json";
 /// Written by the TypeScript package, but removed with the run that it describes.
 pub(crate) const REPORT: &str = "report.html";
-/// Figures of the report, which the TypeScript package writes.
+/// Folder with the figures of the report, which the TypeScript package writes.
 pub(crate) const PLOTS: &str = "plots";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 pub(crate) const LAST: &str = "last.safetensors";
@@ -92,17 +92,17 @@ fn is_run_config(path: &Path) -> bool {
     ["data", "model", "optimizer", "reasons"].iter().all(|key| config[key].is_object())
 }
 
-/// Returns whether a folder is that of a run whose config.json is missing or damaged: it contains a
-/// checkpoint, which holds the configuration, or at least metrics.
+/// Returns whether a folder is that of a run whose config.json is missing or damaged. Such a folder
+/// contains a checkpoint, and a lock file or metrics; or all of config.json, a lock file and metrics.
 fn is_damaged_run(path: &Path) -> bool {
     let has_lock = path.join(lock::NAME).is_file();
-    let starts_as_metrics = || {
+    let has_metrics = || {
         fs::read(path.join(metrics::CSV))
             .is_ok_and(|text| text.starts_with(metrics::COLUMNS.as_bytes()))
     };
     match (has_checkpoint(path), path.join(CONFIG).is_file()) {
-        (true, _) => has_lock || starts_as_metrics(),
-        (false, true) => has_lock && starts_as_metrics(),
+        (true, _) => has_lock || has_metrics(),
+        (false, true) => has_lock && has_metrics(),
         (false, false) => false,
     }
 }
@@ -110,11 +110,11 @@ fn is_damaged_run(path: &Path) -> bool {
 /// Returns whether a folder contains a checkpoint of a run, intact or not.
 pub(crate) fn has_checkpoint(path: &Path) -> bool {
     let Ok(entries) = fs::read_dir(path.join(CHECKPOINTS)) else { return false };
-    entries.flatten().any(|entry| is_checkpoint(&entry.file_name().to_string_lossy()))
+    entries.flatten().any(|entry| is_checkpoint_name(&entry.file_name().to_string_lossy()))
 }
 
 /// Returns whether `name` is the file name of a checkpoint of a run.
-pub fn is_checkpoint(name: &str) -> bool {
+pub fn is_checkpoint_name(name: &str) -> bool {
     matches!(name, LAST | BEST) || epoch_of_checkpoint(name).is_some()
 }
 
@@ -134,7 +134,7 @@ fn is_leftover(folder: &Path, name: &str) -> bool {
 ///
 /// Removes config.json last: it identifies the run, so an interrupted removal can be repeated.
 pub(crate) fn remove_run(path: &Path) -> std::io::Result<()> {
-    remove_checkpoints(path, is_checkpoint)?;
+    remove_checkpoints(path, is_checkpoint_name)?;
     if let Ok(Some(events)) = tensorboard::find_event_file(path) {
         remove_if_present(&events)?;
     }

@@ -26,6 +26,6 @@ mod tensorboard;
 mod verify;
 
 pub use environment::Environment;
-pub use folder_state::is_checkpoint;
+pub use folder_state::is_checkpoint_name;
 pub use run_dir::RunDir;
 pub use verify::verify_files;

@@ -1,6 +1,6 @@
 //! The three logs of a run: metrics.jsonl (events), metrics.csv (epochs) and TensorBoard's file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -76,8 +76,8 @@ impl MetricsLog {
     }
 
     /// Removes all entries after step `step`, all epochs after epoch `epochs`, and the end event.
-    /// Restores the rows of metrics.csv from metrics.jsonl if they differ. Returns the problems of
-    /// damaged logs, as sentences without the final period.
+    /// Restores missing rows of metrics.csv from metrics.jsonl. Returns the problems of damaged logs,
+    /// as sentences without the final period.
     pub(crate) fn rewind_to(&mut self, epochs: u32, step: u64) -> Result<Vec<String>> {
         let position =
             |is_after: bool| if is_after { LinePosition::After } else { LinePosition::Before };
@@ -101,7 +101,8 @@ impl MetricsLog {
         self.restore_rows(epochs)
     }
 
-    /// Compares the epochs of the two logs, and writes metrics.csv anew if metrics.jsonl has more.
+    /// Compares the epochs of the two logs, and rewrites metrics.csv if it has no row for an epoch of
+    /// metrics.jsonl. Rows of other epochs remain.
     fn restore_rows(&mut self, epochs: u32) -> Result<Vec<String>> {
         let (mut events, mut num_unreadable) = (BTreeMap::new(), 0);
         self.jsonl.for_each_line(|line| match serde_json::from_slice(line) {
@@ -111,11 +112,15 @@ impl MetricsLog {
             Ok(_) => {}
             // Lines of other versions have a type that is unknown here.
             Err(_) => {
-                num_unreadable += u32::from(serde_json::from_slice::<EventPosition>(line).is_err())
+                num_unreadable += u32::from(serde_json::from_slice::<EventPosition>(line).is_err());
             }
         })?;
-        let mut rows = BTreeSet::new();
-        self.csv.for_each_line(|line| rows.extend(row_position(line).map(|(epoch, _)| epoch)))?;
+        let mut rows = BTreeMap::new();
+        self.csv.for_each_line(|line| {
+            if let Some((epoch, _)) = row_position(line) {
+                rows.insert(epoch, [line, b"\n"].concat());
+            }
+        })?;
         let mut problems = Vec::new();
         if num_unreadable > 0 {
             problems
@@ -124,13 +129,14 @@ impl MetricsLog {
         let missing = u64::from(epochs).saturating_sub(events.len() as u64);
         if missing > 0 {
             problems.push(format!(
-                "{JSONL} is damaged: it has no entry of {missing} of {epochs} epochs"
+                "{JSONL} is damaged: the entries of {missing} of {epochs} epochs are missing"
             ));
         }
-        if events.keys().any(|epoch| !rows.contains(epoch)) {
-            problems.push(format!("{CSV} is damaged: its rows are restored from {JSONL}"));
-            let rows: String = events.values().map(csv_row).collect();
-            self.csv.replace(format!("{COLUMNS}{rows}").as_bytes())?;
+        if events.keys().any(|epoch| !rows.contains_key(epoch)) {
+            problems.push(format!("{CSV} is damaged: missing rows are restored from {JSONL}"));
+            rows.extend(events.values().map(|event| (event.epoch, csv_row(event).into_bytes())));
+            let rows = rows.into_values().collect::<Vec<_>>().concat();
+            self.csv.replace(&[COLUMNS.as_bytes(), &rows[..]].concat())?;
         } else if self.csv.is_empty() {
             self.csv.append(COLUMNS.as_bytes())?;
         }
@@ -277,6 +283,22 @@ mod tests {
         }
         metrics.rewind_to(2, 25).unwrap();
         assert_eq!(read(folder.path(), JSONL).len(), 1);
+    }
+
+    #[test]
+    fn restored_rows_do_not_replace_rows_that_only_metrics_csv_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut metrics = MetricsLog::open(folder.path()).unwrap();
+        for event in [epoch(1, None), epoch(2, None), epoch(3, None)] {
+            metrics.log(&event).unwrap();
+        }
+        drop(metrics);
+        let (events, rows) = (read(folder.path(), JSONL), read(folder.path(), CSV));
+        fs::write(folder.path().join(JSONL), events[1..].join("\n") + "\n").unwrap();
+        fs::write(folder.path().join(CSV), rows[..2].join("\n") + "\n").unwrap();
+        let problems = MetricsLog::open(folder.path()).unwrap().rewind_to(3, 30).unwrap();
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert_eq!(read(folder.path(), CSV), rows);
     }
 
     #[test]

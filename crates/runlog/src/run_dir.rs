@@ -125,7 +125,8 @@ impl RunDir {
         matches!(FolderState::read(path), Ok(FolderState::Run))
     }
 
-    /// Reads the config.json of a run; `None` if it is missing, damaged or of another program.
+    /// Reads the config.json of a run; `None` if the file is missing, damaged, or written by another
+    /// program.
     pub fn read_config(path: &Path) -> Option<ResolvedConfig> {
         serde_json::from_slice(&fs::read(path.join(CONFIG)).ok()?).ok()
     }
@@ -582,7 +583,7 @@ mod tests {
         let folder = finished_run();
         let mut run = RunDir::reopen(folder.path()).unwrap();
         let warnings = run.rewind_to(10, 100).unwrap();
-        assert!(warnings[0].message.ends_with("no entry of 10 of 10 epochs"), "{warnings:?}");
+        assert!(warnings[0].message.ends_with("10 of 10 epochs are missing"), "{warnings:?}");
         assert!(folder.path().join(EVALUATION).exists(), "its epoch is not later");
         assert!(run.checkpoint_path(CheckpointKind::Epoch, 10).exists());
         run.rewind_to(1, 10).unwrap();

@@ -15,12 +15,12 @@ use crate::lock::Lock;
 use crate::metrics::{COLUMNS, CSV, EventPosition, JSONL, row_position};
 use crate::tensorboard;
 
-/// Content of a file, or its problem.
+/// Summary of a file's content, or its problem. Both are phrases such as `3 lines` and `is cut off`.
 type Checked = std::result::Result<String, String>;
 
 /// Verifies config.json, environment.json, the logs, evaluation.json and result.json of a run folder.
-/// Files that a run writes at its end may be missing. A run in progress may be writing the last line
-/// of a log.
+/// Only config.json, metrics.jsonl and metrics.csv must exist, because runs of any age and progress
+/// have them. In the folder of a run in progress, the last line of a log may be incomplete.
 ///
 /// # Errors
 /// `E_IO`. Damage is part of the result.
@@ -98,7 +98,7 @@ fn check_json<T: DeserializeOwned>(text: &[u8]) -> Checked {
     }
 }
 
-/// Checks the lines of a log with `is_valid`, which gets the number of the line, from 1.
+/// Checks the lines of a log with `is_valid`, whose first argument is the line number, from 1.
 fn check_lines(text: &[u8], is_running: bool, is_valid: impl Fn(u64, &[u8]) -> bool) -> Checked {
     let (complete, rest) = match text.iter().rposition(|byte| *byte == b'\n') {
         Some(end) => (&text[..end], &text[end + 1..]),
@@ -173,7 +173,7 @@ mod tests {
         folder
     }
 
-    /// Returns the problem of a file.
+    /// Returns the problem of the file whose name starts with `name`; `None` if the file is intact.
     fn problem(folder: &Path, name: &str) -> Option<String> {
         let files = verify_files(folder).unwrap();
         let file = files.into_iter().find(|file| file.file.starts_with(name)).unwrap();

@@ -21,7 +21,8 @@ impl Owner {
     }
 }
 
-/// Tells a job that its result is no longer needed: its caller cancelled it, or its owner ended.
+/// Cancellation state of a job, whose result is not needed after its caller cancelled it or its owner
+/// ended.
 #[derive(Clone, Default)]
 pub struct Cancellation {
     pub owner: Owner,

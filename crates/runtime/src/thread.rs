@@ -60,9 +60,9 @@ impl Shared {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns whether a job has to end early, because `cancelled` is set or there is urgent work.
-    pub fn is_cancelled(&self, cancelled: &Cancellation) -> bool {
-        cancelled.is_cancelled() || self.lock().has_urgent_work()
+    /// Returns whether a job has to end early, because it is cancelled or there is urgent work.
+    pub fn is_cancelled(&self, cancellation: &Cancellation) -> bool {
+        cancellation.is_cancelled() || self.lock().has_urgent_work()
     }
 }
 
@@ -140,20 +140,20 @@ impl TorchThread {
     /// jobs are dropped when the process exits.
     pub fn submit<T>(
         &self,
-        cancelled: Cancellation,
+        cancellation: Cancellation,
         mut work: impl FnMut(&mut Worker, &Cancellation) -> Result<Option<T>> + Send + 'static,
         respond: impl FnOnce(Result<T>) + Send + 'static,
     ) {
         let mut respond = Some(respond);
         let aborted = || Err(Error::new(ErrorCode::Aborted, "the operation was aborted"));
         let mut execute = move |worker: &mut Worker| {
-            if cancelled.is_cancelled() {
+            if cancellation.is_cancelled() {
                 return Some(aborted());
             }
-            match catch_panic(|| work(worker, &cancelled)) {
+            match catch_panic(|| work(worker, &cancellation)) {
                 Ok(Some(result)) => Some(Ok(result)),
                 Ok(None) if worker.is_closing() => Some(Err(process_exiting())),
-                Ok(None) if cancelled.is_cancelled() => Some(aborted()),
+                Ok(None) if cancellation.is_cancelled() => Some(aborted()),
                 Ok(None) => None,
                 Err(error) => Some(Err(error)),
             }
@@ -323,13 +323,13 @@ mod tests {
     fn a_cancelled_job_does_not_restart() {
         let thread = TorchThread::start().unwrap();
         let (sender, receiver) = mpsc::channel();
-        let cancelled = Cancellation::default();
-        let cancel = cancelled.clone();
-        let work = move |worker: &mut Worker, cancelled: &Cancellation| {
+        let cancellation = Cancellation::default();
+        let cancel = cancellation.clone();
+        let work = move |worker: &mut Worker, cancellation: &Cancellation| {
             cancel.flag.store(true, Ordering::Relaxed); // as the caller does from another thread
-            Ok((!worker.shared().is_cancelled(cancelled)).then_some(()))
+            Ok((!worker.shared().is_cancelled(cancellation)).then_some(()))
         };
-        thread.submit(cancelled, work, move |result| sender.send(result).unwrap());
+        thread.submit(cancellation, work, move |result| sender.send(result).unwrap());
         assert_eq!(receiver.recv().unwrap().unwrap_err().code, ErrorCode::Aborted);
         thread.close();
     }
@@ -342,6 +342,7 @@ mod tests {
         thread.run(Owner::default(), serde_json::json!({}), None, Arc::clone(&control));
         assert_eq!(control.drain().len(), 1);
     }
+
     #[test]
     fn the_end_of_an_owner_cancels_its_jobs_and_no_others() {
         let thread = TorchThread::start().unwrap();
@@ -350,15 +351,15 @@ mod tests {
         let (sender, results) = mpsc::channel();
         for (name, owner) in [("current", &ended), ("queued", &ended), ("other", &other)] {
             let (started, sender) = (started.clone(), sender.clone());
-            let work = move |worker: &mut Worker, cancelled: &Cancellation| {
+            let work = move |worker: &mut Worker, cancellation: &Cancellation| {
                 started.send(name).unwrap();
-                while name == "current" && !worker.is_cancelled(cancelled) {
+                while name == "current" && !worker.is_cancelled(cancellation) {
                     std::thread::yield_now();
                 }
                 Ok((name != "current").then_some(()))
             };
-            let cancelled = Cancellation { owner: owner.clone(), ..Cancellation::default() };
-            thread.submit(cancelled, work, move |result| sender.send((name, result)).unwrap());
+            let cancellation = Cancellation { owner: owner.clone(), ..Cancellation::default() };
+            thread.submit(cancellation, work, move |result| sender.send((name, result)).unwrap());
         }
         assert_eq!(has_started.recv(), Ok("current"));
         thread.end_owner(&ended);

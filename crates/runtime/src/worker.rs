@@ -18,7 +18,7 @@ use crate::{Session, evaluate_ensemble};
 
 /// The open models of the libtorch thread, with the jobs that use them.
 ///
-/// Jobs return `None` if they were interrupted: because `cancelled` is set, because the process
+/// Jobs return `None` if they were interrupted: because they are cancelled, because the process
 /// exits, or because the current run is about to end.
 pub struct Worker {
     shared: Arc<Shared>,
@@ -115,8 +115,8 @@ impl Worker {
         self.shared.lock().has_urgent_work()
     }
 
-    pub(crate) fn is_cancelled(&self, cancelled: &Cancellation) -> bool {
-        self.shared.is_cancelled(cancelled)
+    pub(crate) fn is_cancelled(&self, cancellation: &Cancellation) -> bool {
+        self.shared.is_cancelled(cancellation)
     }
 
     /// See [`Session::evaluate`].
@@ -125,9 +125,9 @@ impl Worker {
         handle: u32,
         request: &EvaluateConfig,
         arrays: Option<Arrays>,
-        cancelled: &Cancellation,
+        cancellation: &Cancellation,
     ) -> Result<Option<Evaluation>> {
-        self.session(handle)?.evaluate(request, arrays, &|| self.is_cancelled(cancelled))
+        self.session(handle)?.evaluate(request, arrays, &|| self.is_cancelled(cancellation))
     }
 
     /// See [`Session::layer_responses`].
@@ -136,9 +136,9 @@ impl Worker {
         handle: u32,
         request: &EvaluateConfig,
         arrays: Option<Arrays>,
-        cancelled: &Cancellation,
+        cancellation: &Cancellation,
     ) -> Result<Option<Vec<LayerResponse>>> {
-        self.session(handle)?.layer_responses(request, arrays, &|| self.is_cancelled(cancelled))
+        self.session(handle)?.layer_responses(request, arrays, &|| self.is_cancelled(cancellation))
     }
 
     /// See [`evaluate_ensemble`].
@@ -146,11 +146,11 @@ impl Worker {
         &self,
         handles: &[u32],
         request: &EvaluateConfig,
-        cancelled: &Cancellation,
+        cancellation: &Cancellation,
     ) -> Result<Option<EnsembleEvaluation>> {
         let models: Result<Vec<&Session>> =
             handles.iter().map(|&handle| self.session(handle)).collect();
-        evaluate_ensemble(&models?, request, &|| self.is_cancelled(cancelled))
+        evaluate_ensemble(&models?, request, &|| self.is_cancelled(cancellation))
     }
 
     /// See [`crate::find_lr`].
@@ -159,9 +159,9 @@ impl Worker {
         config: &serde_json::Value,
         arrays: Option<Arrays>,
         options: &serde_json::Value,
-        cancelled: &Cancellation,
+        cancellation: &Cancellation,
     ) -> Result<Option<LrFinderResult>> {
-        crate::find_lr(config, arrays, options, &|| self.is_cancelled(cancelled))
+        crate::find_lr(config, arrays, options, &|| self.is_cancelled(cancellation))
     }
 
     /// See [`crate::plan`].
@@ -170,18 +170,18 @@ impl Worker {
         config: &serde_json::Value,
         arrays: Option<Arrays>,
         options: &serde_json::Value,
-        cancelled: &Cancellation,
+        cancellation: &Cancellation,
     ) -> Result<Option<Plan>> {
-        crate::plan(config, arrays, options, &|| self.is_cancelled(cancelled))
+        crate::plan(config, arrays, options, &|| self.is_cancelled(cancellation))
     }
 
     /// See [`crate::bench`].
     pub fn bench(
         &self,
         options: &serde_json::Value,
-        cancelled: &Cancellation,
+        cancellation: &Cancellation,
     ) -> Result<Option<BenchResult>> {
-        crate::bench(options, &|| self.is_cancelled(cancelled))
+        crate::bench(options, &|| self.is_cancelled(cancellation))
     }
 }
 

@@ -285,8 +285,8 @@ fn flip_bit(path: &Path, fraction: f64) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// Returns the files of a run folder whose bytes do not depend on time.
-fn config_file(result: &TrainResult) -> Value {
+/// Returns the contents of config.json without the path of the run folder.
+fn read_config_file(result: &TrainResult) -> Value {
     let text = std::fs::read(Path::new(&result.dir).join("config.json")).unwrap();
     let mut config: Value = serde_json::from_slice(&text).unwrap();
     config["out"] = Value::Null;
@@ -342,12 +342,12 @@ fn a_resumed_run_has_the_configuration_of_an_uninterrupted_one() {
         config
     };
     assert_eq!(config(&resumed), config(&whole));
-    assert_eq!(config_file(&resumed), config_file(&whole));
-    assert_eq!(config_file(&whole), config(&whole));
-    assert!(!config_file(&resumed)["reasons"].as_object().unwrap().is_empty());
+    assert_eq!(read_config_file(&resumed), read_config_file(&whole));
+    assert_eq!(read_config_file(&whole), config(&whole));
+    assert!(!read_config_file(&resumed)["reasons"].as_object().unwrap().is_empty());
 
     // The file trains the run again.
-    let mut again = config_file(&resumed);
+    let mut again = read_config_file(&resumed);
     again["out"] = folder.path("again").into();
     assert!(checkpoint(&train(&again)).tensors == checkpoint(&whole).tensors);
 }
@@ -374,7 +374,7 @@ fn a_run_that_ended_before_its_first_checkpoint_starts_over() {
     assert_eq!(resumed.dir, killed.dir);
     assert!(checkpoint(&resumed).tensors == checkpoint(&whole).tensors);
     assert_eq!(epochs_of(&resumed), epochs_of(&whole));
-    assert_eq!(config_file(&resumed), config_file(&whole));
+    assert_eq!(read_config_file(&resumed), read_config_file(&whole));
 }
 
 #[test]
@@ -511,7 +511,7 @@ fn a_resumed_run_can_be_extended_but_not_reconfigured() {
 }
 
 #[test]
-fn a_run_resumes_with_its_data_set_at_another_place() {
+fn a_run_resumes_after_its_data_set_was_moved() {
     let folder = TestFolder::new();
     let config = json!({ "epochs": 1, "data": { "source": folder.path("data"), "limit": 100 } });
     let first = train(&folder.config("run", config));

@@ -132,13 +132,13 @@ pub struct ErrorLocation {
     pub line: Option<u32>,
 }
 
-/// Maximum length in bytes of a message, a hint and a path. Longer texts contain invalid input, such
-/// as a path of megabytes, and are shortened in the middle.
+/// Maximum length in bytes of a message, a hint and a path. Longer texts quote invalid input, such as
+/// a path of megabytes; their middle is left out.
 const MAX_TEXT_LEN: usize = 6000;
 /// Maximum length in bytes of a configuration key.
 const MAX_KEY_LEN: usize = 1000;
 
-/// Shortens a text to about `max` bytes. The start and the end remain.
+/// Shortens a text to about `max` bytes. Replaces its middle by the number of bytes left out.
 fn shorten(text: String, max: usize) -> String {
     if text.len() <= max {
         return text;

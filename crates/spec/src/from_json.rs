@@ -8,7 +8,7 @@ use crate::nearest_name::{nearest_choice, parse_bool};
 use crate::suggest_key::{add_key_suggestion, format_setting};
 use crate::{Error, ErrorCode, Result};
 
-/// `Number.MAX_SAFE_INTEGER`. JavaScript rounds larger integers silently: 2^53 may be any of two.
+/// `Number.MAX_SAFE_INTEGER`. JavaScript silently rounds larger integers: 2^53 + 1 becomes 2^53.
 const MAX_INTEGER: u64 = (1 << 53) - 1;
 /// Number of characters after which error messages truncate a quoted string.
 const MAX_QUOTED: usize = 40;
@@ -67,7 +67,7 @@ fn describe(value: &Value) -> String {
         Value::String(text) if text.chars().count() > MAX_QUOTED => {
             format!("\"{}…\"", text.chars().take(MAX_QUOTED).collect::<String>())
         }
-        // Without the decimal point of a whole number, as JavaScript prints it.
+        // Omit the decimal point of a whole number, as JavaScript does.
         Value::Number(number) => match number.as_f64() {
             Some(float) if number.is_f64() && float.abs() < 1e21 => float.to_string(),
             Some(_) | None => number.to_string(),

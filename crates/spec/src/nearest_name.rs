@@ -1,4 +1,4 @@
-//! Nearest known name for a misspelled one, and names of other frameworks for values.
+//! Nearest known name for a misspelled name, and values that other frameworks call differently.
 
 use serde_json::Value;
 
@@ -6,8 +6,8 @@ use serde_json::Value;
 /// the edit distance grow with the length of the word, and no known name is longer.
 const MAX_WORD: usize = 100;
 
-/// Values of other frameworks, normalized, with the value of this project. A name applies only to
-/// a key that accepts its value.
+/// Normalized values of other frameworks, with the value of this project. An alias applies only to
+/// keys that accept its value.
 const VALUE_ALIASES: &[(&[&str], &str)] = &[
     (&["gpu", "nvidia"], "cuda"),
     (&["32", "32true", "float", "float32", "full", "single"], "fp32"),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn long_words_take_no_time() {
+    fn rejects_long_words_without_computing_an_edit_distance() {
         // The edit distance of this word would need gigabytes.
         let word = "resnet".repeat(10_000_000);
         assert_eq!(nearest(&word, ["resnet18"]), None);

@@ -189,7 +189,8 @@ pub struct Evaluation {
     pub warnings: Vec<WarningEvent>,
     /// Throughput, including loading of the images.
     pub images_per_second: f64,
-    /// As [`RunEvaluation::val_outcomes`]. Not serialized: [`RunEvaluation`] contains it.
+    /// Outcome of each image, as in [`RunEvaluation::val_outcomes`]. Not serialized, because
+    /// [`RunEvaluation`] contains it.
     #[ts(skip)]
     #[serde(skip)]
     pub outcomes: Option<String>,
@@ -343,8 +344,8 @@ pub struct CheckpointInfo {
     pub best: Option<BestEpoch>,
     /// Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
     pub assumed: Vec<String>,
-    /// Remarks about the file, one sentence each: tensors that are ignored, which of several networks in
-    /// the file is used, a damaged checkpoint that another one of the run replaces.
+    /// Warnings about the file, one sentence each: tensors that are ignored, which of several networks
+    /// in the file is used, a missing or damaged checkpoint that another one of the run replaces.
     pub warnings: Vec<String>,
 }
 
@@ -379,8 +380,8 @@ pub struct ModelInfo {
     pub epoch: u32,
     /// Assumptions about weights without metadata, one sentence each. Empty for checkpoints.
     pub assumed: Vec<String>,
-    /// Remarks about the file, one sentence each: tensors that are ignored, which of several networks in
-    /// the file is used, a damaged checkpoint that another one of the run replaces.
+    /// Warnings about the file, one sentence each: tensors that are ignored, which of several networks
+    /// in the file is used, a missing or damaged checkpoint that another one of the run replaces.
     pub warnings: Vec<String>,
 }
 
@@ -396,6 +397,16 @@ string_enum! {
     }
 }
 
+impl RunFileStatus {
+    /// Returns whether no damage was found, as far as the file can be verified.
+    pub fn is_intact(self) -> bool {
+        match self {
+            RunFileStatus::Ok | RunFileStatus::Unverified => true,
+            RunFileStatus::Damaged | RunFileStatus::Missing => false,
+        }
+    }
+}
+
 /// A file that `verify()` checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
@@ -405,7 +416,7 @@ pub struct VerifiedRunFile {
     pub status: RunFileStatus,
     /// Size in bytes; null if the file is missing.
     pub bytes: Option<u64>,
-    /// Content of the file, or its problem.
+    /// Summary of the content (`3 lines`), or the problem (`is cut off within line 3`).
     pub detail: String,
 }
 

@@ -7,11 +7,11 @@ use crate::Error;
 use crate::error::ErrorCode;
 use crate::nearest_name::{distance, normalize};
 
-/// Name of a key in another framework.
+/// Names of a key in other frameworks.
 struct Alias {
     /// Normalized names.
     names: &'static [&'static str],
-    /// Key of this project; if a configuration has several of them, the first.
+    /// Keys of this project; the first one that the configuration has is suggested.
     keys: &'static [&'static str],
     /// Value to suggest instead of the value of the unknown key, as JSON.
     value: Option<&'static str>,
@@ -23,10 +23,10 @@ const fn alias(names: &'static [&'static str], keys: &'static [&'static str]) ->
 
 const fn alias_for_value(
     names: &'static [&'static str],
-    key: &'static [&'static str],
+    keys: &'static [&'static str],
     value: &'static str,
 ) -> Alias {
-    Alias { names, keys: key, value: Some(value) }
+    Alias { names, keys, value: Some(value) }
 }
 
 /// Names in PyTorch scripts, timm, Lightning, Keras and fastai.
@@ -143,21 +143,23 @@ pub fn suggest_setting(word: &str, value: Option<&Value>) -> Option<String> {
     let mut known = Vec::new();
     let visit = &mut |path: &crate::KeyPath| known.push(path.to_string());
     <crate::TrainConfig as crate::FromJson>::visit_keys(&crate::KeyPath::Root, visit);
-    nearest_keys(word, &known).first().map(|candidate| candidate.setting(value))
+    nearest_keys(word, &known).first().map(|candidate| candidate.format(value))
 }
 
 fn suggest(path: &str, value: Option<&Value>, known: &[String]) -> Option<String> {
     let nearest = nearest_keys(path, known);
     let settings: Vec<String> =
-        nearest.iter().map(|candidate| format!("`{}`", candidate.setting(value))).collect();
+        nearest.iter().map(|candidate| format!("`{}`", candidate.format(value))).collect();
     (!settings.is_empty()).then(|| format!("Did you mean {}?", settings.join(" or ")))
 }
 
 impl Candidate<'_> {
-    fn setting(&self, value: Option<&Value>) -> String {
+    /// Formats the setting of the key with `value`, the value of the unknown key, or with the alias's
+    /// own value.
+    fn format(&self, value: Option<&Value>) -> String {
         let alias_value: Option<Value> =
             self.value.and_then(|json| serde_json::from_str(json).ok());
-        // `pretrained: false` must not be answered with `weights: 'imagenet'`.
+        // The suggestion for `pretrained: false` must not be `weights: 'imagenet'`.
         match (alias_value, value) {
             (Some(_), Some(Value::Bool(false))) => self.key.into(),
             (Some(alias), _) => format_setting(self.key, &alias),
@@ -167,14 +169,14 @@ impl Candidate<'_> {
     }
 }
 
-/// Returns the known keys that an unknown key may stand for: one, or two that are equally near.
+/// Returns the known keys that an unknown key may stand for: at most two, which are equally near.
 fn nearest_keys<'a>(path: &str, known: &'a [String]) -> Vec<Candidate<'a>> {
     let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
     let (word, whole) = (normalize(name), normalize(path));
     let mut candidates: Vec<Candidate> = known
         .iter()
-        .filter_map(|key| rank_of_key(parent, &word, &whole, key))
-        .chain(ALIASES.iter().filter_map(|alias| candidate_of_alias(alias, &word, known)))
+        .filter_map(|key| match_key(parent, &word, &whole, key))
+        .chain(ALIASES.iter().filter_map(|alias| match_alias(alias, &word, known)))
         .collect();
     candidates.sort_by_key(|candidate| candidate.rank);
     candidates.dedup_by_key(|candidate| candidate.key);
@@ -184,12 +186,12 @@ fn nearest_keys<'a>(path: &str, known: &'a [String]) -> Vec<Candidate<'a>> {
     if candidates.len() <= 2 { candidates } else { Vec::new() }
 }
 
-/// Compares an unknown key with a known one.
+/// Compares an unknown key with a known one. Returns the known key if they are similar.
 ///
 /// # Parameters
 /// - `parent`, `word`: the object that contains the unknown key, and its normalized name
 /// - `whole`: the normalized path, which may be another spelling of a path: `optimizer_lr`
-fn rank_of_key<'a>(parent: &str, word: &str, whole: &str, key: &'a str) -> Option<Candidate<'a>> {
+fn match_key<'a>(parent: &str, word: &str, whole: &str, key: &'a str) -> Option<Candidate<'a>> {
     let (key_parent, key_name) = key.rsplit_once('.').unwrap_or(("", key));
     let depth = key.matches('.').count();
     let found = |distance, class| Candidate { rank: (distance, class, depth), key, value: None };
@@ -213,7 +215,8 @@ fn rank_of_key<'a>(parent: &str, word: &str, whole: &str, key: &'a str) -> Optio
     distance(word, &normalized).filter(|_| is_long).map(|distance| found(distance, 2))
 }
 
-fn candidate_of_alias<'a>(alias: &Alias, word: &str, known: &'a [String]) -> Option<Candidate<'a>> {
+/// Returns the key of an alias if the unknown key is similar to one of the names of the alias.
+fn match_alias<'a>(alias: &Alias, word: &str, known: &'a [String]) -> Option<Candidate<'a>> {
     let nearest = alias.names.iter().filter_map(|name| {
         if *name == word { Some(0) } else { distance(word, name).filter(|_| word.len() >= 6) }
     });
@@ -223,8 +226,8 @@ fn candidate_of_alias<'a>(alias: &Alias, word: &str, known: &'a [String]) -> Opt
     Some(Candidate { rank: (distance, 1, 0), key, value: alias.value })
 }
 
-/// Formats a setting as in JavaScript: `optimizer: { lr: 0.1 }`. A value that is long or an object
-/// is omitted: `optimizer.lr`.
+/// Formats a setting as in JavaScript: `optimizer: { lr: 0.1 }`. A long value, null and an object are
+/// omitted: `optimizer.lr`.
 pub(crate) fn format_setting(path: &str, value: &Value) -> String {
     const MAX_VALUE: usize = 60;
     let text = match value {

@@ -47,8 +47,9 @@ extern "C" void residual_set_cpu_allocator(const BlockAllocator *table) {
   // Never deleted, because tensors may outlive static objects.
   static auto *allocator = new Allocator();
   block_allocator = table;
-  // libtorch frees scratch memory with the allocator that is set at that time, which would not know
-  // the blocks of another copy of residual in this process. The first copy's allocator remains.
+  // libtorch frees scratch memory with the current allocator, even if another one allocated it. An
+  // allocator of a second copy of residual in this process would not know the blocks of the first
+  // copy's allocator, so the first one is not replaced.
   c10::Allocator *current = c10::GetCPUAllocator();
   if (current == c10::GetDefaultCPUAllocator()) c10::SetCPUAllocator(allocator);
 }

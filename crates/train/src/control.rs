@@ -75,7 +75,7 @@ impl Control {
     pub fn drain(&self) -> Vec<Entry> {
         let entries: Vec<Entry> = self.lock().entries.drain(..).collect();
         if matches!(entries.last(), Some(Entry::Settled { .. })) {
-            // `wake` refers to the owner, which refers to this channel.
+            // Breaks a reference cycle: `wake` refers to the owner, which refers to this channel.
             let wake = self.lock_wake().take();
             drop(wake);
         }
@@ -313,6 +313,7 @@ mod tests {
         control.wait_while_paused(&mut || panic!("waited"));
         assert_eq!(control.stop_signal(), Some(StopSignal::Shutdown));
     }
+
     #[test]
     fn wake_is_dropped_when_the_outcome_is_drained() {
         let owner = Arc::new(());

@@ -123,8 +123,8 @@ impl InitialWeights {
         }
     }
 
-    /// Returns the path of a file of weights, or of the best checkpoint of a run folder that is
-    /// intact. A file is verified when it is read.
+    /// Returns the path of a file of weights, or of the best intact checkpoint of a run folder. Reads
+    /// the checkpoints of a run folder to verify them; a file is verified later, when it is read.
     fn find_file(&mut self, path: &Path) -> Result<PathBuf> {
         let is_run = path.is_dir();
         let verify = |file: &Path| {

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use residual_runlog::RunDir;
 use residual_spec::{
-    CheckpointKind, Error, ErrorCode, ResolvedConfig, Result, RunFileStatus, TrainConfig,
-    WarningEvent,
+    CheckpointKind, Error, ErrorCode, ResolvedConfig, Result, TrainConfig, WarningEvent,
 };
 use residual_weights::{Checkpoint, CheckpointChoice, open_intact, verify_weights};
 use serde_json::{Map, Value};
@@ -38,7 +37,7 @@ pub(crate) struct ResumedRun {
     pub start: Option<StartCheckpoint>,
     /// Configuration of the run.
     pub config: ResolvedConfig,
-    /// Damage of the run folder that resuming works around.
+    /// Warnings about damage of the run folder that does not prevent resuming.
     pub warnings: Vec<WarningEvent>,
 }
 
@@ -135,7 +134,7 @@ impl ResumedRun {
             .config
             .reasons
             .iter()
-            .filter(|(key, _)| value_of(&old, key) == value_of(&new, key));
+            .filter(|(key, _)| find_value(&old, key) == find_value(&new, key));
         let mut reasons: BTreeMap<_, _> =
             kept.map(|(key, why)| (key.clone(), why.clone())).collect();
         reasons.append(&mut config.reasons);
@@ -152,7 +151,7 @@ fn to_map(config: &ResolvedConfig) -> Result<Map<String, Value>> {
 }
 
 /// Returns the value of a key such as `model.arch`.
-fn value_of<'m>(config: &'m Map<String, Value>, key: &str) -> Option<&'m Value> {
+fn find_value<'m>(config: &'m Map<String, Value>, key: &str) -> Option<&'m Value> {
     let mut parts = key.split('.');
     let first = config.get(parts.next()?)?;
     parts.try_fold(first, |value, part| value.get(part))
@@ -163,8 +162,8 @@ fn damage_warning(message: String, file: &Path) -> WarningEvent {
     WarningEvent { code: ErrorCode::Checkpoint, message, file, hint: None }
 }
 
-/// Merges `data` of the new configuration: a path, or an object, into that of the run. The data set
-/// may have been moved; its settings are those of the run.
+/// Merges `data` of the new configuration, a path or an object, into `data` of the run. A path
+/// replaces only the source, because the data set may have been moved.
 fn merge_data(data: &mut Map<String, Value>, value: &Value) {
     match value {
         Value::Object(value) => {
@@ -177,10 +176,10 @@ fn merge_data(data: &mut Map<String, Value>, value: &Value) {
     }
 }
 
-/// Discards the training after the checkpoint `start`: it becomes the last checkpoint, and a newer
-/// best checkpoint is replaced or removed, as a damaged or missing one. Must be called before the log
-/// is truncated, so that the folder is consistent if the process is killed in between. Returns a
-/// warning if the best epoch is lost.
+/// Discards the training after the checkpoint `start`, which replaces a newer, damaged or missing last
+/// checkpoint. A newer, damaged or missing best checkpoint is replaced by an equal one or, if there is
+/// none, removed. Must be called before the log is truncated, so that the folder is consistent if the
+/// process is killed in between. Returns a warning if the best epoch is lost.
 ///
 /// # Errors
 /// `E_WRITE` if a checkpoint cannot be copied or removed.
@@ -210,7 +209,8 @@ pub(crate) fn rewind(
     } else {
         // A run that was killed between writing the best and the last checkpoint computes the same
         // best checkpoint again.
-        let is_next = progress(&best).is_some_and(|it| it["epoch"] == position.epoch + 1);
+        let is_next =
+            read_progress(&best).is_some_and(|progress| progress["epoch"] == position.epoch + 1);
         position.best = None;
         dir.remove_best()?;
         let message = format!(
@@ -224,19 +224,17 @@ pub(crate) fn rewind(
 
 /// Returns whether the checkpoint exists and has at most `step` updates.
 fn is_current(checkpoint: &Path, step: u64) -> bool {
-    let steps = progress(checkpoint).and_then(|progress| progress["step"].as_u64());
+    let steps = read_progress(checkpoint).and_then(|progress| progress["step"].as_u64());
     steps.is_some_and(|steps| steps <= step)
 }
 
-fn progress(checkpoint: &Path) -> Option<Value> {
+/// Reads the position of a checkpoint; `None` if the checkpoint is missing or its header is damaged.
+fn read_progress(checkpoint: &Path) -> Option<Value> {
     Checkpoint::read_header(checkpoint).ok().map(|header| header.progress)
 }
 
 fn is_intact(checkpoint: &Path) -> bool {
-    verify_weights(checkpoint, "").is_ok_and(|verified| match verified.status {
-        RunFileStatus::Ok | RunFileStatus::Unverified => true,
-        RunFileStatus::Damaged | RunFileStatus::Missing => false,
-    })
+    verify_weights(checkpoint, "").is_ok_and(|verified| verified.status.is_intact())
 }
 
 /// Checks that only [`CHANGEABLE`] keys differ between the configurations. The path of the data set

@@ -24,7 +24,7 @@ pub struct ExternalWeights {
     pub tensors: BTreeMap<String, Tensor>,
     /// Assumptions as phrases, each with the option that overrides it.
     pub assumed: Vec<String>,
-    /// What the user should know about the file, see [`StateDict::warnings`].
+    /// Warnings about the file, as in [`StateDict::warnings`].
     pub warnings: Vec<String>,
     /// Whether the class names are assumed.
     pub has_default_classes: bool,

@@ -1,4 +1,4 @@
-//! Detects values with which a network computes nonsense: NaN, infinity, negative variances.
+//! Detects invalid values in weights: NaN, infinity, negative variances.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub fn check_finite_tensor(name: &str, tensor: &Tensor) -> Result<()> {
     let not_finite = match tensor.dtype {
         DType::F32 => count_not_finite(bytes, |value: [u8; 4]| f32::from_le_bytes(value)),
         DType::F64 => count_not_finite(bytes, |value: [u8; 8]| f64::from_le_bytes(value) as f32),
-        // The exponent bits of both types.
+        // NaN and infinity have all exponent bits set.
         DType::F16 => count(bytes, |value: [u8; 2]| u16::from_le_bytes(value) & 0x7c00 == 0x7c00),
         DType::Bf16 => count(bytes, |value: [u8; 2]| u16::from_le_bytes(value) & 0x7f80 == 0x7f80),
         DType::I64 | DType::I32 | DType::I16 | DType::I8 | DType::U8 | DType::Bool => 0,

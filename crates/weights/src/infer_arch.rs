@@ -195,9 +195,10 @@ impl InputOutput {
     }
 }
 
-/// Returns the error for weights whose classification head `is_missing`.
-pub(crate) fn missing_head(is_missing: &str) -> Error {
-    unknown(&format!("the classification head (`fc.weight`, `fc.bias`) {is_missing}"))
+/// Returns the error for weights without a usable classification head. `problem` is a phrase such as
+/// "is missing".
+pub(crate) fn missing_head(problem: &str) -> Error {
+    unknown(&format!("the classification head (`fc.weight`, `fc.bias`) {problem}"))
         .hint("Weights without a head can only be used for training, as `model.weights`.")
 }
 

@@ -4,6 +4,9 @@ use std::path::Path;
 
 use residual_spec::{Error, ErrorCode};
 
+/// Number of bytes at the start of a file that [`other_file_error`] needs.
+pub(crate) const START_LEN: u64 = 64;
+
 /// Returns the error for a file that starts with `start`, if the file is known not to contain
 /// weights.
 pub(crate) fn other_file_error(path: &Path, start: &[u8]) -> Option<Error> {

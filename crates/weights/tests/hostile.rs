@@ -78,7 +78,8 @@ static VALID: LazyLock<Vec<u8>> = LazyLock::new(|| {
     fs::read(path).unwrap()
 });
 
-/// The same checkpoint without checksums, which anyone could compute for a hostile file.
+/// [`VALID`] without checksums. They do not protect against a hostile file, whose author can compute
+/// them.
 static UNCHECKED: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let length = u64::from_le_bytes(VALID[..8].try_into().unwrap()) as usize;
     let mut header: serde_json::Value = serde_json::from_slice(&VALID[8..8 + length]).unwrap();

@@ -191,7 +191,7 @@ export class Model implements AsyncDisposable {
 
 /**
  * Loads a trained network. If the best checkpoint of a run is missing or damaged, another
- * checkpoint of the run is loaded, which `info.warnings` says.
+ * checkpoint of the run is loaded, with a warning in `info.warnings`.
  *
  * @example
  * await using model = await loadModel('runs/latest')
@@ -202,8 +202,8 @@ export class Model implements AsyncDisposable {
  * @param config properties that weights files of other frameworks do not contain, such as the
  *   classes; `info.assumed` lists the values that were assumed
  * @throws {ResidualError} `E_CHECKPOINT` if the file is missing, truncated or damaged (checksums of
- *   every tensor and of the metadata), or a pickle that contains anything other than tensors; `E_MISMATCH` if its weights match no known network, or
- *   not the network that `config` selects
+ *   every tensor and of the metadata), or contains no tensors; `E_MISMATCH` if its weights match no
+ *   known network, or not the network that `config` selects
  */
 export function loadModel(path: string | URL, config: LoadConfig = {}): Promise<Model> {
   return Model.load(path, config)

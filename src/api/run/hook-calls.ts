@@ -12,14 +12,14 @@ export interface HookCall {
   isPending: boolean
   /** Whether training waits for the hook. The runs of a process train one after another. */
   blocksTraining: boolean
-  /** Set if the hook waited for a run that would never have ended. */
+  /** Error of a hook that waits for a run that itself waits for the hook. */
   deadlock?: ResidualError
 }
 
-/** The call of a hook, in its synchronous and asynchronous code. */
+/** The call of the hook that the current code belongs to, also after an `await`. */
 const context = new AsyncLocalStorage<HookCall>()
 
-/** Returns the hook that the current code belongs to, or undefined outside a pending hook. */
+/** Returns the call of the hook that the current code belongs to; undefined outside pending hooks. */
 export function currentHookCall(): HookCall | undefined {
   const call = context.getStore()
   return call?.isPending ? call : undefined
@@ -28,8 +28,9 @@ export function currentHookCall(): HookCall | undefined {
 /** The calls of the hooks of one run. */
 export class HookCalls {
   readonly #run: object
-  /** Calls that have not completed, with the promises of asynchronous hooks. */
+  /** Calls that have not completed, with the promise of each asynchronous hook. */
   readonly #pending = new Map<HookCall, Promise<void> | undefined>()
+  /** Resolves when `completed` must no longer wait. */
   readonly #waitEnded: Promise<void>
   #endWait!: () => void
   #isWaiting = false
@@ -84,18 +85,23 @@ export class HookCalls {
     for (const call of this.#pending.keys()) call.blocksTraining = false
   }
 
-  /** Limits the time that `completed` waits, in ms. */
+  /** Limits the time that `completed` waits, in ms. The shortest limit applies. */
   limitWait(milliseconds: number): void {
-    this.#waitLimit = milliseconds
-    if (this.#isWaiting) setTimeout(this.#endWait, milliseconds)
+    this.#waitLimit = Math.min(milliseconds, this.#waitLimit ?? milliseconds)
+    if (this.#isWaiting) this.#endWaitAfter(milliseconds)
   }
 
   /** Resolves when all hooks have completed, or after the limit. */
   async completed(): Promise<void> {
     if (!this.hasPending) return
     this.#isWaiting = true
-    if (this.#waitLimit !== undefined) setTimeout(this.#endWait, this.#waitLimit).unref()
+    if (this.#waitLimit !== undefined) this.#endWaitAfter(this.#waitLimit)
     await Promise.race([Promise.all(this.#pending.values()), this.#waitEnded])
+  }
+
+  #endWaitAfter(milliseconds: number): void {
+    // The timer must not keep a process alive whose run has ended.
+    setTimeout(this.#endWait, milliseconds).unref()
   }
 }
 

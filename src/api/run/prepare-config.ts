@@ -23,6 +23,7 @@ export interface PreparedConfig {
  * Serializes a configuration, applies its recipe and determines the downloads that it needs. The
  * core validates the configuration, before the downloads if there are any.
  *
+ * @param hasArrays whether the images are in memory instead of at `data`
  * @throws {ResidualError} `E_CONFIG` for values of a wrong type, or an unknown recipe;
  *   `E_UNKNOWN_KEY`
  */

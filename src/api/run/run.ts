@@ -9,7 +9,12 @@ import { toResidualError } from '../../native/native-result.js'
 import { StopRequestWatcher } from '../../run-folder/stop-request.js'
 import { EventQueue } from './event-queue.js'
 import { currentHookCall, type HookCall, HookCalls } from './hook-calls.js'
-import { checkOptions, type HookResult, hookForEvent, type TrainOptions } from './train-options.js'
+import {
+  checkTrainOptions,
+  type HookResult,
+  hookForEvent,
+  type TrainOptions,
+} from './train-options.js'
 
 /**
  * State of a run: `starting` before the first step (also while another run of this process trains),
@@ -39,10 +44,10 @@ type Outcome = { result: TrainResult } | { error: unknown }
 /** The longest delay that `setInterval` supports, in ms. */
 const MAX_INTERVAL = 2 ** 31 - 1
 
-/** Time that a stopped run waits for its hooks, in ms. */
-const HOOK_LIMIT = 5000
+/** Time that a stopped run waits for its pending hooks, in ms. */
+const HOOK_TIMEOUT = 5000
 
-/** Time after which a hook that waits for a run that waits for the hook is a deadlock, in ms. */
+/** Time after which a hook and a run that wait for each other are a deadlock, in ms. */
 const DEADLOCK_DELAY = 1000
 
 /**
@@ -66,7 +71,7 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
   readonly #promise: Promise<TrainResult>
   readonly #readers = new Set<EventQueue>()
   readonly #hooks = new HookCalls(this)
-  /** The hook that started this run; undefined outside hooks. */
+  /** The call of the hook that started this run; undefined if the run was started outside hooks. */
   #parent = currentHookCall()
   readonly #keepAlive = setInterval(() => {}, MAX_INTERVAL)
   readonly #onAbort = () => this.#abort()
@@ -103,7 +108,7 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
     })
     this.#promise.catch(() => {})
     try {
-      checkOptions(options)
+      checkTrainOptions(options)
       this.#options = options
       const { signal } = options
       if (signal?.aborted) {
@@ -147,12 +152,12 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
 
   /**
    * Saves a checkpoint and ends the run after its current step. The run then resolves with
-   * `stopReason: 'stopped'`, or rejects with an `AbortError` if no step is finished. Training no
-   * longer waits for a pending hook, and the run waits for it up to 5 seconds.
+   * `stopReason: 'stopped'`, or rejects with an `AbortError` if no step is finished. Training
+   * continues without waiting for a pending hook; the end of the run waits at most 5 seconds for it.
    */
   stop(): void {
     this.#preparing?.abort()
-    this.#hooks.limitWait(HOOK_LIMIT)
+    this.#hooks.limitWait(HOOK_TIMEOUT)
     this.#interrupt((native) => {
       native.stop()
       this.#unblock(native)
@@ -187,7 +192,7 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
 
   /**
    * Resolves with the result; rejects with a `ResidualError`, or with the error of a hook. Rejects
-   * with `E_USAGE` in a hook that the run waits for, because neither would ever end.
+   * with `E_USAGE` if a hook awaits a run that itself waits for the hook, because neither would end.
    */
   // biome-ignore lint/suspicious/noThenProperty: a run is a promise, as execa's processes are
   then<Value = TrainResult, Caught = never>(
@@ -225,7 +230,7 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
       call?.isPending === true &&
       (call.run === this || call.blocksTraining)
     if (call === undefined || !isBlocked()) return
-    // A hook that starts a run without awaiting it completes before.
+    // A hook that starts a run without awaiting it has completed by then.
     setTimeout(() => {
       if (isBlocked()) call.deadlock ??= deadlockError(call, call.run === this)
       const { deadlock: error } = call

@@ -1,8 +1,8 @@
 import { coreAddon } from '../../native/addon.js'
 
 /**
- * Returns the configuration setting that a word most probably stands for, in the syntax of
- * JavaScript: `optimizer: { weightDecay: 0.1 }` for `weight-decay`; undefined if none is similar.
+ * Returns the setting whose key is most similar to a word, in the syntax of JavaScript:
+ * `optimizer: { weightDecay: 0.1 }` for `weight-decay` and `0.1`; undefined if no key is similar.
  *
  * @param value text of the value, as JSON or as a string
  */
@@ -16,7 +16,7 @@ export function didYouMean(word: string, names: readonly string[]): string | und
   return name === undefined ? undefined : `Did you mean '${name}'?`
 }
 
-/** Suggestions are part of an error message, which must not fail without an addon. */
+/** Calls the addon; returns undefined if it fails, since an error message must not depend on it. */
 function tryAddon(find: () => string | null | undefined): string | undefined {
   try {
     return find() ?? undefined

@@ -80,7 +80,7 @@ const KEYS: readonly string[] = [
  *
  * @throws {ResidualError} `E_UNKNOWN_KEY`, `E_USAGE` with the name of the option
  */
-export function checkOptions(options: TrainOptions): void {
+export function checkTrainOptions(options: TrainOptions): void {
   if (typeof options !== 'object' || options === null) {
     throw typeError('options', 'an object', options)
   }

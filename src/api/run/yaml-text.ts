@@ -50,7 +50,7 @@ export function parseYaml(text: string): YamlText {
   }
 }
 
-/** Returns the offset of the longest part of a path that the document has. */
+/** Returns the offset of the key at a path, or of its nearest ancestor that the document has. */
 function findKey(
   document: Document,
   path: string,
@@ -61,7 +61,7 @@ function findKey(
   let offset: number | undefined
   while (rest !== '') {
     if (isMap(node)) {
-      // Keys may contain dots, and `optimizer.lr: 0.1` is a mistake to be located, too.
+      // A key may contain dots: the line of the mistake `optimizer.lr: 0.1` is found, too.
       const pair: Pair | undefined = node.items.find(({ key }) => startsWithKey(rest, String(key)))
       if (pair === undefined) break
       offset = (pair.key as Node | null)?.range?.[0] ?? offset

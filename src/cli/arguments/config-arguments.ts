@@ -66,12 +66,23 @@ export function addConfigOptions(
   return command
 }
 
-/** Records which keys the options of a command set, for suggestions in error messages. */
+/** Records which keys the options of a command set, so that errors suggest these options. */
 export function recordFlags(command: Command): void {
   for (const [option, , key] of Object.values(OPTIONS)) {
-    const [name] = option.split(' ') as [string]
+    const name = flagName(option)
     if (command.options.some(({ long }) => long === name)) recordFlag(name, key)
   }
+  // All other options, such as `--crops`, have the names of options of the API.
+  const names = Object.values(OPTIONS).map(([option]) => flagName(option))
+  for (const option of command.options) {
+    const { long, required } = option
+    if (long && required && !names.includes(long)) recordFlag(long, option.attributeName())
+  }
+}
+
+/** Returns the name of an option without its placeholder: `--lr` of `--lr <rate>`. */
+function flagName(option: string): string {
+  return option.replace(/ .*/, '')
 }
 
 const OVERRIDE = /^([a-z][\w-]*(?:\.[a-z][\w-]*)*)=(.*)$/is
@@ -98,7 +109,7 @@ export function configFromArguments(words: readonly string[], flags: ConfigFlags
 /**
  * Sets the keys of flags.
  *
- * @param keys keys that differ from those of `TrainConfig`, such as `imageSize` of `inspect()`
+ * @param keys keys that differ from those of `TrainConfig`, such as `imageSize` of `bench()`
  */
 export function applyFlags(
   draft: Draft,
@@ -107,7 +118,7 @@ export function applyFlags(
 ): void {
   for (const flag of Object.keys(OPTIONS) as KeyFlag[]) {
     const [option, , commonKey] = OPTIONS[flag]
-    const [name] = option.split(' ') as [string]
+    const name = flagName(option)
     const key = keys[flag] ?? commonKey
     if (keys[flag] !== undefined) recordFlag(name, key)
     const value = flags[flag]

@@ -18,7 +18,7 @@ interface Place {
   key?: string
 }
 
-/** The keys of flags, for suggestions in the syntax of flags. */
+/** Flags by the key that they set, for suggestions in the syntax of flags. */
 const FLAG_OF_KEY = new Map<string, string>()
 
 /** The sources of this process's command line, in ascending precedence. */
@@ -29,7 +29,7 @@ export function recordSetting(key: string, syntax: SourceSyntax, text: string): 
   sources.push({ key, syntax, text })
 }
 
-/** Records the configuration file, whose lines errors name. */
+/** Records the configuration file, so that errors name its lines. */
 export function recordFile(file: string, lineOf: (key: string) => number | undefined): void {
   sources.unshift({ file, lineOf })
 }
@@ -39,7 +39,7 @@ export function recordFlag(flag: string, key: string): void {
   FLAG_OF_KEY.set(key, flag)
 }
 
-/** Keys that an error may report for a setting: names and shorthands of the same value. */
+/** Other names of a key: an error may report a key that differs from the one the user wrote. */
 const ALIASES: Record<string, readonly string[]> = {
   model: ['model.arch'],
   data: ['data.source'],
@@ -48,12 +48,12 @@ const ALIASES: Record<string, readonly string[]> = {
 }
 
 /**
- * Describes an error for the command line: the place is the user's word, or the line of a file, and
- * the settings in the hint are in the syntax that the user wrote.
+ * Converts the place and the hint of an error to the syntax of the command line. The place is the
+ * setting as the user wrote it, or the line of a file; undefined for all other errors.
  */
 export function localizeError({ at, hint }: ResidualError): { place?: string; hint: string } {
   if (at.key === undefined) return { hint: localizeHint(hint) }
-  // The line of a file, whose syntax is that of the hint.
+  // The error is in a file, whose syntax is that of the hint.
   if (at.line !== undefined) return { hint }
   const place = findPlace(at.key)
   // The file of an error, such as a data set, is more specific than the option that names it.
@@ -61,12 +61,16 @@ export function localizeError({ at, hint }: ResidualError): { place?: string; hi
   return { ...(text !== undefined && { place: text }), hint: localizeHint(hint, place) }
 }
 
+/**
+ * Finds where the user set a key, or else the nearest object that contains the key, or else a key
+ * within it. Of several places, the one that takes precedence is returned.
+ */
 function findPlace(key: string): Place | undefined {
   const keys = [key, ...(ALIASES[key] ?? [])]
   const isExact = (set: string) => keys.includes(set)
-  const isAbove = (set: string) => key.startsWith(`${set}.`) || key.startsWith(`${set}[`)
-  const isBelow = (set: string) => set.startsWith(`${key}.`)
-  for (const matches of [isExact, isAbove, isBelow]) {
+  const isAncestor = (set: string) => key.startsWith(`${set}.`) || key.startsWith(`${set}[`)
+  const isDescendant = (set: string) => set.startsWith(`${key}.`)
+  for (const matches of [isExact, isAncestor, isDescendant]) {
     for (const source of sources.toReversed()) {
       if ('file' in source) {
         const line = matches === isExact ? undefined : source.lineOf(key)
@@ -83,7 +87,7 @@ function findPlace(key: string): Place | undefined {
  * Converts the settings in a hint, which are in the syntax of JavaScript and YAML
  * (`optimizer: { lr: 0.1 }`), to the syntax of the command line.
  *
- * @param place of the setting that the hint is about
+ * @param place place of the setting that the hint is about
  */
 export function localizeHint(hint: string, place?: Place): string {
   const { key, syntax } = place ?? {}
@@ -118,7 +122,7 @@ function parseSetting(text: string): [key: string, value: unknown] | undefined {
   }
 }
 
-/** Formats a setting as a flag if the user wrote a flag, or if its key has no other common form. */
+/** Formats a setting as a flag if its key has one, unless the user wrote `KEY=VALUE`. */
 function formatSetting(key: string, value: unknown, syntax: SourceSyntax | undefined): string {
   const text = shellQuote(typeof value === 'string' ? value : JSON.stringify(value))
   const flag = FLAG_OF_KEY.get(key)

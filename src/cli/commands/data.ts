@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import {
   datasets,
   downloadDataset,
+  exitStatus,
   type PreviewOptions,
   previewDataset,
   verifyDataset,
@@ -14,9 +15,6 @@ import { checkImagePath, writeImageFile } from '../output/image-file.js'
 import { print } from '../output/streams.js'
 import { outputWidth } from '../output/terminal.js'
 import { formatTable } from '../output/text-table.js'
-
-/** Exit status of a failed verification. */
-const DATA_STATUS = 4
 
 /** Adds `residual data` with its subcommands. */
 export function addData(program: Command): void {
@@ -95,7 +93,7 @@ async function download(names: string[], flags: { json?: true; quiet?: true }): 
 async function verify(names: string[], { json }: { json?: true }): Promise<void> {
   for (const name of names) {
     const result = await verifyDataset(name)
-    if (!result.ok) process.exitCode = DATA_STATUS
+    if (!result.ok) process.exitCode = exitStatus.E_DATA_UNUSABLE
     if (json) {
       await print(JSON.stringify(result))
       continue

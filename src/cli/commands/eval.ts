@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
+import { withCommandName } from '../../errors/command-name.js'
 import { shellQuote } from '../../errors/shell-quote.js'
 import { type EvaluateConfig, type Evaluation, loadModel, renderPredictions } from '../../index.js'
-import { adviceForPoorAccuracy } from '../../statistics/advice.js'
+import { adviseOnPoorAccuracy } from '../../statistics/advice.js'
 import { compareWithGuessing, describeGuessing, isNearGuessing } from '../../statistics/guessing.js'
 import { wilsonInterval } from '../../statistics/proportion.js'
 import {
@@ -190,7 +191,7 @@ function formatEvaluation(evaluation: Evaluation, data: string | undefined): str
   ].join('\n')
 }
 
-/** Describes how precise the accuracy is, and what to try if it is close to guessing. */
+/** Describes the precision of the accuracy and, if it is close to guessing, the next steps. */
 function describeAccuracy(
   { accuracy, count, classes }: Evaluation,
   data: string | undefined,
@@ -204,11 +205,12 @@ function describeAccuracy(
   const sentence = describeGuessing(guessing, formatPercent)
   const lines = [interval, sentence]
   if (!isNearGuessing(guessing)) return lines
-  const advice = adviceForPoorAccuracy({
+  const advice = adviseOnPoorAccuracy({
     accuracy,
     numClasses: classes.length,
     numPredicted: classes.filter(({ predicted }) => predicted > 0).length,
     source: data === undefined ? undefined : shellQuote(sanitize(data)),
   })
-  return [...lines, '', 'what to try', ...advice.map((line) => `  ${line.replaceAll('`', '')}`)]
+  const steps = advice.map((line) => `  ${withCommandName(line).replaceAll('`', '')}`)
+  return [...lines, '', 'suggested next steps', ...steps]
 }

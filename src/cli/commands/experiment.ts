@@ -128,11 +128,11 @@ function positional(data: string | undefined, overrides: string[]): string[] {
   return data === undefined ? overrides : [data, ...overrides]
 }
 
-/** Adds the arguments and options shared by the experiments that train, and some of its own. */
+/** Adds the arguments and options that the experiments that train share, and the given flags. */
 function addTrainingOptions(command: Command, flags: readonly ('data' | 'model')[]): Command {
   command
     .argument('[data]', 'image folder or named data set')
-    .argument('[overrides...]', 'override any setting: ema.decay=0.999 log.everySteps=1')
+    .argument('[overrides...]', 'override any setting: ema.decay=0.999 data.limit=1000')
   return addConfigOptions(
     command,
     [

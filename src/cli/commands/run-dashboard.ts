@@ -27,7 +27,7 @@ export class RunDashboard implements AsyncDisposable {
     this.#url = `${this.#dashboard.url}#${new URLSearchParams({ run: basename(dir) })}`
     log(notice.dashboardUrl(this.#url))
     if (!hasDisplay()) return
-    // Unlike a fragment, a parameter reaches the page through the redirects.
+    // The run is a parameter of the URL, because a fragment would be lost in the redirects.
     const { url, folder } = this.#dashboard
     this.#redirect = openSecretUrl(`${url}&${new URLSearchParams({ run: basename(dir) })}`, folder)
   }

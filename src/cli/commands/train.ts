@@ -47,7 +47,7 @@ export function addTrain(program: Command): void {
     .command('train')
     .description('train a network on an image folder or a named data set, or resume a run')
     .argument('[data]', 'image folder or named data set')
-    .argument('[overrides...]', 'override any setting: ema.decay=0.999 log.everySteps=1')
+    .argument('[overrides...]', 'override any setting: ema.decay=0.999 data.limit=1000')
   addConfigOptions(
     command,
     [
@@ -118,11 +118,11 @@ async function follow(
     progress?.note(notice.stopping(signal))
     run.stop()
   })
-  let inSteps = false
+  let isStepBudget = false
   try {
     for await (const event of run) {
       progress?.show(event)
-      if (event.type === 'start') inSteps = stepBudget(event.config) !== undefined
+      if (event.type === 'start') isStepBudget = stepBudget(event.config) !== undefined
       if (event.type === 'start' && flags.open) await dashboard.open(event.dir)
       if (json) await print(JSON.stringify(event))
       else if (quiet && event.type === 'warning') log(formatWarning(event))
@@ -135,7 +135,7 @@ async function follow(
       }
     }
     const result = await run
-    if (!json) await print(formatSummary(result, inSteps))
+    if (!json) await print(formatSummary(result, isStepBudget))
     return interrupt.exitStatus === undefined
   } catch (error) {
     const isInterrupted = interrupt.exitStatus !== undefined && error instanceof AbortError
@@ -163,17 +163,23 @@ const STATUS: Record<StopReason, string> = {
   budget: 'budget reached',
 }
 
-/** @param inSteps whether the budget is in steps only, so that epochs mean nothing to the user */
-function formatSummary(result: TrainResult, inSteps: boolean): string {
+/**
+ * Formats the result of a run.
+ *
+ * @param isStepBudget whether the budget is in steps only; epochs are then omitted
+ */
+function formatSummary(result: TrainResult, isStepBudget: boolean): string {
   const { stopReason, epochs, steps, best, test, dir, last, seconds, report } = result
-  const length = [...(inSteps ? [] : [pluralize(epochs, 'epoch')]), pluralize(steps, 'step')]
+  const length = [...(isStepBudget ? [] : [pluralize(epochs, 'epoch')]), pluralize(steps, 'step')]
   const rows: [string, string][] = [
     ['status', `${STATUS[stopReason]} after ${length.join(', ')}, ${formatDuration(seconds)}`],
   ]
   if (best !== null) {
     const accuracy = formatPercent(best.accuracy)
     rows.push(
-      inSteps ? ['best accuracy', accuracy] : ['best epoch', `${best.epoch}, accuracy ${accuracy}`],
+      isStepBudget
+        ? ['best accuracy', accuracy]
+        : ['best epoch', `${best.epoch}, accuracy ${accuracy}`],
     )
   }
   if (test !== null) {

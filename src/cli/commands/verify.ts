@@ -1,19 +1,16 @@
 import type { Command } from 'commander'
-import { verify } from '../../index.js'
+import { exitStatus, verify } from '../../index.js'
 import { addExamples } from '../help.js'
 import { formatBytes } from '../output/format.js'
 import { print } from '../output/streams.js'
 import { outputWidth, sanitize } from '../output/terminal.js'
 import { formatTable } from '../output/text-table.js'
 
-/** Exit status of a failed verification. */
-const DATA_STATUS = 4
-
 /** Adds `residual verify`. */
 export function addVerify(program: Command): void {
   const command = program
     .command('verify')
-    .description('verify the checksums of the checkpoints and all other files of runs')
+    .description('verify the checkpoints and the structure of all other files of runs')
     .argument('<runs...>', 'run folders, checkpoints or weights')
     .option('--json', 'print the result of each run as JSON, one per line')
     .action(run)
@@ -27,7 +24,7 @@ export function addVerify(program: Command): void {
 async function run(paths: string[], { json }: { json?: true }): Promise<void> {
   for (const path of paths) {
     const result = await verify(path)
-    if (!result.ok) process.exitCode = DATA_STATUS
+    if (!result.ok) process.exitCode = exitStatus.E_CHECKPOINT
     if (json) {
       await print(JSON.stringify(result))
       continue

@@ -36,7 +36,7 @@ const SCHEMA = new URL('../../../config.schema.json', import.meta.url)
 const SHELLS = ['bash', 'zsh', 'fish']
 const SPLITS = ['train', 'val', 'test']
 /** Keys of recipe files and of resolved configurations that are not settings. */
-const METADATA = ['description', 'source', 'published', 'reasons']
+const METADATA_KEYS = ['description', 'source', 'published', 'reasons']
 const DEVICES = ['cpu', 'cuda']
 const CROPS = ['center', 'flip', 'ten', 'multi-scale']
 
@@ -134,7 +134,7 @@ function overridesOf(schema: Schema): readonly string[] {
         for (const value of ['true', 'false']) found.add(`${path}=${value}`)
       }
       for (const [key, inner] of Object.entries(valueAt(variant, 'properties') ?? {})) {
-        if (key.startsWith('$') || (path === '' && METADATA.includes(key))) continue
+        if (key.startsWith('$') || (path === '' && METADATA_KEYS.includes(key))) continue
         const innerPath = path === '' ? key : `${path}.${key}`
         found.add(`${innerPath}=`)
         walk(inner as Schema, innerPath)

@@ -18,7 +18,7 @@ const terminal = {
   write: (text: string) => stderr.write(text),
 } as unknown as NodeJS.WriteStream
 
-/** The line that is shown. Any other output would be overwritten by its next redraw or removal. */
+/** The line that is shown. Its next redraw or removal would overwrite any output below it. */
 let shown: LiveLine | undefined
 
 /** Removes the line that is shown, before other output. */

@@ -134,7 +134,7 @@ export class Progress {
   }
 }
 
-/** Returns the number of steps of a run whose budget is in steps only. */
+/** Returns the number of steps of a run whose budget is in steps only; otherwise undefined. */
 export function stepBudget({ budget }: ResolvedConfig): number | undefined {
   return (budget.epochs === null && budget.steps) || undefined
 }

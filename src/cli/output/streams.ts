@@ -5,7 +5,7 @@ import { printError } from './print-error.js'
 /** Exit status that a shell reports for a process ended by SIGPIPE, which Node ignores. */
 const SIGPIPE_STATUS = 141
 
-/** Prints a line of results to stdout. Resolves when it is written. */
+/** Prints a line of results to stdout. Resolves when the line is written. */
 export async function print(line: string): Promise<void> {
   clearLiveLine()
   // The listener of `exitOnOutputError` handles an error.
@@ -19,14 +19,15 @@ export function log(line: string): void {
 }
 
 /**
- * Exits when stdout or stderr cannot be written: without a message when the reader of a pipe closed
- * it, with an error when results are lost. A run saves a checkpoint first.
+ * Exits without a message when the reader of a pipe has closed stdout or stderr, and with an error
+ * when results cannot be written to stdout. A run saves a checkpoint first. Other errors of stderr
+ * are ignored.
  */
 export function exitOnOutputError(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EPIPE') process.exit(SIGPIPE_STATUS)
-      // A closed terminal also sends SIGHUP, unless the command continues in the background.
+      // EIO: the terminal was closed. `InterruptHandler` handles the SIGHUP that follows, if any.
       if (error.code === 'EIO' || stream === process.stderr) return
       process.exit(printError(cliError.unwritableOutput(error)))
     })

@@ -2,6 +2,7 @@ import { withCommandName } from '../../errors/command-name.js'
 import type { WarningEvent } from '../../index.js'
 import { localizeHint } from '../arguments/config-sources.js'
 import { styled } from './colors.js'
+import { log } from './streams.js'
 import { sanitize } from './terminal.js'
 
 const { stderr } = process
@@ -15,9 +16,9 @@ export function formatWarning({ code, message, hint }: Omit<WarningEvent, 'file'
   ].join('\n')
 }
 
-/** Prints a process warning, of this package or of Node, as a warning of a run. */
+/** Prints a process warning of this package or of Node in the format of a warning of a run. */
 export function printProcessWarning(warning: Error & { code?: string; detail?: string }): void {
   const { code = warning.name, message, detail } = warning
   const hint = detail === undefined ? {} : { hint: detail }
-  stderr.write(`${formatWarning({ code: code as WarningEvent['code'], message, ...hint })}\n`)
+  log(formatWarning({ code: code as WarningEvent['code'], message, ...hint }))
 }

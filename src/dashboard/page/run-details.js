@@ -142,7 +142,7 @@ function showWarnings({ notices, unreadable }, remark) {
   const texts = warnings.map(({ message, hint, code }) => `${message}. ${hint ?? ''} (${code})`)
   if (unreadable > 0) {
     const lines = unreadable === 1 ? '1 line' : `${formatCount(unreadable)} lines`
-    texts.unshift(`${lines} of metrics.jsonl cannot be read and were skipped.`)
+    texts.unshift(`Skipped ${lines} of metrics.jsonl that cannot be read.`)
   }
   if (remark !== null) texts.unshift(remark)
   const host = byId('notices')

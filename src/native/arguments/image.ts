@@ -2,7 +2,7 @@ import { types } from 'node:util'
 import { ResidualError } from '../../errors/errors.js'
 import type { NativeImage, NativePixels } from '../addon.js'
 import { toPath } from './path.js'
-import { bytesOfDataUrl, isUrl, urlScheme } from './url.js'
+import { decodeDataUrl, isUrl, urlScheme } from './url.js'
 
 /** Decoded pixels, 8 bits per channel, in row-major HWC order. */
 export interface Pixels {
@@ -16,7 +16,7 @@ export interface Pixels {
   channels: 1 | 3
 }
 
-/** Decoded pixels as other programs return them, such as an `ImageData`. */
+/** Decoded pixels as other libraries return them, such as an `ImageData`. */
 export interface RawPixels {
   /** `height * width * channels` bytes in row-major HWC order. */
   data: Uint8Array | Uint8ClampedArray
@@ -81,7 +81,7 @@ function toNativeImage(image: unknown, key: string): NativeImage | Promise<Nativ
   if (typeof image === 'object' && image !== null && 'data' in image) {
     return fromPixels(image as RawPixels | RawPixelsWithInfo, key)
   }
-  throw unsupported(image, key)
+  throw unsupportedImageError(image, key)
 }
 
 function fromPathOrUrl(image: string | URL, key: string): NativeImage {
@@ -91,7 +91,7 @@ function fromPathOrUrl(image: string | URL, key: string): NativeImage {
     case 'file':
       return toPath(image, key)
     case 'data':
-      return bytesOfDataUrl(image, key)
+      return decodeDataUrl(image, key)
     case 'http':
     case 'https':
       throw usageError(
@@ -128,7 +128,7 @@ function fromPixels(image: RawPixels | RawPixelsWithInfo, key: string): NativePi
   const [shape, path] = 'info' in image ? [image.info, `${key}.info`] : [image, key]
   if (!types.isUint8Array(data) && !types.isUint8ClampedArray(data)) {
     const hint = 'Convert to 8 bits, for example `Uint8Array.from(values, (value) => 255 * value)`.'
-    const message = `\`${key}.data\` must be a Uint8Array or a Uint8ClampedArray, not ${kindOf(data)}`
+    const message = `\`${key}.data\` must be a Uint8Array or a Uint8ClampedArray, not ${describeKind(data)}`
     throw usageError(message, hint, `${key}.data`)
   }
   const { width, height } = shape ?? {}
@@ -148,12 +148,12 @@ function fromPixels(image: RawPixels | RawPixelsWithInfo, key: string): NativePi
 
 function checkSize(size: unknown, key: string): void {
   if (Number.isInteger(size) && (size as number) > 0 && (size as number) < 2 ** 32) return
-  const message = `\`${key}\` must be a positive integer, not ${kindOf(size)}`
+  const message = `\`${key}\` must be a positive integer, not ${describeKind(size)}`
   throw usageError(message, 'Pixels are `{ data: Uint8Array, width, height, channels }`.', key)
 }
 
-/** Returns the error for a value that is not an image, with the way to make it one. */
-function unsupported(image: unknown, key: string): ResidualError {
+/** Creates the error for a value that is not an image. The hint says how to convert the value. */
+function unsupportedImageError(image: unknown, key: string): ResidualError {
   const has = (name: string) =>
     typeof image === 'object' &&
     image !== null &&
@@ -173,7 +173,7 @@ function unsupported(image: unknown, key: string): ResidualError {
     [ArrayBuffer.isView(image), 'Pixels are `{ data: Uint8Array, width, height, channels }`.'],
   ]
   return usageError(
-    `\`${key}\` must be a path, the bytes of an image file, or pixels, not ${kindOf(image)}`,
+    `\`${key}\` must be a path, the bytes of an image file, or pixels, not ${describeKind(image)}`,
     hints.find(([applies]) => applies)?.[1] ??
       'Pass a path, a Buffer, or pixels: `{ data: Uint8Array, width, height, channels }`.',
     key,
@@ -185,7 +185,7 @@ function usageError(message: string, hint: string, key: string): ResidualError {
 }
 
 /** Describes a value for an error message: `a Float32Array`, `a string`, `null`, `NaN`. */
-function kindOf(value: unknown): string {
+function describeKind(value: unknown): string {
   if (typeof value === 'object' && value !== null) {
     const name = value.constructor?.name || 'object'
     return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`

@@ -1,5 +1,5 @@
 import { ResidualError } from '../../errors/errors.js'
-import { isUrl, pathOfFileUrl, urlScheme } from './url.js'
+import { convertFileUrl, isUrl, urlScheme } from './url.js'
 
 /**
  * Converts a path or a `file:` URL to a path for the addon.
@@ -17,7 +17,7 @@ export function toPath(path: string | URL, key: string): string {
     })
   if (typeof path !== 'string' && !isUrl(path)) throw error(JSON.stringify(path) ?? typeof path)
   const scheme = urlScheme(path)
-  if (scheme === 'file') return pathOfFileUrl(path, key)
+  if (scheme === 'file') return convertFileUrl(path, key)
   if (scheme !== undefined) {
     throw error(`a ${scheme}: URL`, 'Download the file, and pass its path.')
   }

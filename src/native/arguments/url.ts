@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { ResidualError } from '../../errors/errors.js'
 
-/** A scheme with an authority, such as `https://`; a Windows drive (`C:\`) is none. */
+/** A scheme with an authority, such as `https://`. A Windows drive (`C:\`) does not match. */
 const URL_SCHEME = /^([a-z][a-z0-9+.-]+):\/\//i
 
 /**
@@ -15,7 +15,7 @@ export function urlScheme(input: string | URL): string | undefined {
   return scheme?.[1]?.toLowerCase()
 }
 
-/** Whether a value is a URL, also of another realm, such as that of a test runner. */
+/** Whether a value is a `URL`, also one of another realm (`vm`), such as that of a test runner. */
 export function isUrl(value: unknown): value is URL {
   if (value instanceof URL) return true
   return Object.prototype.toString.call(value) === '[object URL]'
@@ -27,7 +27,7 @@ export function isUrl(value: unknown): value is URL {
  * @param key name of the argument, for the error message
  * @throws {ResidualError} `E_USAGE` for a URL of another host, or with encoded slashes
  */
-export function pathOfFileUrl(url: string | URL, key: string): string {
+export function convertFileUrl(url: string | URL, key: string): string {
   try {
     return fileURLToPath(String(url))
   } catch (cause) {
@@ -47,9 +47,9 @@ export function pathOfFileUrl(url: string | URL, key: string): string {
  * Decodes a `data:` URL.
  *
  * @param key name of the argument, for the error message
- * @throws {ResidualError} `E_USAGE` for a URL without content
+ * @throws {ResidualError} `E_USAGE` for a URL without a comma
  */
-export function bytesOfDataUrl(url: string | URL, key: string): Buffer {
+export function decodeDataUrl(url: string | URL, key: string): Buffer {
   const text = String(url)
   const comma = text.indexOf(',')
   if (comma < 0) {

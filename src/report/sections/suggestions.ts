@@ -1,7 +1,7 @@
 import { shellQuote } from '../../errors/shell-quote.js'
 import type { Metric } from '../../native/generated.js'
 import type { RunFolder } from '../../run-folder/run-folder.js'
-import { adviceForPoorAccuracy } from '../../statistics/advice.js'
+import { adviseOnPoorAccuracy, OVERFITTING_GAP } from '../../statistics/advice.js'
 import { type GuessingComparison, isNearGuessing } from '../../statistics/guessing.js'
 import { wilsonInterval } from '../../statistics/proportion.js'
 import { formatCount, formatPercent } from '../html/format.js'
@@ -10,8 +10,6 @@ import type { SplitEvaluation } from '../report-input.js'
 
 /** Minimum number of images for a reliable accuracy. */
 const MIN_IMAGES = 200
-/** Minimum gap between training and validation accuracy that counts as overfitting. */
-const OVERFITTING_GAP = 0.1
 /** Minimum ratio between the most and the least frequent class that counts as imbalanced. */
 const IMBALANCE_RATIO = 4
 
@@ -22,7 +20,7 @@ const METRICS: Record<Metric, string> = {
   'val.accuracy': 'Validation accuracy',
 }
 
-/** Suggests how to improve a run. The reasons are facts of the run. */
+/** Suggests how to improve a run. Each suggestion states its reason, a fact about the run. */
 export function suggestNextSteps(
   run: RunFolder,
   evaluation: SplitEvaluation | undefined,
@@ -49,7 +47,7 @@ function suggestForPoorAccuracy(
   const { accuracy, classes } = evaluation?.evaluation ?? {}
   const { weights } = config.model
   const { source } = config.data
-  const advice = adviceForPoorAccuracy({
+  const advice = adviseOnPoorAccuracy({
     accuracy: accuracy ?? result?.test?.accuracy ?? result?.best?.accuracy ?? 0,
     trainAccuracy: best?.train.accuracy,
     numClasses: classes?.length ?? start?.data.classes.length ?? 0,

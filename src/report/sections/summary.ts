@@ -23,7 +23,10 @@ const CALIBRATION_GAP = 0.04
 /** Maximum number of classes that are listed by name. */
 const MAX_CLASSES = 12
 
-/** Describes a run and its results in a few paragraphs, the accuracy first. */
+/**
+ * Describes a run and its results in a few paragraphs, the accuracy first. If the accuracy is near
+ * guessing, suggestions follow it; otherwise they are last.
+ */
 export function summaryParagraphs(
   run: RunFolder,
   evaluation: SplitEvaluation | undefined,
@@ -34,7 +37,7 @@ export function summaryParagraphs(
   const list =
     suggestions.length > 0
       ? [
-          isNearGuessing(guessing) ? 'What to try:' : 'Suggested next steps:',
+          'Suggested next steps:',
           html`<ul>${suggestions.map((sentence) => html`<li>${sentence}</li>`)}</ul>`,
         ]
       : undefined
@@ -195,7 +198,7 @@ function describeMistakes(evaluation: Evaluation): Content {
 (${formatPercent(worst.accuracy)}).${noise}`
 }
 
-/** Whether the best and the worst of several classes differ by no more than chance explains. */
+/** Whether chance explains the difference between the best and the worst of several classes. */
 function isDifferenceNoise(worst: ClassMetrics, best: ClassMetrics, numClasses: number): boolean {
   const [first, second] = [worst, best].map(({ accuracy, count }) => {
     return { correct: Math.round(accuracy * count), count }
@@ -212,16 +215,18 @@ function describeCalibration({ calibration: { bins } }: Evaluation): Content {
   const confidence =
     bins.reduce((sum, { count, confidence }) => sum + count * confidence, 0) / images
   const accuracy = bins.reduce((sum, { count, accuracy }) => sum + count * accuracy, 0) / images
-  const [low, high] = wilsonInterval(accuracy, images)
-  const isNoise = confidence >= low && confidence <= high
-  const verdict =
-    Math.abs(confidence - accuracy) <= CALIBRATION_GAP
-      ? 'on average neither over- nor underconfident'
-      : isNoise
-        ? 'neither over- nor underconfident beyond what so few images can show'
-        : confidence > accuracy
-          ? 'overconfident'
-          : 'underconfident'
   return html`Mean confidence is ${formatPercent(confidence)} at an accuracy of
-${formatPercent(accuracy)}: the network is ${verdict}.`
+${formatPercent(accuracy)}: ${judgeConfidence(confidence, accuracy, images)}.`
+}
+
+/** Compares the mean confidence with the accuracy of a number of images. */
+function judgeConfidence(confidence: number, accuracy: number, images: number): string {
+  if (Math.abs(confidence - accuracy) <= CALIBRATION_GAP) {
+    return 'the network is on average neither over- nor underconfident'
+  }
+  const [low, high] = wilsonInterval(accuracy, images)
+  if (confidence >= low && confidence <= high) {
+    return 'with so few images, this difference is within noise'
+  }
+  return `the network is ${confidence > accuracy ? 'overconfident' : 'underconfident'}`
 }

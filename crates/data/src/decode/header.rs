@@ -11,8 +11,8 @@ use super::png_text::add_text_chunk;
 const MAX_PIXELS: u64 = 178_956_970;
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 const JPEG: &[u8] = &[0xff, 0xd8, 0xff];
-/// Number of bytes at the start of a file that identify its format.
-pub(crate) const HEADER_START: usize = 12;
+/// Length in bytes of the longest signature of an image format.
+pub(crate) const SIGNATURE_BYTES: usize = 12;
 
 /// A supported image format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl From<std::io::Error> for HeaderError {
 impl Header {
     /// Parses a file up to its size and orientation.
     pub fn read(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
-        let mut start = [0; HEADER_START];
+        let mut start = [0; SIGNATURE_BYTES];
         let length = read_up_to(file, &mut start)?;
         let start = &start[..length];
         let header = if start.starts_with(JPEG) {
@@ -106,8 +106,9 @@ fn read_up_to(file: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize>
     Ok(filled)
 }
 
-/// Returns whether the first bytes of a file are those of an image, supported or not.
-pub(crate) fn has_image_start(start: &[u8]) -> bool {
+/// Returns whether the first bytes of a file are the signature of an image format, supported or
+/// not.
+pub(crate) fn has_image_signature(start: &[u8]) -> bool {
     start.starts_with(JPEG) || start.starts_with(PNG) || unsupported_format(start).is_some()
 }
 
@@ -120,7 +121,8 @@ fn unsupported_format(start: &[u8]) -> Option<&'static str> {
         "GIF"
     } else if has_magic(0, b"RIFF") && has_magic(8, b"WEBP") {
         "WebP"
-    } else if has_magic(0, b"BM") {
+    } else if has_magic(0, b"BM") && has_magic(6, &[0; 4]) {
+        // Text may start with "BM" too. The four bytes at offset 6 are reserved and 0.
         "BMP"
     } else if has_magic(0, b"II*\0") || has_magic(0, b"MM\0*") {
         "TIFF"
@@ -151,9 +153,9 @@ fn parse_jpeg(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
         match parse_jpeg_segment(file, &mut header, &mut metadata) {
             Ok(true) => {}
             Ok(false) => break,
-            // The size is known. Decoding reports that the file is truncated.
             Err(error) if header.is_none() => return Err(error),
             Err(HeaderError::Io(cause)) => return Err(HeaderError::Io(cause)),
+            // The size is known. Decoding reports the truncation or damage.
             Err(_) => break,
         }
     }
@@ -162,7 +164,8 @@ fn parse_jpeg(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
     Ok(Header { orientation: metadata.orientation(), ..header }.swap_sides_if_rotated())
 }
 
-/// Parses the next segment of a JPEG. Returns false at the first scan and at the end of the image.
+/// Parses the next segment of a JPEG into `header` and `metadata`. Returns false at the first scan
+/// and at the end of the image.
 fn parse_jpeg_segment(
     file: &mut (impl BufRead + Seek),
     header: &mut Option<Header>,
@@ -210,8 +213,9 @@ fn parse_jpeg_segment(
     Ok(true)
 }
 
-/// Returns the reason for which the coding of a JPEG is not supported: the process of its frame
-/// header (`marker`), the sample precision, or the number of components.
+/// Describes why the coding of a JPEG is not supported: the coding process (the `marker` of the
+/// frame header), the bits per sample, or the number of components. Returns `None` for a supported
+/// coding.
 fn unsupported_coding(marker: u8, precision: u8, components: u8) -> Option<String> {
     Some(match (marker, precision, components) {
         (0xc0..=0xc2, 8, 1 | 3 | 4) => return None,
@@ -238,8 +242,8 @@ fn next_marker(file: &mut impl BufRead) -> Result<u8, HeaderError> {
     }
 }
 
-/// Parses the chunks of a PNG (W3C PNG, third edition, section 11), and seeks over its pixels,
-/// because metadata may follow them. `file` is at the end of the signature.
+/// Parses the chunks of a PNG (W3C PNG, third edition, section 11) up to its end, because metadata
+/// may follow the pixels, which are skipped. `file` is at the end of the signature.
 fn parse_png(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
     let (mut header, mut has_pixels) = (None, false);
     let mut metadata = OrientationMetadata::default();
@@ -249,7 +253,7 @@ fn parse_png(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
             Ok(ChunkKind::Pixels) => has_pixels = true,
             Ok(ChunkKind::Other) => {}
             Err(HeaderError::Io(cause)) => return Err(HeaderError::Io(cause)),
-            // The last chunk may be missing, as in Pillow. Decoding reports missing pixels.
+            // Like Pillow, accept a PNG without its last chunk. Decoding reports missing pixels.
             Err(_) if has_pixels => break,
             Err(error) => return Err(error),
         }
@@ -259,14 +263,17 @@ fn parse_png(file: &mut (impl BufRead + Seek)) -> Result<Header, HeaderError> {
     Ok(Header { orientation: metadata.orientation(), ..header }.swap_sides_if_rotated())
 }
 
-/// The part of a chunk in the structure of a PNG.
+/// The kind of a PNG chunk.
 enum ChunkKind {
+    /// Compressed pixels (IDAT).
     Pixels,
+    /// The last chunk (IEND).
     End,
+    /// The header, metadata, or a chunk that is not used.
     Other,
 }
 
-/// Parses the next chunk of a PNG.
+/// Parses the next chunk of a PNG into `header` and `metadata`.
 fn parse_png_chunk(
     file: &mut (impl BufRead + Seek),
     header: &mut Option<Header>,
@@ -294,7 +301,7 @@ fn parse_png_chunk(
             if chunk_type == *b"eXIf" {
                 metadata.set_exif(&content);
             } else {
-                // An invalid text has no orientation.
+                // An invalid text chunk is ignored: it has no orientation.
                 let _ = add_text_chunk(chunk_type, &content, metadata);
             }
             file.seek_relative(4)?;

@@ -81,8 +81,8 @@ impl Image {
         Ok(Image { width, height, channels, pixels })
     }
 
-    /// Creates an image from raw pixels that may have an alpha channel (gray and alpha, RGBA), which
-    /// is dropped, as from PNG files.
+    /// Creates an image from interleaved pixels: gray, gray and alpha, RGB or RGBA. Drops alpha, as
+    /// decoding of a PNG does.
     ///
     /// # Errors
     /// `E_IMAGE` if a side is 0, there are more than 4 channels, or the number of bytes does not

@@ -40,7 +40,7 @@ impl<'a> EncodedImage<'a> {
         Ok(EncodedImage { bytes, header, header_end: cursor.position() as usize })
     }
 
-    /// Returns the size after applying the EXIF orientation.
+    /// Returns the size after applying the orientation.
     pub fn size(&self) -> ImageSize {
         let Header { width, height, kind, .. } = self.header;
         let max_scale = match kind {
@@ -50,12 +50,12 @@ impl<'a> EncodedImage<'a> {
         ImageSize { width, height, max_scale }
     }
 
-    /// Decodes the requested region into gray (1 channel) or RGB (3) and applies the EXIF
-    /// orientation. Drops alpha and the low byte of 16-bit values, as Pillow's `convert` does.
+    /// Decodes the requested region into gray (1 channel) or RGB (3) and applies the orientation in
+    /// the metadata. Drops alpha and the low byte of 16-bit values, as Pillow's `convert` does.
     /// Pixels outside the region have unspecified values. The buffer of `image` is reused.
     ///
     /// # Errors
-    /// `E_IMAGE` for a truncated file and for a damaged structure, whatever the request. Like in
+    /// `E_IMAGE` for a truncated file and for a damaged structure, whatever the request. As in
     /// Pillow, damage in the coded data of a JPEG is not an error.
     pub fn decode(&self, request: DecodeRequest, channels: u32, image: &mut Image) -> Result<()> {
         let EncodedImage { bytes, ref header, .. } = *self;
@@ -120,7 +120,7 @@ pub fn decode(bytes: &[u8], channels: u32, image: &mut Image) -> Result<()> {
     encoded.decode(DecodeRequest::whole(encoded.size()), channels, image)
 }
 
-/// Returns whether the coded data of a JPEG, which escape 0xff, contain an EOI marker.
+/// Returns whether the rest of a JPEG contains an EOI marker. In coded data, 0xff is escaped.
 fn has_end_of_image(coded_data: &[u8]) -> bool {
     coded_data.windows(2).rev().any(|pair| pair == [0xff, 0xd9])
 }
@@ -340,31 +340,36 @@ mod tests {
         [&length, &chunk_type[..], content, &crc.sum().to_be_bytes()].concat()
     }
 
-    fn size(bytes: &[u8]) -> (u32, u32) {
+    /// Returns the width and height of a decoded image, which equal those in its header.
+    fn decode_size(bytes: &[u8]) -> (u32, u32) {
         let ImageSize { width, height, .. } = EncodedImage::parse(bytes).unwrap().size();
         let image = decode_image(bytes, 3);
         assert_eq!((image.width, image.height), (width, height));
         (width, height)
     }
 
-    const ROTATED: &[u8] = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
-    const FLIPPED: &[u8] = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x03\0\0\0\0\0\0";
-    const ROTATED_XMP: &[u8] = b"<tiff:Orientation>6</tiff:Orientation>";
+    /// TIFF data with the orientation 6, a rotation by 90 degrees.
+    const ROTATED_90: &[u8] = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+    /// TIFF data with the orientation 3, a rotation by 180 degrees.
+    const ROTATED_180: &[u8] =
+        b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x03\0\0\0\0\0\0";
+    /// XMP with the orientation 6.
+    const ROTATED_90_XMP: &[u8] = b"<tiff:Orientation>6</tiff:Orientation>";
 
     #[test]
     fn reads_the_orientation_of_jpegs_like_pillow() {
         let jpeg = read_fixture("baseline.jpg");
         let exif = |tiff: &[u8]| [b"Exif\0\0", tiff].concat();
-        let xmp = [b"http://ns.adobe.com/xap/1.0/\0", ROTATED_XMP].concat();
-        assert_eq!(size(&jpeg), (37, 29));
-        assert_eq!(size(&insert_app1(&jpeg, 2, &xmp)), (29, 37));
+        let xmp = [b"http://ns.adobe.com/xap/1.0/\0", ROTATED_90_XMP].concat();
+        assert_eq!(decode_size(&jpeg), (37, 29));
+        assert_eq!(decode_size(&insert_app1(&jpeg, 2, &xmp)), (29, 37));
         // The first of two EXIF segments, and EXIF rather than XMP.
-        let flipped = insert_app1(&jpeg, 2, &exif(FLIPPED));
-        assert_eq!(size(&insert_app1(&flipped, 2, &exif(ROTATED))), (29, 37));
-        assert_eq!(size(&insert_app1(&flipped, 2, &xmp)), (37, 29));
+        let rotated_180 = insert_app1(&jpeg, 2, &exif(ROTATED_180));
+        assert_eq!(decode_size(&insert_app1(&rotated_180, 2, &exif(ROTATED_90))), (29, 37));
+        assert_eq!(decode_size(&insert_app1(&rotated_180, 2, &xmp)), (37, 29));
         // Between the frame header and the scan.
         let scan = jpeg.windows(2).position(|pair| pair == [0xff, 0xda]).unwrap();
-        assert_eq!(size(&insert_app1(&jpeg, scan, &exif(ROTATED))), (29, 37));
+        assert_eq!(decode_size(&insert_app1(&jpeg, scan, &exif(ROTATED_90))), (29, 37));
     }
 
     #[test]
@@ -376,15 +381,15 @@ mod tests {
             std::io::Write::write_all(&mut encoder, text).unwrap();
             encoder.finish().unwrap()
         };
-        let hexadecimal: String = ROTATED.iter().map(|byte| format!("{byte:02x}")).collect();
-        let profile = format!("\nexif\n    {}\n{hexadecimal}\n", ROTATED.len());
+        let hexadecimal: String = ROTATED_90.iter().map(|byte| format!("{byte:02x}")).collect();
+        let profile = format!("\nexif\n    {}\n{hexadecimal}\n", ROTATED_90.len());
         let international = b"XML:com.adobe.xmp\0\0\0\0\0";
         let compressed = b"XML:com.adobe.xmp\0\x01\0en\0\0";
         let raw_profile = b"Raw profile type exif\0";
         let chunks = [
-            png_chunk(b"eXIf", ROTATED),
-            png_chunk(b"iTXt", &[international, ROTATED_XMP].concat()),
-            png_chunk(b"iTXt", &[&compressed[..], &compress(ROTATED_XMP)].concat()),
+            png_chunk(b"eXIf", ROTATED_90),
+            png_chunk(b"iTXt", &[international, ROTATED_90_XMP].concat()),
+            png_chunk(b"iTXt", &[&compressed[..], &compress(ROTATED_90_XMP)].concat()),
             png_chunk(b"tEXt", &[&raw_profile[..], profile.as_bytes()].concat()),
             png_chunk(b"zTXt", &[raw_profile, &[0][..], &compress(profile.as_bytes())].concat()),
         ];
@@ -392,14 +397,14 @@ mod tests {
         for chunk in &chunks {
             for position in [after_header, end] {
                 let edited = [&png[..position], chunk, &png[position..]].concat();
-                assert_eq!(size(&edited), (29, 37));
+                assert_eq!(decode_size(&edited), (29, 37));
                 // Also without the last chunk.
-                assert_eq!(size(&edited[..edited.len() - 12]), (29, 37));
+                assert_eq!(decode_size(&edited[..edited.len() - 12]), (29, 37));
             }
         }
-        let flipped = png_chunk(b"eXIf", FLIPPED);
-        let edited = [&png[..end], &flipped, &chunks[3], &chunks[1], &png[end..]].concat();
-        assert_eq!(size(&edited), (37, 29));
+        let rotated_180 = png_chunk(b"eXIf", ROTATED_180);
+        let edited = [&png[..end], &rotated_180, &chunks[3], &chunks[1], &png[end..]].concat();
+        assert_eq!(decode_size(&edited), (37, 29));
     }
 
     #[test]
@@ -421,6 +426,8 @@ mod tests {
 
     #[test]
     fn names_unsupported_formats() {
+        assert!(decode_error(b"BM\x3a\0\0\0\0\0\0\0\x36\0").contains("is a BMP image"));
+        assert!(decode_error(b"BMW in a street").contains("is neither a JPEG nor a PNG image"));
         assert!(decode_error(b"GIF89a\x01\x00\x01\x00").contains("is a GIF image"));
         assert!(decode_error(b"RIFF\x24\0\0\0WEBPVP8 ").contains("is a WebP image"));
         assert!(decode_error(b"<!DOCTYPE html>").contains("neither a JPEG nor a PNG"));

@@ -2,7 +2,8 @@
 
 use image::metadata::Orientation;
 
-/// Maximum bytes of EXIF metadata: a JPEG may split them into several segments.
+/// Maximum bytes of EXIF metadata, which a JPEG may split into several segments, and of a text
+/// chunk.
 pub(super) const MAX_METADATA_BYTES: usize = 1 << 20;
 
 /// EXIF tag of the orientation.
@@ -12,15 +13,15 @@ const ORIENTATION_TAG: u16 = 0x0112;
 #[derive(Debug, Default)]
 pub(super) struct OrientationMetadata {
     exif: Vec<u8>,
-    /// EXIF metadata in a text chunk, which a PNG has instead of an `eXIf` chunk.
+    /// EXIF metadata in a text chunk of a PNG, which apply only without an `eXIf` chunk.
     raw_exif: Vec<u8>,
     /// The orientation of the last XMP packet.
     xmp: Option<u64>,
 }
 
 impl OrientationMetadata {
-    /// Adds EXIF metadata: a TIFF header and its directories, or the continuation of earlier
-    /// metadata.
+    /// Appends EXIF metadata: a TIFF header and its directories, or the continuation of earlier
+    /// metadata. Ignores metadata beyond [`MAX_METADATA_BYTES`].
     pub fn add_exif(&mut self, tiff: &[u8]) {
         if self.exif.len() + tiff.len() <= MAX_METADATA_BYTES {
             self.exif.extend_from_slice(tiff);
@@ -33,29 +34,29 @@ impl OrientationMetadata {
         self.add_exif(tiff);
     }
 
-    /// Replaces the EXIF metadata that apply if there are no others.
+    /// Replaces the EXIF metadata of the text chunk.
     pub fn set_raw_exif(&mut self, tiff: &[u8]) {
         self.raw_exif = tiff.to_vec();
     }
 
-    /// Sets the XMP packet.
+    /// Replaces the XMP packet.
     pub fn set_xmp(&mut self, xmp: &[u8]) {
-        self.xmp = orientation_of_xmp(xmp);
+        self.xmp = parse_xmp_orientation(xmp);
     }
 
     /// Returns the orientation. The EXIF tag takes precedence over XMP even if its value is
     /// invalid.
     pub fn orientation(&self) -> Orientation {
         let exif = if self.exif.is_empty() { &self.raw_exif } else { &self.exif };
-        let value = orientation_of_exif(exif).or(self.xmp);
+        let value = parse_exif_orientation(exif).or(self.xmp);
         let value = value.and_then(|value| u8::try_from(value).ok());
         value.and_then(Orientation::from_exif).unwrap_or(Orientation::NoTransforms)
     }
 }
 
-/// Returns the value of the orientation tag in the first directory of TIFF data; 0 if it is not an
-/// integer.
-fn orientation_of_exif(mut tiff: &[u8]) -> Option<u64> {
+/// Returns the value of the orientation tag in the first directory of TIFF data; 0 if the value is
+/// not an integer. Returns `None` without the tag.
+fn parse_exif_orientation(mut tiff: &[u8]) -> Option<u64> {
     while let Some(rest) = tiff.strip_prefix(b"Exif\0\0") {
         tiff = rest;
     }
@@ -90,7 +91,7 @@ fn orientation_of_exif(mut tiff: &[u8]) -> Option<u64> {
             5 | 10 | 12 | 16 => 8, // RATIONAL, SRATIONAL, DOUBLE, LONG8
             _ => continue,
         };
-        // Values of more than four bytes are elsewhere.
+        // A value of more than four bytes is at an offset instead of in the entry.
         let start = if count * size > 4 { offset as usize } else { entry + 8 };
         let available = tiff.len().saturating_sub(start) as u64;
         if available < count * size {
@@ -103,7 +104,7 @@ fn orientation_of_exif(mut tiff: &[u8]) -> Option<u64> {
 }
 
 /// Returns the digit after the first `tiff:Orientation="` or `tiff:Orientation>`.
-fn orientation_of_xmp(xmp: &[u8]) -> Option<u64> {
+fn parse_xmp_orientation(xmp: &[u8]) -> Option<u64> {
     const NAME: &[u8] = b"tiff:Orientation";
     let mut rest = xmp;
     while let Some(start) = memchr::memmem::find(rest, NAME) {
@@ -152,7 +153,7 @@ mod tests {
         let big_endian =
             b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x08\0\0\0\0\0\0".as_slice();
         assert_eq!(orientation(&[big_endian], &[]), Orientation::Rotate270);
-        // A continuation follows; a truncated directory keeps its complete entries.
+        // A second segment continues the first. A truncated directory keeps its complete entries.
         assert_eq!(orientation(&[big_endian, big_endian], &[]), Orientation::Rotate270);
         assert_eq!(orientation(&[&big_endian[..22]], &[]), Orientation::Rotate270);
         assert_eq!(orientation(&[&big_endian[..20]], &[]), Orientation::NoTransforms);

@@ -20,7 +20,7 @@ pub(super) fn decode(bytes: &[u8], out: &mut Image) -> image::ImageResult<()> {
         let missing = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
         return Err(image::ImageError::IoError(missing));
     }
-    let bytes = complete(bytes);
+    let bytes = append_missing_end(bytes);
     let decoder = PngDecoder::with_limits(Cursor::new(&bytes), limits.clone())?;
     limits.reserve(decoder.total_bytes())?;
     (out.width, out.height) = decoder.dimensions();
@@ -32,10 +32,10 @@ pub(super) fn decode(bytes: &[u8], out: &mut Image) -> image::ImageResult<()> {
     Ok(())
 }
 
-/// Returns whether the file is long enough for its size. This bounds the memory that a small file
-/// can claim.
+/// Returns whether the file is long enough to contain its pixels, compressed as much as deflate
+/// can. This check bounds the memory that a small file can claim.
 fn can_contain_pixels(bytes: &[u8]) -> bool {
-    /// The maximum ratio of deflate.
+    /// The maximum compression ratio of deflate.
     const MAX_COMPRESSION: u64 = 1032;
     // The IHDR chunk is the first.
     let Some(&[w3, w2, w1, w0, h3, h2, h1, h0, bit_depth, color_type]) =
@@ -55,9 +55,9 @@ fn can_contain_pixels(bytes: &[u8]) -> bool {
     row_bytes.saturating_mul(height) / MAX_COMPRESSION <= bytes.len() as u64
 }
 
-/// Appends the last chunk (IEND) if it is missing or truncated: Pillow does not require it, and
-/// it has no content. Other truncated chunks remain.
-fn complete(bytes: &[u8]) -> Cow<'_, [u8]> {
+/// Appends the last chunk (IEND, without content) if it is missing or truncated, because Pillow
+/// does not require it. Does not change other truncated chunks.
+fn append_missing_end(bytes: &[u8]) -> Cow<'_, [u8]> {
     const END_CHUNK: &[u8] = b"\0\0\0\0IEND\xae\x42\x60\x82";
     let (mut end, mut has_pixels) = (8, false);
     while let Some(header) = bytes.get(end..end + 8) {
@@ -72,9 +72,8 @@ fn complete(bytes: &[u8]) -> Cow<'_, [u8]> {
         }
         end = chunk_end;
     }
-    // The header of an incomplete chunk tells whether it can only be the last.
-    let is_end_chunk = END_CHUNK.starts_with(&bytes[end.min(bytes.len())..]);
-    if has_pixels && is_end_chunk {
+    let rest = &bytes[end.min(bytes.len())..];
+    if has_pixels && END_CHUNK.starts_with(rest) {
         [&bytes[..end], END_CHUNK].concat().into()
     } else {
         bytes.into()

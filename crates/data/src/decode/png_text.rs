@@ -1,4 +1,4 @@
-//! Orientation in the text chunks of PNG files: XMP, and EXIF as ImageMagick writes it.
+//! Text chunks of PNG files that may contain an orientation: XMP, and EXIF in ImageMagick's format.
 
 use std::io::Read;
 
@@ -7,7 +7,7 @@ use flate2::read::ZlibDecoder;
 use super::orientation::{MAX_METADATA_BYTES, OrientationMetadata};
 
 /// Adds the metadata in a `tEXt`, `zTXt` or `iTXt` chunk (W3C PNG, third edition, section 11.3.3).
-/// Returns `None` if the chunk is invalid.
+/// Ignores chunks with another keyword. Returns `None` if the chunk is invalid.
 pub(super) fn add_text_chunk(
     chunk_type: [u8; 4],
     content: &[u8],
@@ -15,7 +15,7 @@ pub(super) fn add_text_chunk(
 ) -> Option<()> {
     let (keyword, rest) = split_at_zero(content)?;
     let is_xmp = keyword == b"XML:com.adobe.xmp";
-    // Decompress no other text.
+    // Do not decompress other text.
     if !is_xmp && keyword != b"Raw profile type exif" {
         return Some(());
     }
@@ -45,12 +45,14 @@ pub(super) fn add_text_chunk(
     Some(())
 }
 
+/// Returns the bytes before and after the first zero byte.
 fn split_at_zero(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = memchr::memchr(0, bytes)?;
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 
-/// Parses ImageMagick's format: an empty line, the name, the length, and hexadecimal lines.
+/// Parses ImageMagick's format: an empty line, the name, the length in bytes, and lines of
+/// hexadecimal digits.
 fn parse_raw_profile(text: &[u8]) -> Option<Vec<u8>> {
     let lines = text.split(|&byte| byte == b'\n').skip(3).flatten();
     let digits = lines.filter(|byte| !byte.is_ascii_whitespace());

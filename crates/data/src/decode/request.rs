@@ -16,7 +16,7 @@ impl Region {
     }
 }
 
-/// Size of an image before decoding, with its EXIF orientation applied.
+/// Size of an image before decoding, with its orientation applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageSize {
     pub width: u32,

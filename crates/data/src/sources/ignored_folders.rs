@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use residual_spec::{ErrorCode, WarningEvent};
 
-/// Names in lower case: archives of macOS, thumbnails and recycle bins of Synology and QNAP,
-/// recycle bins of Windows, file system recovery, caches and logs of Python programs.
+/// Names of system folders in lower case: archives of macOS, thumbnails and recycle bins of
+/// Synology and QNAP, recycle bins of Windows, file system recovery, caches and logs of Python and
+/// Node programs.
 const SYSTEM_FOLDERS: [&str; 23] = [
     "__macosx",
     "@eadir",
@@ -43,8 +44,8 @@ fn is_system_folder(folder: &Path) -> bool {
     SYSTEM_FOLDERS.contains(&name.to_ascii_lowercase().as_str())
 }
 
-/// Returns whether a folder is a run folder, or the folder `runs` with run folders. Files of a run
-/// in progress appear and disappear while a data set is read.
+/// Returns whether a folder is a run folder, or a folder `runs` with run folders. They are ignored
+/// because the files of a running training appear and disappear while a data set is read.
 fn contains_runs(folder: &Path) -> bool {
     let is_run = |folder: &Path| {
         folder.join("config.json").is_file()
@@ -94,7 +95,11 @@ impl IgnoredFolders {
         kinds
             .map(|(kind, folders)| WarningEvent {
                 code: ErrorCode::DataUnusable,
-                message: format!("skipped {} {kind}: {}", count(folders), list(root, folders)),
+                message: format!(
+                    "skipped {} {kind}: {}",
+                    format_count(folders),
+                    format_paths(root, folders)
+                ),
                 file: None,
                 hint: None,
             })
@@ -102,15 +107,16 @@ impl IgnoredFolders {
     }
 }
 
-fn count(folders: &[PathBuf]) -> String {
+fn format_count(folders: &[PathBuf]) -> String {
     match folders.len() {
         1 => "a folder".into(),
         count => format!("{count} folders"),
     }
 }
 
-/// Lists the paths of folders relative to `root`: the first few, then an ellipsis.
-pub(crate) fn list(root: &Path, folders: &[PathBuf]) -> String {
+/// Formats the paths of folders relative to `root`, separated by commas: the first
+/// [`MAX_NAMED`], then an ellipsis.
+pub(crate) fn format_paths(root: &Path, folders: &[PathBuf]) -> String {
     let relative =
         |folder: &PathBuf| folder.strip_prefix(root).unwrap_or(folder).display().to_string();
     let mut names: Vec<String> = folders.iter().take(MAX_NAMED).map(relative).collect();

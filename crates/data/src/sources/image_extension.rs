@@ -1,5 +1,5 @@
-//! File name extensions of image formats, supported or not. They decide only what is reported:
-//! images are recognized by their content.
+//! File name extensions of image formats, supported or not. The extension of a file decides which
+//! problems are reported; whether a file in a folder is an image depends only on its content.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ const EXTENSIONS: [&str; 38] = [
     "ico", "psd", "svg", "exr", "hdr", "dds", "qoi", "dng", "cr2", "nef", "arw", "dcm",
 ];
 
-/// Returns whether the name of a file ends as that of an image.
+/// Returns whether a file has the extension of an image format.
 pub(crate) fn has_image_extension(file: &Path) -> bool {
     let extension = file.extension().and_then(|extension| extension.to_str());
     extension.is_some_and(is_image_extension)

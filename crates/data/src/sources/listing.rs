@@ -16,12 +16,11 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    /// Reads a directory. Follows symbolic links; skips hidden entries and special files, and lists
-    /// ignored folders separately.
+    /// Reads a directory. Follows symbolic links. Skips hidden entries and special files.
     pub fn read(folder: &Path, cancelled: &dyn Fn() -> bool) -> Result<Listing> {
         let read_error = |cause| Error::read(folder, &cause).key("data");
-        let (files, folders, ignored) = Default::default();
-        let mut listing = Listing { files, folders, ignored };
+        let ignored = IgnoredFolders::default();
+        let mut listing = Listing { files: Vec::new(), folders: Vec::new(), ignored };
         for (count, entry) in std::fs::read_dir(folder).map_err(read_error)?.enumerate() {
             if count % 256 == 0 {
                 check_cancelled(cancelled)?;

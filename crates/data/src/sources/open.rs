@@ -64,7 +64,8 @@ pub fn open(config: &DataConfig, cancelled: &dyn Fn() -> bool) -> Result<Dataset
     }
     let labels = config.labels.unwrap_or(CifarLabels::Fine);
     let Some(known) = find_known_dataset(source) else {
-        // A run can then be resumed, and a model evaluated, from another current directory.
+        // Store an absolute path, so that a run can be resumed, and a model evaluated, from another
+        // current directory.
         let absolute = absolute_path(source);
         let mut dataset = open_path(source, Path::new(&absolute), format, labels, cancelled)?;
         dataset.set_source_path(absolute);
@@ -97,7 +98,8 @@ fn absolute_path(path: &str) -> String {
     absolute.and_then(|path| path.into_os_string().into_string().ok()).unwrap_or(path.into())
 }
 
-/// Opens the data set at `path`. Messages call it `source`, as the user wrote it.
+/// Opens the data set at `path`. Messages name it by `source`, the path or name that the user
+/// wrote.
 fn open_path(
     source: &str,
     path: &Path,
@@ -154,7 +156,7 @@ fn open_folder(
     let listing = Listing::read(folder, cancelled)?;
     let mut layouts = find_layouts(&listing.files)?;
     if layouts.is_empty() {
-        // Archives of MNIST on Kaggle contain each file in a folder of its name.
+        // MNIST archives on Kaggle contain each file in a folder of the same name.
         let inner = |folder: &PathBuf| folder.file_name().map(|name| folder.join(name));
         let inner: Vec<PathBuf> = listing.folders.iter().filter_map(inner).collect();
         let inner: Vec<PathBuf> = inner.into_iter().filter(|file| file.is_file()).collect();

@@ -119,7 +119,8 @@ impl KnownDataset {
         })
     }
 
-    /// Returns the properties of the published files, for checks before the download.
+    /// Returns the properties of the published files, which allow checks of `config` before the
+    /// download.
     pub fn published_facts(&self, config: &DataConfig) -> DatasetInfo {
         let num_classes = match config.labels {
             Some(CifarLabels::Coarse) => COARSE_CLASSES.min(self.classes),

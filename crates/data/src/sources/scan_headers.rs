@@ -24,9 +24,9 @@ pub(crate) fn is_image(file: &Path) -> bool {
     ImageLocation::File(file.into()).read_header().is_ok()
 }
 
-/// Lists the images below a folder by the same rules as for training: images are recognized by
-/// their content, and hidden files, folders of operating systems and run folders are skipped.
-/// Includes files with the extension of an image that are not readable images. Sorted.
+/// Lists the images below a folder, sorted, by the rules for training data: recognizes images by
+/// their content, and skips hidden files, folders of operating systems and run folders. Includes
+/// unreadable files that have the extension of an image.
 ///
 /// # Errors
 /// `E_IO` if a folder cannot be read; `E_ABORTED`.
@@ -122,7 +122,7 @@ impl HeaderStats {
 }
 
 /// Returns the `E_DATA_UNUSABLE` error for a split with files, none of which is a readable image.
-/// `files` describes the files.
+/// `files` and `hint` are from [`UnreadableFiles`](super::skipped_files::UnreadableFiles).
 pub(crate) fn no_readable_images(source: &str, split: Split, files: &str, hint: &str) -> Error {
     let split = split.as_str();
     let message = format!("the {split} split of {source} has no readable images; found {files}");

@@ -1,4 +1,5 @@
-//! Warnings about skipped files: the first few by name, then the number of the others.
+//! Warnings about skipped files: the first few by name, then the number of the others. Counts of
+//! unreadable files by cause.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -69,7 +70,7 @@ pub(crate) struct UnreadableFiles {
 }
 
 impl UnreadableFiles {
-    /// Counts a file. `name` is its name.
+    /// Counts a file by the cause of `error`. `name` is its path.
     pub fn add(&mut self, name: &Path, error: &HeaderError) {
         let cause = match error {
             HeaderError::Unsupported(format) => {
@@ -91,7 +92,7 @@ impl UnreadableFiles {
         *self.causes.entry(cause).or_default() += 1;
     }
 
-    /// Adds counts.
+    /// Adds the counts of `other`.
     pub fn extend(&mut self, other: &UnreadableFiles) {
         self.has_unsupported |= other.has_unsupported;
         for (cause, count) in &other.causes {
@@ -99,7 +100,8 @@ impl UnreadableFiles {
         }
     }
 
-    /// Describes the files: `WebP images (8), damaged images (2)`. Returns `None` without files.
+    /// Describes the files by their most common causes, as in `WebP images (8), damaged images
+    /// (2)`. Returns `None` without files.
     pub fn describe(&self) -> Option<String> {
         let mut causes: Vec<(&String, usize)> =
             self.causes.iter().map(|(cause, &count)| (cause, count)).collect();
@@ -108,11 +110,11 @@ impl UnreadableFiles {
             causes.iter().take(MAX_CAUSES).map(|(cause, count)| format!("{cause} ({count})"));
         let rest: usize = causes.iter().skip(MAX_CAUSES).map(|(_, count)| count).sum();
         let rest = (rest > 0).then(|| format!("other files ({rest})"));
-        let all: Vec<String> = named.chain(rest).collect();
-        (!all.is_empty()).then(|| all.join(", "))
+        let parts: Vec<String> = named.chain(rest).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
     }
 
-    /// Returns what to do about the files.
+    /// Returns the hint of an error about the files.
     pub fn hint(&self) -> &'static str {
         if self.has_unsupported {
             "Convert the images to JPEG or PNG, for example with ImageMagick: `magick mogrify \

@@ -109,7 +109,7 @@ impl<'a> OpenedImage<'a> {
         OpenedImage { size: image.size(), channels, content: Content::Encoded(image) }
     }
 
-    /// Returns the size, after applying the EXIF orientation.
+    /// Returns the size, after applying the orientation.
     pub fn size(&self) -> ImageSize {
         self.size
     }

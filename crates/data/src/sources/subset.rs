@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use residual_spec::{Error, ErrorCode, ErrorLocation, Result, Split};
+use residual_spec::{Error, ErrorCode, Result, Split};
 
 use super::listing::check_cancelled;
 use super::source::{OpenedImage, ReadBuffers, Source};
@@ -31,8 +31,8 @@ impl Subset {
         self.indices.is_empty()
     }
 
-    /// Checks that at least one image can be decoded; its metrics would otherwise describe nothing.
-    /// Usually decodes one image only.
+    /// Checks that at least one image can be decoded, because the metrics of a split without one
+    /// would describe nothing. Decodes images only up to the first that succeeds.
     ///
     /// # Errors
     /// `E_DATA_UNUSABLE` with the error of the first image; `E_ABORTED` once `cancelled` returns
@@ -51,9 +51,11 @@ impl Subset {
         let (split, count) = (split.as_str(), self.len());
         let message =
             format!("no image of the {split} split ({count}) can be decoded: {}", first.message);
-        let error = Error::new(ErrorCode::DataUnusable, message).key("data");
-        Err(Error { at: ErrorLocation { file: first.at.file, ..error.at }, ..error }
-            .hint("Replace the damaged images, or remove the split."))
+        let mut error = Error::new(ErrorCode::DataUnusable, message)
+            .key("data")
+            .hint("Replace the damaged images, or remove the split.");
+        error.at.file = first.at.file;
+        Err(error)
     }
 
     /// Returns the number of images of each class.
@@ -150,7 +152,7 @@ mod tests {
             }
             Subset::full(Arc::new(source)).check_decodable(Split::Val, &|| false)
         };
-        // The header of a file of 60 bytes is whole.
+        // The first 60 bytes contain the whole header, but not all pixels.
         assert!(check(&[&png[..60], &png]).is_ok() && check(&[]).is_ok());
         let error = check(&[&png[..60], &png[..60]]).unwrap_err();
         assert_eq!(error.code, ErrorCode::DataUnusable);

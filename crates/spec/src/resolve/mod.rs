@@ -45,8 +45,8 @@ pub use transform::{IMAGENET_MEAN, IMAGENET_STD};
 /// Maximum side length in pixels of small images, which keep their size and get the CIFAR stem.
 const MAX_SMALL_IMAGE: u32 = 96;
 
-/// Maximum length of the name of a data set in the default run folder. File systems limit names to
-/// 255 bytes.
+/// Maximum length in bytes of the data set's name in the name of the default run folder. File systems
+/// limit file names to 255 bytes.
 const MAX_RUN_NAME_BYTES: usize = 100;
 
 /// Resolves a training configuration for a data set and a machine.
@@ -188,14 +188,14 @@ fn resolve_out(
     reasons: &mut Reasons,
 ) -> String {
     reasons.resolve_auto("out", &config.out, || {
-        let out = format!("runs/{}-{}", run_name(facts), model.arch);
+        let out = format!("runs/{}-{}", to_run_name(facts), model.arch);
         (out, "name of the data set and of the network".into())
     })
 }
 
-/// Returns the name of a data set as the start of a file name: shortened, so that the name of the
-/// network and a number fit into the limit of file systems, and without control characters.
-fn run_name(facts: &DatasetInfo) -> String {
+/// Converts the name of a data set to the start of a folder name: replaces control characters, and
+/// shortens the name so that the name of the network and a number can follow.
+fn to_run_name(facts: &DatasetInfo) -> String {
     let path = Path::new(&facts.source);
     let name = match facts.format {
         DataFormat::Manifest => path.file_stem(),

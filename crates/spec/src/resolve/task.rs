@@ -133,7 +133,7 @@ pub(super) fn default_image_size(facts: &DatasetInfo, fine_tunes: bool) -> (u32,
     {
         return match height.max(width) {
             size @ ..MIN_IMAGE_SIZE => {
-                (MIN_IMAGE_SIZE, format!("the minimum: images of {size} pixels are scaled up"))
+                (MIN_IMAGE_SIZE, format!("minimum size: images of {size} pixels are scaled up"))
             }
             size => (size, "size of the images".into()),
         };

@@ -23,7 +23,7 @@ const THUMBNAIL_SIZE: u32 = 96;
 /// Longest time that thumbnails may delay a run that is stopping.
 const THUMBNAIL_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Outcome of the evaluation of the best checkpoint.
+/// Result of evaluating the best checkpoint.
 enum Evaluated {
     Done(Box<Evaluation>),
     /// The run is stopping.
@@ -34,9 +34,9 @@ enum Evaluated {
 
 impl Trainer<'_> {
     /// Evaluates the best checkpoint on the test split unless the run is stopping, writes
-    /// evaluation.json and result.json, and emits the end event. Without a test split, the best
-    /// checkpoint of an earlier session is evaluated on the validation split, unless that session
-    /// has written the evaluation.
+    /// evaluation.json and result.json, and emits the end event. If there is no test split and an
+    /// earlier session of the run has written the best checkpoint but not its evaluation, evaluates
+    /// this checkpoint on the validation split.
     pub(super) fn finish(
         mut self,
         mut reason: StopReason,
@@ -81,9 +81,9 @@ impl Trainer<'_> {
         Ok(result)
     }
 
-    /// Evaluates the best checkpoint. Reports a checkpoint that is missing or damaged.
+    /// Evaluates the best checkpoint. Emits a warning if the checkpoint is missing or damaged.
     fn evaluate_best(&mut self, images: &Subset, on_idle: &mut dyn FnMut()) -> Result<Evaluated> {
-        let best = match self.best_model() {
+        let best = match self.read_best_model() {
             Err(Error { code: ErrorCode::Checkpoint, message, at, .. }) => {
                 self.emit(RunEvent::Warning(WarningEvent {
                     code: ErrorCode::Checkpoint,
@@ -101,7 +101,7 @@ impl Trainer<'_> {
     }
 
     /// Reads the network of the best checkpoint.
-    fn best_model(&self) -> Result<Model> {
+    fn read_best_model(&self) -> Result<Model> {
         let path = self.dir.checkpoint_path(CheckpointKind::Best, 0);
         let model = self.step.model();
         let (network, compute) = (model.network().clone(), model.compute());

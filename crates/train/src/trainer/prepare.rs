@@ -180,8 +180,8 @@ fn check_unchanged(
     Ok(())
 }
 
-/// Checks that each split has an image that can be decoded, so that no metric describes nothing.
-/// Must precede caching, because the cache would keep images at full size.
+/// Checks that each split has an image that can be decoded, because the metrics of a split without
+/// images are undefined. Must precede caching, because the cache would keep images at full size.
 fn check_decodable(
     dataset: &Dataset,
     config: &ResolvedConfig,

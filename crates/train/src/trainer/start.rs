@@ -142,7 +142,7 @@ fn reopen_run_dir(
     Ok(dir)
 }
 
-/// Writes the configuration and the environment.
+/// Writes the configuration and the environment, and links the run as the latest one.
 fn write_description(dir: &RunDir, config: &ResolvedConfig) -> Result<()> {
     dir.write_config(config)?;
     dir.link_latest();

@@ -54,8 +54,8 @@ pub fn find_checkpoints(model: &Path, choice: CheckpointChoice) -> Result<Vec<Pa
     let folder = if checkpoints.is_dir() { checkpoints.as_path() } else { model };
     let existing = entry_names(folder, is_checkpoint);
     let found = match choice {
-        CheckpointChoice::Best => by_preference(&existing),
-        CheckpointChoice::Last => by_step(folder, by_preference(&existing)),
+        CheckpointChoice::Best => select_by_preference(&existing),
+        CheckpointChoice::Last => sort_by_step(folder, select_by_preference(&existing)),
     };
     if found.is_empty() {
         return Err(if existing.is_empty() {
@@ -71,15 +71,15 @@ pub fn find_checkpoints(model: &Path, choice: CheckpointChoice) -> Result<Vec<Pa
 
 /// Returns the checkpoints of a run among `names`, which are sorted: the best one, the last one, then
 /// those of epochs, newest first.
-fn by_preference(names: &[String]) -> Vec<&str> {
+fn select_by_preference(names: &[String]) -> Vec<&str> {
     let has = |name: &&str| names.iter().any(|existing| existing == name);
     let epochs = names.iter().rev().map(String::as_str).filter(|name| name.starts_with("epoch-"));
     [BEST, LAST].into_iter().filter(has).chain(epochs).collect()
 }
 
-/// Sorts the checkpoints by their number of steps, most steps first, with the last checkpoint at the
-/// start. Those whose header is damaged are at the end.
-fn by_step<'n>(folder: &Path, mut names: Vec<&'n str>) -> Vec<&'n str> {
+/// Sorts checkpoints: the last checkpoint, then the others by their number of steps, most steps first,
+/// then those whose header is damaged.
+fn sort_by_step<'n>(folder: &Path, mut names: Vec<&'n str>) -> Vec<&'n str> {
     let steps =
         |name: &str| Checkpoint::read_header(&folder.join(name)).ok()?.progress["step"].as_u64();
     names.sort_by_cached_key(|name| Reverse((*name == LAST, steps(name))));

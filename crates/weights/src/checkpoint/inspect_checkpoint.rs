@@ -54,8 +54,8 @@ fn inspect_file(path: &Path, options: &LoadConfig) -> Result<Inspection> {
         return Ok(Inspection { checkpoint: Some(info), ..inspect(&network) });
     }
     let header = Checkpoint::read_header(path)?;
-    // A damaged checkpoint is replaced here, too, so that the result describes the network that the
-    // other functions use.
+    // Verifies all tensors, so that `open_intact` replaces the same damaged checkpoints for every
+    // function.
     safetensors_file::open(path)?.verify_tensors(|_| true)?;
     let data = &header.config.data;
     let network = residual_arch::build(

@@ -14,12 +14,12 @@ pub struct IntactCheckpoint<T> {
     pub opened: T,
     /// Absolute path of the file.
     pub path: PathBuf,
-    /// Names the checkpoint that is missing or damaged, if `path` replaces it.
+    /// Warning about a missing or damaged checkpoint that `path` replaces.
     pub warning: Option<WarningEvent>,
 }
 
 /// Opens the chosen checkpoint of a run folder or checkpoints folder. If it is missing or damaged,
-/// opens the next checkpoint that is intact instead. A path of a file has no replacement.
+/// opens the next checkpoint that is intact instead. A file is never replaced by another one.
 ///
 /// # Errors
 /// `E_CHECKPOINT` if there is no intact checkpoint, with the problem of the chosen one; any other

@@ -1,12 +1,13 @@
 //! Verifies all files of a run folder, or a single weight file.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
-use residual_runlog::{RunDir, is_checkpoint, verify_files};
+use residual_runlog::{RunDir, is_checkpoint_name, verify_files};
 use residual_spec::{Error, ErrorCode, Result, RunFileStatus, RunVerification, VerifiedRunFile};
 
-use super::{Checkpoint, verify_weights};
+use super::{Checkpoint, CheckpointChoice, verify_weights};
 
 const CHECKPOINTS: &str = "checkpoints";
 
@@ -19,7 +20,13 @@ const CHECKPOINTS: &str = "checkpoints";
 pub fn verify_run(path: &Path) -> Result<RunVerification> {
     let missing = |message: String| Error::new(ErrorCode::Checkpoint, message).file(path);
     let shown = path.display();
-    let absolute = path.canonicalize().map_err(|_| missing(format!("{shown} does not exist")))?;
+    let absolute = path.canonicalize().map_err(|cause| match cause.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => {
+            missing(format!("{shown} does not exist"))
+                .hint("Pass a run folder or a file of weights.")
+        }
+        _ => Error::read(path, &cause),
+    })?;
     let files = if absolute.is_dir() {
         if !RunDir::is_run(&absolute) {
             return Err(missing(format!("{shown} is not a run folder"))
@@ -32,37 +39,34 @@ pub fn verify_run(path: &Path) -> Result<RunVerification> {
         let name = absolute.file_name().unwrap_or_default().to_string_lossy();
         vec![verify_weights(&absolute, &name)?]
     };
-    let is_ok = |file: &VerifiedRunFile| match file.status {
-        RunFileStatus::Ok | RunFileStatus::Unverified => true,
-        RunFileStatus::Damaged | RunFileStatus::Missing => false,
-    };
-    let ok = files.iter().all(is_ok);
+    let ok = files.iter().all(|file| file.status.is_intact());
     Ok(RunVerification { path: absolute.display().to_string(), ok, files })
 }
 
-/// Verifies the checkpoints of a run. The last checkpoint is missing if there is another one, and the
-/// best checkpoint if a checkpoint refers to it.
+/// Verifies the checkpoints of a run. A run with any checkpoint must have a last checkpoint, and a run
+/// whose checkpoints name a best epoch must have a best checkpoint.
 fn verify_checkpoints(run: &Path) -> Result<Vec<VerifiedRunFile>> {
     let folder = run.join(CHECKPOINTS);
     let mut names: Vec<String> = match fs::read_dir(&folder) {
         Ok(entries) => entries
             .flatten()
             .filter_map(|entry| entry.file_name().into_string().ok())
-            .filter(|name| is_checkpoint(name))
+            .filter(|name| is_checkpoint_name(name))
             .collect(),
-        Err(_) => Vec::new(),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Vec::new(),
+        Err(cause) => return Err(Error::read(&folder, &cause)),
     };
     names.sort();
     let mut expected = Vec::new();
     if !names.is_empty() {
-        expected.push("last.safetensors");
+        expected.push(CheckpointChoice::Last.file_name());
     }
     let has_best = |name: &String| {
         Checkpoint::read_header(&folder.join(name))
             .is_ok_and(|header| header.progress["best"].is_object())
     };
     if names.iter().any(has_best) {
-        expected.push("best.safetensors");
+        expected.push(CheckpointChoice::Best.file_name());
     }
     let mut files = Vec::new();
     for name in &names {

@@ -17,13 +17,14 @@ pub fn verify_weights(path: &Path, name: &str) -> Result<VerifiedRunFile> {
     let (status, detail) = match verify(path) {
         Ok(checked) => checked,
         Err(error) if is_damage(&error) => {
-            // The name of the file is in a field of its own.
+            // The result has a separate field for the name of the file.
             let prefix = format!("{} ", path.display());
             let problem = error.message.strip_prefix(&prefix).unwrap_or(&error.message);
             (RunFileStatus::Damaged, problem.to_string())
         }
         Err(error) if error.code == ErrorCode::Checkpoint => {
-            (RunFileStatus::Unverified, error.message) // of a newer version
+            // The file is of a newer version.
+            (RunFileStatus::Unverified, error.message)
         }
         Err(error) => return Err(error),
     };

@@ -22,7 +22,7 @@ pub(crate) fn open(path: &Path, mut file: BufReader<File>) -> Result<SavedFile> 
     let mut read_next = |limits| read(&mut file, limits).map_err(|cause| pickle_error(path, cause));
     let small_limits = Limits { depth: 8, values: 64, bytes: 4096 };
 
-    // The arrays of a plain pickle are part of the pickle.
+    // A pickle that `torch.save` did not write may contain arrays, up to the size of the file.
     let bytes = Limits::default().bytes.max(size as usize);
     let first = read_next(Limits { bytes, ..Limits::default() })?;
     if first.root().as_int() != Some(MAGIC) {
@@ -53,7 +53,7 @@ fn storage_ranges(
     // Storage lengths are in elements. The element sizes follow from the references to the storages.
     let mut element_sizes = HashMap::new();
     for id in pickle.persistent_ids() {
-        // Whole models also refer to the source code of their classes.
+        // Pickles of whole models also refer to the source code of their classes.
         if id.as_items().and_then(|mut parts| parts.next()?.as_str()) != Some("storage") {
             continue;
         }

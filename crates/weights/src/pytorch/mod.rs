@@ -18,7 +18,7 @@ use residual_pickle::Pickle;
 use residual_spec::{Error, ErrorCode, Result};
 
 use crate::StateDict;
-use crate::other_file::other_file_error;
+use crate::other_file::{START_LEN, other_file_error};
 use crate::state_dict::Selection;
 use rebuild_tensor::TensorRebuilder;
 use saved_tensors::SavedTensors;
@@ -44,7 +44,7 @@ pub(crate) fn read(path: &Path) -> Result<StateDict> {
     let size = file.metadata().map_err(unreadable)?.len();
     let mut file = BufReader::new(file);
     let mut start = Vec::new();
-    let header = file.by_ref().take(64).read_to_end(&mut start).and_then(|_| file.rewind());
+    let header = file.by_ref().take(START_LEN).read_to_end(&mut start).and_then(|_| file.rewind());
     header.map_err(unreadable)?;
     if let Some(error) = other_file_error(path, &start) {
         return Err(error);

@@ -11,8 +11,8 @@ use super::unsupported;
 use crate::state_dict::printable;
 use crate::tensor::{DType, Tensor};
 
-/// Maximum ratio of tensor data to file size. Tensors can share a storage, so that a file describes
-/// more tensor data than it contains; a hostile file could do so without limit.
+/// Maximum ratio of tensor data to file size. Tensors can share a storage or an array, so that a file
+/// describes more tensor data than it contains; a hostile file could do so without limit.
 const MAX_EXPANSION: u64 = 4;
 /// Minimum of the memory budget in bytes, for small files.
 const MIN_BUDGET: u64 = 1 << 20;
@@ -50,9 +50,11 @@ impl<'f> TensorRebuilder<'f> {
     /// `E_CHECKPOINT` if the tensor is of an unsupported type, exceeds its storage, or its data is
     /// missing.
     pub fn tensor(&mut self, name: &str, value: Value) -> Result<Tensor> {
-        let error = |problem: &str| tensor_error(self.path, name, problem);
+        let path = self.path;
+        let error = |problem: &str| tensor_error(path, name, problem);
         if let Some(array) = value.as_array() {
-            return array_tensor(&array).ok_or_else(|| {
+            self.charge(name, array.bytes.len() as u64)?;
+            return to_tensor(&array).ok_or_else(|| {
                 error(&format!("has an array of the unsupported type {}", array.dtype))
             });
         }
@@ -100,9 +102,7 @@ impl<'f> TensorRebuilder<'f> {
         // Bytes from the first to the last element, and bytes of all elements.
         let spanned = (last + 1).saturating_mul(size as u64);
         let gathered = count.saturating_mul(size as u64);
-        let budget = self.budget.checked_sub(spanned.max(gathered));
-        self.budget = budget
-            .ok_or_else(|| invalid("describes much more tensor data than it contains".into()))?;
+        self.charge(name, spanned.max(gathered))?;
 
         let offset = range.offset + (storage.view.0 + layout.offset) * size as u64;
         let span = self.storages.read(offset, spanned as usize);
@@ -113,6 +113,15 @@ impl<'f> TensorRebuilder<'f> {
             to_row_major(&layout.shape, &layout.stride, &span, size)
         };
         Ok(Tensor { dtype, shape, bytes })
+    }
+
+    /// Subtracts the bytes of a tensor or array from the budget.
+    fn charge(&mut self, name: &str, num_bytes: u64) -> Result<()> {
+        let remaining = self.budget.checked_sub(num_bytes);
+        self.budget = remaining.ok_or_else(|| {
+            tensor_error(self.path, name, "describes much more tensor data than it contains")
+        })?;
+        Ok(())
     }
 }
 
@@ -222,7 +231,7 @@ fn to_row_major(shape: &[u64], stride: &[u64], span: &[u8], size: usize) -> Vec<
 }
 
 /// Converts a NumPy array; `None` if its type is not supported.
-fn array_tensor(array: &Array) -> Option<Tensor> {
+fn to_tensor(array: &Array) -> Option<Tensor> {
     let dtype = match array.dtype {
         "f8" => DType::F64,
         "f4" => DType::F32,

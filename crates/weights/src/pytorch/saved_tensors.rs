@@ -11,8 +11,8 @@ use crate::tensor::MAX_NAME_LEN;
 
 /// Maximum nesting of dictionaries, lists and objects that contain tensors.
 const MAX_DEPTH: usize = 24;
-/// Maximum number of values inspected in all containers together. A hostile pickle can refer to one
-/// dictionary a million times.
+/// Maximum number of values inspected in all containers together, because a hostile pickle can refer
+/// to one dictionary a million times.
 const MAX_VALUES: usize = 400_000;
 /// Maximum total length of the names of all tensors in bytes.
 const MAX_NAME_BYTES: usize = 32 << 20;
@@ -114,7 +114,8 @@ impl<'p> SavedTensors<'p> {
         Ok(())
     }
 
-    /// Visits a value of a container. `is_key` tells that `name` is a key of a dictionary.
+    /// Visits a value of a container. `is_key` is true if `name` is a key of a dictionary or the index
+    /// of a list item, and false if `name` is an attribute of a module.
     fn visit_named(
         &mut self,
         name: &str,

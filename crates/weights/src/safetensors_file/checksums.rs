@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 /// Metadata key of the checksum of the header, computed with zeros in place of its digits.
 const HEADER_KEY: &str = "residual.checksum.header";
-/// Metadata key of the checksums of the tensors: JSON, an object with an entry for each tensor.
+/// Metadata key of the checksums of the tensors, a JSON object with an entry for each tensor.
 const TENSORS_KEY: &str = "residual.checksum.tensors";
 /// Value of [`HEADER_KEY`] in a file that another program modified on purpose.
 const UNCHECKED: &str = "none";
@@ -19,10 +19,10 @@ const PREFIX: &str = "residual.";
 pub(crate) const VERSION_KEY: &str = "residual.version";
 /// The version of files without checksums.
 const UNCHECKED_VERSION: &str = "1";
-/// Checksum before it is computed.
+/// Digits in place of a checksum that is not yet computed.
 const PLACEHOLDER: &str = "00000000000000000000000000000000";
 
-/// Checksums of the tensors of a file, by name.
+/// Checksums of the tensors of a file, by the name of the tensor.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Checksums(BTreeMap<String, String>);
 
@@ -34,7 +34,7 @@ impl Checksums {
 
     /// Sets the checksum of a tensor.
     pub fn set(&mut self, name: &str, bytes: &[u8]) {
-        self.0.insert(name.into(), digits(xxh3_128(bytes)));
+        self.0.insert(name.into(), to_hex(xxh3_128(bytes)));
     }
 
     /// Returns the metadata entries of the checksums, with a placeholder for that of the header.
@@ -70,8 +70,8 @@ impl Checksums {
         }
     }
 
-    /// Returns whether `names` are the names of the tensors with a checksum.
-    pub fn are_of<'n>(&self, names: impl Iterator<Item = &'n String>) -> bool {
+    /// Returns whether exactly the tensors `names` have a checksum.
+    pub fn has_names<'n>(&self, names: impl Iterator<Item = &'n String>) -> bool {
         let mut names: Vec<&String> = names.collect();
         names.sort();
         self.0.keys().eq(names)
@@ -79,7 +79,7 @@ impl Checksums {
 
     /// Returns whether a tensor has the checksum `actual`.
     pub fn matches(&self, name: &str, actual: u128) -> bool {
-        self.0.get(name).is_some_and(|expected| *expected == digits(actual))
+        self.0.get(name).is_some_and(|expected| *expected == to_hex(actual))
     }
 }
 
@@ -97,7 +97,7 @@ fn header_checksum(header: &[u8]) -> Option<String> {
     hash.update(&header[..at]);
     hash.update(PLACEHOLDER.as_bytes());
     hash.update(&header[at + PLACEHOLDER.len()..]);
-    Some(digits(hash.digest128()))
+    Some(to_hex(hash.digest128()))
 }
 
 /// Returns the offset of the digits of the header's checksum. The quotes of the pattern cannot occur
@@ -109,7 +109,8 @@ fn find_header_checksum(header: &[u8]) -> Option<usize> {
     (header.len() >= at + PLACEHOLDER.len()).then_some(at)
 }
 
-fn digits(checksum: u128) -> String {
+/// Formats a checksum as 32 hexadecimal digits.
+fn to_hex(checksum: u128) -> String {
     let mut digits = String::with_capacity(PLACEHOLDER.len());
     // Writing to a string does not fail.
     let _ = write!(digits, "{checksum:032x}");
@@ -123,8 +124,8 @@ mod tests {
     #[test]
     fn a_checksum_has_the_digits_that_xxhsum_prints() {
         // xxhsum -H2 of "abc".
-        assert_eq!(digits(xxh3_128(b"abc")), "06b05ab6733a618578af5f94892f3950");
-        assert_eq!(digits(7).len(), PLACEHOLDER.len());
+        assert_eq!(to_hex(xxh3_128(b"abc")), "06b05ab6733a618578af5f94892f3950");
+        assert_eq!(to_hex(7).len(), PLACEHOLDER.len());
     }
 
     #[test]

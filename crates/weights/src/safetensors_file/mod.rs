@@ -22,7 +22,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-use crate::other_file::other_file_error;
+use crate::other_file::{START_LEN, other_file_error};
 use crate::tensor::{DType, MAX_NAME_LEN, Tensor, TensorInfo};
 use checksums::Checksums;
 pub(crate) use checksums::VERSION_KEY;
@@ -79,7 +79,7 @@ pub(crate) fn open(path: &Path) -> Result<SafetensorsFile<'_>> {
     let size = file.metadata().map_err(unreadable)?.len();
 
     let mut first_bytes = Vec::new();
-    (&file).take(64).read_to_end(&mut first_bytes).map_err(unreadable)?;
+    (&file).take(START_LEN).read_to_end(&mut first_bytes).map_err(unreadable)?;
     if let Some(error) = other_file_error(path, &first_bytes) {
         return Err(error);
     }
@@ -126,7 +126,7 @@ fn parse_header(
         return Err(broken(path, format!("has a tensor name of {} bytes", name.len())));
     }
     let names = tensors.iter().map(|(name, _)| name);
-    if checksums.as_ref().is_some_and(|checksums| !checksums.are_of(names)) {
+    if checksums.as_ref().is_some_and(|checksums| !checksums.has_names(names)) {
         return Err(broken(path, "has checksums of other tensors than it contains"));
     }
     tensors.sort_by_key(|(_, tensor)| tensor.data_offsets);
@@ -188,7 +188,7 @@ impl SafetensorsFile<'_> {
             let tensor = self.tensors.info(&name).expect("the name is from the header");
             let (begin, end) = tensor.data_offsets;
             let mut hash = Xxh3::new();
-            let mut data = self.data_at(begin, end)?;
+            let mut data = self.open_range(begin, end)?;
             loop {
                 let count =
                     data.read(&mut buffer).map_err(|cause| Error::read(self.path, &cause))?;
@@ -203,7 +203,7 @@ impl SafetensorsFile<'_> {
     }
 
     /// Returns a reader of a range of the tensor data.
-    fn data_at(&self, begin: usize, end: usize) -> Result<impl Read> {
+    fn open_range(&self, begin: usize, end: usize) -> Result<impl Read> {
         let mut file = &self.file;
         file.seek(SeekFrom::Start(self.data_offset + begin as u64))
             .map_err(|cause| Error::read(self.path, &cause))?;
@@ -221,6 +221,10 @@ impl SafetensorsFile<'_> {
     }
 
     /// Reads one tensor and verifies its checksum; `None` if the file has no tensor of this name.
+    ///
+    /// # Errors
+    /// `E_CHECKPOINT` if the tensor is damaged or of an unsupported type; `E_MEMORY`, which is no
+    /// damage, so that no other checkpoint is used instead; `E_IO`.
     pub(crate) fn read_tensor(&self, name: &str) -> Result<Option<Tensor>> {
         let Some(tensor) = self.tensors.info(name) else { return Ok(None) };
         let dtype = self.dtype(name, tensor)?;
@@ -228,9 +232,11 @@ impl SafetensorsFile<'_> {
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(end - begin).map_err(|_| {
             let message = format!("not enough memory for `{name}` of {}", self.path.display());
-            Error::new(ErrorCode::Checkpoint, message).file(self.path)
+            Error::new(ErrorCode::Memory, message)
+                .file(self.path)
+                .hint("Close other programs, or use a machine with more memory.")
         })?;
-        let read = self.data_at(begin, end)?.read_to_end(&mut bytes);
+        let read = self.open_range(begin, end)?.read_to_end(&mut bytes);
         if read.map_err(|cause| Error::read(self.path, &cause))? < end - begin {
             return Err(broken(self.path, format!("is truncated within `{name}`")));
         }
@@ -267,10 +273,10 @@ pub(crate) fn write<'a>(
     bytes: &dyn Fn(&str) -> Result<Cow<'a, [u8]>>,
 ) -> Result<()> {
     let internal = |cause: String| Error::new(ErrorCode::Internal, cause).file(path);
-    let infos = layout(tensors);
+    let infos = compute_layout(tensors);
     Metadata::new(None, infos.clone()).map_err(|cause| internal(cause.to_string()))?;
     let mut checksums = Checksums::placeholders(tensors.keys());
-    let header = header(metadata, &infos, &checksums);
+    let header = format_header(metadata, &infos, &checksums);
     if header.len() as u64 > MAX_HEADER_LEN {
         return Err(internal(format!("the header of {} bytes is too long", header.len())));
     }
@@ -299,8 +305,8 @@ pub(crate) fn write<'a>(
                 }
             }
         }
-        // The checksums, which the header contains, are known only now.
-        let mut header = self::header(metadata, &infos, &checksums);
+        // The header contains the checksums, which are known only after the tensors are written.
+        let mut header = format_header(metadata, &infos, &checksums);
         checksums::seal(&mut header);
         file.seek(SeekFrom::Start(8))?;
         file.write_all(&header)
@@ -309,7 +315,7 @@ pub(crate) fn write<'a>(
 }
 
 /// Returns the tensors in the order of the file, with their offsets.
-fn layout(tensors: &BTreeMap<String, TensorInfo>) -> Vec<(String, FileTensor)> {
+fn compute_layout(tensors: &BTreeMap<String, TensorInfo>) -> Vec<(String, FileTensor)> {
     let mut tensors: Vec<_> = tensors.iter().collect();
     // The widest type comes first, so that every tensor is aligned. The format forbids padding
     // between tensors.
@@ -330,7 +336,7 @@ fn layout(tensors: &BTreeMap<String, TensorInfo>) -> Vec<(String, FileTensor)> {
 
 /// Returns the JSON header, padded to [`ALIGNMENT`]. Its length does not depend on the values of the
 /// checksums.
-fn header(
+fn format_header(
     metadata: &BTreeMap<&str, String>,
     infos: &[(String, FileTensor)],
     checksums: &Checksums,

@@ -16,12 +16,12 @@ impl TensorEntry {
     pub fn dict(&self) -> &str {
         &self.name[..self.dict_len]
     }
+}
 
-    /// Returns whether a name belongs to the counter that batch norm with `momentum=None` uses. No
-    /// supported network has one.
-    pub fn is_batch_counter(&self) -> bool {
-        self.name.ends_with("num_batches_tracked")
-    }
+/// Returns whether a tensor is batch norm's counter of batches. Only batch norm with `momentum=None`
+/// uses its counter; no supported network has such a layer.
+pub(crate) fn is_batch_counter(name: &str) -> bool {
+    name.ends_with("num_batches_tracked")
 }
 
 /// Shortens a name from a file and removes control characters, for messages.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::entry::{TensorEntry, printable};
 use super::network_root::NetworkRoot;
 
-/// Words in the path of linear layers that are no classification heads.
+/// Words in the path of linear layers that are not classification heads.
 const OTHER_LAYERS: [&str; 18] = [
     "aux",
     "auxiliary",
@@ -80,7 +80,7 @@ impl<'e> HeadSearch<'e> {
     /// Returns the head; `None` if the file has no layer that looks like one.
     ///
     /// # Errors
-    /// Why a layer that looks like the head cannot be used.
+    /// The reason why a layer that looks like the head cannot be used.
     pub fn find(&self) -> Result<Option<HeadTensors>, String> {
         let Some(num_features) = self.num_features else { return Ok(None) };
         let layers: Vec<Linear> = self.linear_layers().collect();
@@ -91,13 +91,16 @@ impl<'e> HeadSearch<'e> {
             layers.iter().filter(|layer| layer.num_inputs == num_features).collect();
         match fitting[..] {
             [] if self.fc.is_some() || self.has_own_head() => {
-                Err("its layers are not one linear layer for the features".into())
+                Err("it is not a single linear layer that fits the features".into())
             }
             [] => Ok(None),
             [layer] => self.check(layer, &layers, num_features).map(Some),
             [first, ..] => match fitting.iter().find(|layer| is_head_name(layer.module)) {
                 Some(layer) => self.check(layer, &layers, num_features).map(Some),
-                None => Err(format!("`{}` is not the only linear layer", printable(first.name))),
+                None => Err(format!(
+                    "`{}` is not the only linear layer that fits the features",
+                    printable(first.name)
+                )),
             },
         }
     }
@@ -109,7 +112,7 @@ impl<'e> HeadSearch<'e> {
         })
     }
 
-    /// Checks that a layer fits the features and that no other layer follows or precedes it.
+    /// Checks that a layer fits the features, and that the head has no other layer.
     fn check(
         &self,
         layer: &Linear,
@@ -129,12 +132,12 @@ impl<'e> HeadSearch<'e> {
             |name: &str| name.strip_prefix(layer.module).is_some_and(|rest| rest.starts_with('.'));
         let hidden = self.candidates.iter().find(|&&at| {
             let entry = &self.entries[at];
-            let is_counter = entry.shape.is_empty() || entry.shape.iter().product::<usize>() <= 1;
+            let is_counter = entry.shape.iter().all(|&size| size <= 1);
             at != layer.weight && Some(at) != bias && is_inside(&entry.name) && !is_counter
         });
         if let Some(&hidden) = hidden {
             let hidden = printable(&self.entries[hidden].name);
-            return Err(format!("it also has the layer of `{hidden}`"));
+            return Err(format!("`{shown}` is not its only layer: it also contains `{hidden}`"));
         }
         let next = layers
             .iter()
@@ -153,11 +156,8 @@ impl<'e> HeadSearch<'e> {
     fn linear_layers(&self) -> impl Iterator<Item = Linear<'e>> {
         self.candidates.iter().filter_map(|&weight| {
             let entry = &self.entries[weight];
-            let name = entry.name.strip_suffix(".weight").unwrap_or(&entry.name);
+            let name = entry.name.strip_suffix(".weight")?;
             let [num_outputs, num_inputs] = entry.shape[..] else { return None };
-            if name.len() == entry.name.len() {
-                return None;
-            }
             let shared = shared_parts_len(name, &self.root.prefix);
             let own = &name[shared..];
             let module_len = own.find('.').unwrap_or(own.len());
@@ -167,7 +167,8 @@ impl<'e> HeadSearch<'e> {
                 .to_lowercase()
                 .split(|letter: char| !letter.is_alphabetic())
                 .any(|word| OTHER_LAYERS.contains(&word));
-            // In other dictionaries, such as the state of the optimizer, only the name tells a head.
+            // In other dictionaries, such as the state of the optimizer, a head is recognized only by
+            // its name.
             (!is_other && (is_in_network_dict || is_head_name(module))).then_some(Linear {
                 name,
                 module,
@@ -201,7 +202,7 @@ fn shared_parts_len(name: &str, prefix: &str) -> usize {
 }
 
 /// Returns the number of output channels of the last block, which is the number of inputs of the
-/// head.
+/// head; `None` if it is 0, because data must back the size of a head without a bias.
 fn num_features(tensors: &BTreeMap<String, usize>, entries: &[TensorEntry]) -> Option<usize> {
     let position = |key: &str| -> Option<(u32, u32, u32)> {
         let (stage, rest) = key.strip_prefix("layer")?.split_once('.')?;
@@ -211,5 +212,5 @@ fn num_features(tensors: &BTreeMap<String, usize>, entries: &[TensorEntry]) -> O
     };
     let convs = tensors.iter().filter_map(|(key, at)| Some((position(key)?, *at)));
     let (_, last) = convs.max()?;
-    entries[last].shape.first().copied()
+    entries[last].shape.first().copied().filter(|&features| features > 0)
 }

@@ -12,11 +12,12 @@ use std::path::Path;
 
 use residual_spec::{Error, Result};
 
-use crate::checkpoint::{EMA_PREFIX, VERSION_KEY};
+use crate::checkpoint::{EMA_PREFIX, OPTIMIZER_PREFIX, VERSION_KEY};
 use crate::key_map::KeyMap;
 use crate::safetensors_file::{self, SafetensorsFile, broken};
 use crate::{DType, Tensor, pytorch};
 
+use entry::is_batch_counter;
 pub(crate) use entry::{TensorEntry, list_names, printable};
 pub(crate) use selection::Selection;
 
@@ -27,16 +28,16 @@ pub struct StateDict {
     pub key_map: KeyMap,
     /// Tensors by torchvision's keys.
     pub tensors: BTreeMap<String, Tensor>,
-    /// What the user should know about the file, as sentences: which of several networks is used,
-    /// which tensors are ignored.
+    /// Warnings about the file, one sentence each: which of several networks is used, which tensors
+    /// are ignored.
     pub warnings: Vec<String>,
-    /// Why the classification head of the file cannot be used; `None` if it can be used, or the file
-    /// has no head.
+    /// Reason why the classification head of the file cannot be used; `None` if the head can be used
+    /// or the file has none.
     pub unusable_head: Option<String>,
 }
 
 /// Prefixes of checkpoint tensors that do not belong to the network: optimizer state, mean image.
-const NON_NETWORK_PREFIXES: [&str; 2] = ["optimizer.", "transform."];
+const NON_NETWORK_PREFIXES: [&str; 2] = [OPTIMIZER_PREFIX, "transform."];
 
 impl StateDict {
     /// Reads a file that `torch.save` wrote (.pth, .pt, .th) or a safetensors file. The format is
@@ -53,7 +54,7 @@ impl StateDict {
             if file.metadata.contains_key(VERSION_KEY) {
                 StateDict::from_checkpoint(&file)?
             } else {
-                let entries = entries(&file);
+                let entries = list_entries(&file);
                 StateDict::from_selection(Selection::new(&entries), |at| {
                     let tensor = file.read_tensor(&entries[at].name)?;
                     Ok(tensor.expect("the name is from the header"))
@@ -63,7 +64,7 @@ impl StateDict {
         if state.tensors.is_empty() { Err(broken(path, "contains no weights")) } else { Ok(state) }
     }
 
-    /// Reads the tensors of a selection. `read` returns the tensor of an index.
+    /// Reads the tensors of a selection. `read` returns the tensor with an index in the file.
     pub(crate) fn from_selection(
         selection: Selection,
         mut read: impl FnMut(usize) -> Result<Tensor>,
@@ -94,7 +95,7 @@ impl StateDict {
             let is_replaced = key == name && file.has_tensor(&format!("{EMA_PREFIX}{name}"));
             if is_network
                 && !is_replaced
-                && !key.ends_with("num_batches_tracked")
+                && !is_batch_counter(key)
                 && let Some(tensor) = file.read_tensor(&name)?
             {
                 tensors.insert(key.to_string(), tensor);
@@ -106,7 +107,7 @@ impl StateDict {
 }
 
 /// Returns the tensors of a safetensors file in the order of their data.
-fn entries(file: &SafetensorsFile) -> Vec<TensorEntry> {
+fn list_entries(file: &SafetensorsFile) -> Vec<TensorEntry> {
     file.shapes().map(|(name, shape)| TensorEntry { name, dict_len: 0, shape }).collect()
 }
 

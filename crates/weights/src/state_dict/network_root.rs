@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::entry::TensorEntry;
+use super::entry::{TensorEntry, is_batch_counter};
 use crate::key_map::FIRST_TENSORS;
 
 /// Maximum number of networks that are considered.
@@ -28,7 +28,8 @@ const USUAL_PARTS: [&str; 16] = [
     "student",
     "online",
 ];
-/// Words in the path of a network that another network is trained with, or of its optimizer state.
+/// Words in the path of auxiliary networks, such as the teacher of the trained network, and of
+/// optimizer state.
 const SECONDARY_WORDS: [&str; 12] = [
     "teacher",
     "target",
@@ -68,7 +69,7 @@ impl NetworkRoot {
                 let is_new = roots.iter().all(|root| root.prefix != prefix);
                 if (prefix.is_empty() || prefix.ends_with('.'))
                     && is_new
-                    && starts_any(index, &format!("{prefix}{second_key}"))
+                    && has_name_with_prefix(index, &format!("{prefix}{second_key}"))
                 {
                     let dict_len = entry.dict_len;
                     roots.push(NetworkRoot { prefix: prefix.into(), first, dict_len });
@@ -90,8 +91,8 @@ impl NetworkRoot {
         };
         match (best(true), best(false)) {
             (Some(ema), Some(raw)) => {
-                let is_complete =
-                    keys(index, &roots[ema].prefix).is_superset(&keys(index, &roots[raw].prefix));
+                let is_complete = collect_keys(index, &roots[ema].prefix)
+                    .is_superset(&collect_keys(index, &roots[raw].prefix));
                 Some(if is_complete && !roots[ema].is_secondary() { ema } else { raw })
             }
             (ema, raw) => ema.or(raw),
@@ -123,6 +124,8 @@ impl NetworkRoot {
         words.filter(|word| !word.is_empty()).map(str::to_lowercase)
     }
 
+    /// Returns the order of preference, smallest first: trained networks before auxiliary ones, few
+    /// unusual parts of the path, a likely first part, and the order of the file.
     fn rank(&self) -> (bool, usize, Reverse<usize>, usize) {
         let parts = || self.path().split('.').filter(|part| !part.is_empty());
         let position = |part: &str| USUAL_PARTS.iter().position(|usual| *usual == part);
@@ -133,17 +136,17 @@ impl NetworkRoot {
     }
 }
 
-/// Returns whether a name in `index` starts with `start`.
-fn starts_any(index: &EntryIndex, start: &str) -> bool {
-    index.range(start..).next().is_some_and(|(name, _)| name.starts_with(start))
+/// Returns whether a name in `index` starts with `prefix`.
+fn has_name_with_prefix(index: &EntryIndex, prefix: &str) -> bool {
+    index.range(prefix..).next().is_some_and(|(name, _)| name.starts_with(prefix))
 }
 
-/// Returns the keys of a network without its prefix and without counters of batches.
-fn keys<'e>(index: &EntryIndex<'e>, prefix: &str) -> BTreeSet<&'e str> {
+/// Returns the keys of a network, without its prefix. Counters of batches are left out.
+fn collect_keys<'e>(index: &EntryIndex<'e>, prefix: &str) -> BTreeSet<&'e str> {
     index
         .keys()
         .filter_map(|name| name.strip_prefix(prefix))
-        .filter(|key| !key.ends_with("num_batches_tracked"))
+        .filter(|key| !is_batch_counter(key))
         .collect()
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::entry::{TensorEntry, list_names, printable};
+use super::entry::{TensorEntry, is_batch_counter, list_names, printable};
 use super::head::{HeadSearch, HeadTensors};
 use super::network_root::{EntryIndex, NetworkRoot};
 use crate::key_map::{KeyMap, KeyRenamer};
@@ -15,9 +15,9 @@ pub(crate) struct Selection {
     pub tensors: BTreeMap<String, usize>,
     /// Number of classes of a head without a bias, whose bias is zero.
     pub zero_bias: Option<usize>,
-    /// What the user should know, as sentences.
+    /// Warnings about the file, one sentence each.
     pub warnings: Vec<String>,
-    /// Why the classification head of the file cannot be used.
+    /// Reason why the classification head of the file cannot be used.
     pub unusable_head: Option<String>,
 }
 
@@ -26,7 +26,7 @@ pub(crate) struct Selection {
 enum Role {
     /// Part of the network, or of a similar network that is not supported.
     Network,
-    /// Tensor that does not take part in the computation, or of another module.
+    /// Part of another module, or a tensor that does not take part in the computation.
     Other,
 }
 
@@ -39,23 +39,23 @@ impl Selection {
             entries.iter().enumerate().map(|(at, entry)| (entry.name.as_str(), at)).collect();
         let roots = NetworkRoot::find_all(entries, &index);
         match NetworkRoot::choose(&roots, &index) {
-            Some(chosen) => Selection::of_network(entries, &index, &roots, chosen),
-            None => Selection::of_largest_dict(entries, &index),
+            Some(chosen) => Selection::from_network(entries, &index, &roots, chosen),
+            None => Selection::from_largest_dict(entries, &index),
         }
     }
 
     /// Selects all tensors of the largest state_dict, for messages about them.
-    fn of_largest_dict(entries: &[TensorEntry], index: &EntryIndex) -> Selection {
+    fn from_largest_dict(entries: &[TensorEntry], index: &EntryIndex) -> Selection {
         let mut counts: HashMap<&str, usize> = HashMap::new();
         for entry in entries {
             *counts.entry(entry.dict()).or_default() += 1;
         }
-        // Of equally large dictionaries, the first.
+        // Selects the first of equally large dictionaries.
         let largest = entries.iter().rev().map(TensorEntry::dict).max_by_key(|dict| counts[dict]);
         let members = index
             .values()
             .map(|&at| (at, &entries[at]))
-            .filter(|(_, entry)| Some(entry.dict()) == largest && !entry.is_batch_counter());
+            .filter(|(_, entry)| Some(entry.dict()) == largest && !is_batch_counter(&entry.name));
         let members: Vec<(usize, &str)> =
             members.map(|(at, entry)| (at, &entry.name[entry.dict_len..])).collect();
         let renamer = KeyRenamer::detect(members.iter().map(|(_, name)| *name));
@@ -64,7 +64,8 @@ impl Selection {
         Selection { renamer, tensors, zero_bias: None, warnings, unusable_head }
     }
 
-    fn of_network(
+    /// Selects the tensors of the network `roots[chosen]`.
+    fn from_network(
         entries: &[TensorEntry],
         index: &EntryIndex,
         roots: &[NetworkRoot],
@@ -78,7 +79,7 @@ impl Selection {
         };
         let all = || index.values().map(|&at| (at, &entries[at]));
         let members: Vec<(usize, &str)> = all()
-            .filter(|(_, entry)| !entry.is_batch_counter())
+            .filter(|(_, entry)| !is_batch_counter(&entry.name))
             .filter_map(|(at, entry)| Some((at, entry.name.strip_prefix(&root.prefix)?)))
             .filter(|(at, _)| !is_of_other_root(&entries[*at].name))
             .collect();
@@ -96,7 +97,7 @@ impl Selection {
         }
         others.extend(all().filter_map(|(at, entry)| {
             let is_outside = !entry.name.starts_with(&root.prefix);
-            (is_outside && !entry.is_batch_counter() && !is_of_other_root(&entry.name))
+            (is_outside && !is_batch_counter(&entry.name) && !is_of_other_root(&entry.name))
                 .then_some(at)
         }));
         others.sort_unstable();
@@ -106,7 +107,7 @@ impl Selection {
         let mut selection =
             Selection { renamer, tensors, zero_bias: None, warnings, unusable_head: None };
         if !is_vgg {
-            selection.settle_head(entries, root, &mut others);
+            selection.replace_head(entries, root, &mut others);
         }
         // Tensors of other dictionaries, such as the state of the optimizer, are not reported.
         others.retain(|at| entries[*at].dict() == root.dict());
@@ -116,7 +117,7 @@ impl Selection {
 
     /// Replaces the head in `tensors` by the head that [`HeadSearch`] finds. Tensors of an unusable
     /// head are moved to `others`.
-    fn settle_head(
+    fn replace_head(
         &mut self,
         entries: &[TensorEntry],
         root: &NetworkRoot,
@@ -171,7 +172,7 @@ fn is_vgg(keys: impl Iterator<Item = String>) -> bool {
 /// network's own modules are not, because the network would compute something else without them.
 fn role(key: &str, is_vgg: bool) -> Role {
     let (module, part) = key.split_once('.').unwrap_or(("", key));
-    // Counters of thop.
+    // Counters that thop adds to modules.
     if part.ends_with("total_ops") || part.ends_with("total_params") {
         return Role::Other;
     }
@@ -198,7 +199,7 @@ fn network_warning(roots: &[NetworkRoot], chosen: usize) -> Option<String> {
         "" => "the top level".to_string(),
         path => format!("`{}`", printable(path)),
     };
-    let (what, verb) = if root.is_ema() {
+    let (kind, verb) = if root.is_ema() {
         ("moving average (EMA) of the weights", "is")
     } else {
         ("weights", "are")
@@ -208,7 +209,7 @@ fn network_warning(roots: &[NetworkRoot], chosen: usize) -> Option<String> {
         _ => list_names(others),
     };
     Some(format!(
-        "the file has several networks: the {what} in {} {verb} used, not {others}",
+        "the file has several networks: the {kind} in {} {verb} used, not {others}",
         path(root.path())
     ))
 }

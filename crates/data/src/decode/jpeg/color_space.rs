@@ -16,8 +16,8 @@ pub(super) enum ColorSpace {
 
 impl ColorSpace {
     /// Determines the color space by libjpeg's rules, from the component ids, the presence of a
-    /// JFIF segment, and the color transform of the Adobe segment. Returns `None` for a number of
-    /// components other than 1, 3 and 4.
+    /// JFIF segment, and the color transform in the Adobe segment, if there is one. Returns `None`
+    /// unless there are 1, 3 or 4 components.
     pub fn detect(ids: &[u8], has_jfif: bool, adobe_transform: Option<u8>) -> Option<ColorSpace> {
         Some(match (ids.len(), adobe_transform) {
             (1, _) => ColorSpace::Gray,
@@ -32,22 +32,23 @@ impl ColorSpace {
     }
 
     /// Returns the number of channels after conversion: 1 (gray) or 3 (RGB).
-    pub fn out_channels(self) -> usize {
+    pub fn output_channels(self) -> usize {
         match self {
             ColorSpace::Gray => 1,
             ColorSpace::YCbCr | ColorSpace::Rgb | ColorSpace::Cmyk | ColorSpace::Ycck => 3,
         }
     }
 
-    /// Converts a row of each component to interleaved gray or RGB pixels, as libjpeg and, for CMYK
-    /// and YCCK, Pillow's `convert('RGB')` do. Missing components are empty rows.
+    /// Converts one row of pixels: `rows` has the samples of each component (empty for missing
+    /// components), `out` receives interleaved gray or RGB. Matches libjpeg, and for CMYK and YCCK
+    /// Pillow's `convert('RGB')`.
     pub fn convert(self, level: SimdLevel, rows: [&[u8]; 4], out: &mut [u8]) {
         let [first, second, third, black] = rows;
         match self {
             ColorSpace::Gray => out.copy_from_slice(first),
             ColorSpace::YCbCr => ycc_to_rgb(level, [first, second, third], out),
             ColorSpace::Rgb => interleave([first, second, third], out),
-            // The inverted cyan is 255 - cyan, the amount of red before black is applied.
+            // Inverted cyan, magenta and yellow are red, green and blue before black is applied.
             ColorSpace::Cmyk => {
                 interleave([first, second, third], out);
                 apply_black(black, out);
@@ -62,14 +63,15 @@ impl ColorSpace {
     }
 }
 
+/// Writes the samples of three components as pixels.
 fn interleave(rows: [&[u8]; 3], out: &mut [u8]) {
     for (i, pixel) in out.as_chunks_mut::<3>().0.iter_mut().enumerate() {
         *pixel = rows.map(|row| row[i]);
     }
 }
 
-/// Converts pixels of inverted cyan, magenta and yellow to RGB with the inverted black of each
-/// pixel, rounded as by Pillow.
+/// Darkens each pixel of `out` (inverted cyan, magenta and yellow) by its inverted black, which
+/// gives RGB, with Pillow's rounding.
 fn apply_black(black: &[u8], out: &mut [u8]) {
     for (pixel, &black) in out.as_chunks_mut::<3>().0.iter_mut().zip(black) {
         *pixel = pixel.map(|value| {

@@ -11,7 +11,7 @@ pub(super) struct EntropyData {
     bytes: Vec<u8>,
     /// End offset of each restart interval.
     ends: Vec<usize>,
-    /// The marker after each restart interval: RST0 to RST7, or another at the end of the data.
+    /// Code of the marker after each restart interval. Only the last is not one of RST0 to RST7.
     markers: Vec<u8>,
 }
 
@@ -64,7 +64,7 @@ impl EntropyData {
     }
 }
 
-/// A position among the restart intervals of a scan.
+/// A cursor over the restart intervals of a scan.
 pub(super) struct RestartIntervals<'a> {
     data: &'a EntropyData,
     /// Index of the current interval.
@@ -79,8 +79,8 @@ impl<'a> RestartIntervals<'a> {
         BitReader::new(&bytes[start..ends[self.current]])
     }
 
-    /// Advances to the next interval and returns its reader. Returns `None` if the marker in
-    /// between is not the next restart marker.
+    /// Advances to the next interval and returns its reader. Returns `None` if the current interval
+    /// does not end with the restart marker of its number modulo 8.
     pub fn next(&mut self) -> Option<BitReader<'a>> {
         if self.data.markers[self.current] != RST0 + (self.current % 8) as u8 {
             return None;
@@ -89,17 +89,18 @@ impl<'a> RestartIntervals<'a> {
         Some(self.reader())
     }
 
-    /// Advances to the interval after restart marker `number` (0 to 7) in damaged data, by the
-    /// rules of libjpeg's `jpeg_resync_to_restart`. Returns `None` if the data of this interval are
-    /// missing.
+    /// Advances to the interval after the restart marker `number` (0 to 7) in data that may be
+    /// damaged, by the rules of libjpeg's `jpeg_resync_to_restart`. Returns `None` if the interval
+    /// is missing.
     pub fn resync(&mut self, number: u8) -> Option<BitReader<'a>> {
         loop {
             match self.data.markers[self.current] {
                 marker @ RST0..=RST7 => match (marker - RST0).wrapping_sub(number) & 7 {
-                    // One of the next two markers.
+                    // One of the two markers after `number`: the interval is missing.
                     1 | 2 => return None,
-                    // One of the previous two markers: skip its interval.
+                    // One of the two markers before `number`: skip the interval that follows it.
                     6 | 7 => self.current += 1,
+                    // The marker `number`, or one that is too far away to be in order.
                     _ => {
                         self.current += 1;
                         return Some(self.reader());

@@ -1,18 +1,19 @@
-//! The coefficients of all blocks of an image, which the scans of a file complete step by step.
+//! The coefficients of all blocks of an image, collected from the scans of a file.
 
 use residual_kernels::FourBlocks;
 
 use super::coefficients::{COEFFICIENT_INDEX, Coefficients};
 use super::segments::{Frame, Scan, Segments};
 
-/// Maximum number of scans in which a block occurs, averaged over the blocks of an image. Encoders
-/// write up to about 10; more would let a small file cost a lot of time.
+/// Maximum number of scans of a block, averaged over the blocks of an image. Encoders write up to
+/// about 10 scans. Without a limit, a small file could take a lot of time.
 const MAX_SCANS_PER_BLOCK: usize = 32;
-/// Number of blocks in scans that is always accepted.
+/// Lower bound of the limit on the blocks of all scans, so that small images may have any number of
+/// scans.
 const MIN_BLOCK_LIMIT: usize = 1 << 20;
 
-/// Zigzag index of the last coefficient that libjpeg requires to be complete: if one of them is
-/// not, it smooths the blocks of a progressive image.
+/// Zigzag index of the last coefficient that must be complete. libjpeg smooths the blocks of a
+/// progressive image if one of these coefficients is incomplete; this decoder does not.
 const LAST_REQUIRED_INDEX: usize = 9;
 
 /// The coefficients of a component in the layout of the inverse transform.
@@ -22,8 +23,8 @@ struct ComponentCoefficients {
     /// Zigzag index of the last nonzero coefficient of each block.
     last_indices: Vec<u8>,
     quads_per_row: usize,
-    /// The number of low bits of each coefficient (by zigzag index) that are not known yet. `None`
-    /// before the first scan with the coefficient.
+    /// Number of low bits that are not known yet, by the zigzag index of the coefficient. `None`
+    /// before the first scan of the coefficient.
     unknown_bits: [Option<u32>; 64],
     /// The quantization table at the first scan of the component.
     quantization_table: Option<[u16; 64]>,
@@ -32,13 +33,13 @@ struct ComponentCoefficients {
 /// The coefficients of all components.
 pub(super) struct FrameCoefficients {
     components: Vec<ComponentCoefficients>,
-    /// Number of blocks that further scans may have.
+    /// Number of blocks that further scans may have in total.
     remaining_blocks: usize,
 }
 
-/// A block of coefficients.
+/// A block of 64 coefficients within a quad.
 pub(super) struct Block<'a> {
-    /// The coefficients from the first of this block on.
+    /// The quad from the first coefficient of this block on.
     coefficients: &'a mut [i16],
     last_index: &'a mut u8,
 }
@@ -60,7 +61,7 @@ impl Block<'_> {
 }
 
 impl FrameCoefficients {
-    /// Creates coefficients of 0.
+    /// Allocates the coefficients of all blocks, with the value 0.
     pub fn new(frame: &Frame) -> FrameCoefficients {
         let [mcus_per_row, mcu_rows] = frame.mcus();
         let components = frame.components.iter().map(|component| {
@@ -78,6 +79,7 @@ impl FrameCoefficients {
         FrameCoefficients { components: components.collect(), remaining_blocks: limit }
     }
 
+    /// Returns the block of a component by its row and column of blocks.
     pub fn block(&mut self, component: usize, row: usize, column: usize) -> Block<'_> {
         let component = &mut self.components[component];
         let quad = row * component.quads_per_row + column / 4;
@@ -88,8 +90,8 @@ impl FrameCoefficients {
     }
 
     /// Registers a scan of `num_blocks` blocks, before its coefficients are set. Returns `None` if
-    /// the scan does not continue the scans before it (ITU-T T.81, G.1.1.1), or if there are too
-    /// many scans.
+    /// a coefficient has another number of unknown bits than the scan expects (ITU-T T.81,
+    /// G.1.1.1), if a quantization table is missing, or if there are too many scans.
     pub fn begin_scan(
         &mut self,
         segments: &Segments,
@@ -117,8 +119,8 @@ impl FrameCoefficients {
         Some(())
     }
 
-    /// Returns the quantization table of each component after the last scan. Returns `None` if
-    /// coefficients are missing.
+    /// Returns the quantization table of each component. Call after the last scan. Returns `None`
+    /// if required coefficients are incomplete.
     pub fn finish(&self) -> Option<Vec<[u16; 64]>> {
         let is_complete = |component: &ComponentCoefficients| {
             component.unknown_bits[..=LAST_REQUIRED_INDEX].iter().all(|bits| *bits == Some(0))
@@ -129,7 +131,7 @@ impl FrameCoefficients {
         tables.collect()
     }
 
-    /// Copies the coefficients of group `group` of four MCUs in row `row` of MCUs.
+    /// Copies the coefficients of group `group` of four MCUs in row `row` of MCUs to `out`.
     pub fn copy_mcus(&self, frame: &Frame, [row, group]: [usize; 2], out: &mut Coefficients) {
         let mut quad = 0;
         for (component, coefficients) in frame.components.iter().zip(&self.components) {

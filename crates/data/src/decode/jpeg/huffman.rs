@@ -50,7 +50,8 @@ impl HuffmanTable {
         (index == symbols.len()).then_some(table)
     }
 
-    /// Returns whether all symbols are sizes of DC differences.
+    /// Returns whether all symbols are sizes of DC differences in bits (0 to 15), as libjpeg
+    /// requires.
     pub fn is_dc_table(&self) -> bool {
         self.symbols.iter().all(|&size| size < 16)
     }
@@ -68,8 +69,8 @@ impl HuffmanTable {
         Some(symbol)
     }
 
-    /// Reads the next symbol of possibly damaged data. Like libjpeg, returns 0 for an invalid code,
-    /// of which it consumes 17 bits.
+    /// Reads the next symbol of data that may be damaged. Like libjpeg, consumes 17 bits of an
+    /// invalid code and returns the symbol 0.
     pub fn read_symbol_or_zero(&self, bits: &mut BitReader) -> u8 {
         self.read_symbol(bits).unwrap_or_else(|| {
             bits.skip(17);

@@ -2,9 +2,9 @@
 //! bit-exact with libjpeg-turbo's defaults, and so with Pillow and torchvision, also for damaged
 //! coded data. Truncated files and files with damaged segments are rejected.
 //!
-//! Files with a single scan of one or three components, which are nearly all files, are transformed
-//! while they are read. For all others, and for damaged coded data, the coefficients of the image
-//! are collected first.
+//! Nearly all files have a single scan of one or three components, whose blocks are transformed as
+//! they are read. For all other files, and for damaged coded data, the coefficients of the whole
+//! image are collected first.
 
 mod coefficients;
 mod color_space;
@@ -77,16 +77,16 @@ fn decode_at(
     if [frame.width, frame.height] != size.map(|side| side as usize) {
         return None;
     }
-    // A block takes at least one bit. This bounds the memory that a small file can claim.
+    // A block takes at least one bit. This check bounds the memory that a small file can claim.
     if frame.num_blocks() > 8 * bytes.len() {
         return None;
     }
-    let is_single_scan = !frame.progressive
+    let can_be_single_scan = !frame.progressive
         && matches!(frame.components.len(), 1 | 3)
         && (0..frame.components.len()).eq(scan.components.iter().map(|&(index, _)| index));
     BUFFERS.with_borrow_mut(|buffers| {
         let mut decoded = None;
-        if is_single_scan {
+        if can_be_single_scan {
             decoded =
                 decode_single_scan(level, &mut segments, &frame, scan, request, buffers, image);
         }
@@ -100,7 +100,8 @@ fn decode_at(
     })
 }
 
-/// Decodes an image whose only scan has all coefficients. Returns `None` for damaged data, too.
+/// Decodes an image whose only scan has all coefficients. Returns `None` if the coded data are
+/// damaged or another scan follows, which [`decode_all_scans`] handles.
 fn decode_single_scan<'a>(
     level: SimdLevel,
     segments: &mut Segments<'a>,
@@ -112,8 +113,10 @@ fn decode_single_scan<'a>(
 ) -> Option<()> {
     let Buffers { entropy_data, tables, coefficients, planes } = buffers;
     let rest = entropy_data.read(scan.entropy_coded)?;
-    let (colors, quantization) = (segments.color_space()?, segments.component_tables()?);
-    let planes = PlaneDecoder::new(level, frame, colors, &quantization, request, planes, image);
+    let color_space = segments.color_space()?;
+    let quantization = segments.component_quantization_tables()?;
+    let planes =
+        PlaneDecoder::new(level, frame, color_space, &quantization, request, planes, image);
     let use_bmi = level > SimdLevel::Scalar;
     let decoder = ScanDecoder::new(use_bmi, segments, frame, &scan, entropy_data, tables)?;
     decode_baseline(decoder, coefficients, planes)?;
@@ -121,7 +124,8 @@ fn decode_single_scan<'a>(
     segments.next_scan()?.is_none().then_some(())
 }
 
-/// Decodes a file with any kinds of scans.
+/// Decodes an image with any number and order of scans: collects all coefficients, then transforms
+/// them.
 fn decode_all_scans(
     level: SimdLevel,
     bytes: &[u8],
@@ -132,16 +136,16 @@ fn decode_all_scans(
     let Buffers { entropy_data, coefficients, planes, .. } = buffers;
     let mut segments = Segments::new(bytes)?;
     let scan = segments.next_scan()??;
-    let (frame, colors) = (segments.frame()?, segments.color_space()?);
-    let all = multi_scan::decode_scans(&mut segments, &frame, scan, entropy_data)?;
-    let quantization = all.finish()?;
+    let (frame, color_space) = (segments.frame()?, segments.color_space()?);
+    let frame_coefficients = multi_scan::decode_scans(&mut segments, &frame, scan, entropy_data)?;
+    let quantization = frame_coefficients.finish()?;
     let mut planes =
-        PlaneDecoder::new(level, &frame, colors, &quantization, request, planes, image);
+        PlaneDecoder::new(level, &frame, color_space, &quantization, request, planes, image);
     let [mcus_per_row, mcu_rows] = frame.mcus();
     for row in 0..mcu_rows {
         for group in 0..mcus_per_row.div_ceil(4) {
             if planes.needs([row, group]) {
-                all.copy_mcus(&frame, [row, group], coefficients);
+                frame_coefficients.copy_mcus(&frame, [row, group], coefficients);
                 planes.add_mcus([row, group], coefficients);
             }
         }
@@ -203,7 +207,7 @@ mod tests {
         Some(image)
     }
 
-    /// A fixture of each kind of file.
+    /// Fixtures of all kinds of JPEGs that the decoder accepts.
     const ACCEPTED: [&str; 15] = [
         "baseline",
         "yuv444",
@@ -338,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_markers_like_libjpeg() {
+    fn tolerates_the_same_stray_bytes_and_markers_as_libjpeg() {
         let file = read_fixture("restarts");
         let expected = decode_whole(SimdLevel::best(), &file).unwrap();
         let find = |marker: u8| file.windows(2).position(|pair| pair == [0xff, marker]).unwrap();

@@ -2,15 +2,16 @@
 //! sequential files with several scans, and files with damaged coded data.
 //!
 //! Damaged data are decoded as by libjpeg, so that the pixels are those of Pillow: an invalid code
-//! is the symbol 0, zeros follow the end of an interval, and the MCUs after it are not decoded.
+//! is read as the symbol 0. If the data of a restart interval end early, zero bits complete the
+//! current MCU, and the following MCUs of the interval are skipped.
 
 use super::entropy_data::EntropyData;
 use super::frame_coefficients::{Block, FrameCoefficients};
 use super::huffman::{BitReader, HuffmanTable};
 use super::segments::{Frame, MAX_MCU_BLOCKS, Scan, Segments};
 
-/// Decodes all scans up to the end of the image, from `scan` on. Returns `None` for a file with
-/// invalid segments.
+/// Decodes `scan` and all scans after it. Returns `None` for invalid segments, and for scans that
+/// do not continue those before them.
 pub(super) fn decode_scans<'a>(
     segments: &mut Segments<'a>,
     frame: &Frame,
@@ -37,11 +38,11 @@ struct ScanComponent {
     index: usize,
     /// Ids of the DC and AC Huffman tables.
     table_ids: [usize; 2],
-    /// Blocks in a row of an MCU, and rows of blocks.
+    /// Number of blocks in a row of an MCU, and of rows of blocks in an MCU.
     blocks: [usize; 2],
 }
 
-/// The order of the blocks of a scan.
+/// The blocks of a scan: MCU by MCU, and in each MCU component by component.
 struct ScanGeometry {
     components: Vec<ScanComponent>,
     mcus_per_row: usize,
@@ -49,6 +50,7 @@ struct ScanGeometry {
 }
 
 impl ScanGeometry {
+    /// Returns `None` if an MCU has too many blocks.
     fn new(frame: &Frame, scan: &Scan) -> Option<ScanGeometry> {
         let is_interleaved = scan.components.len() > 1;
         let components = scan.components.iter().map(|&(index, table_ids)| {
@@ -70,6 +72,7 @@ impl ScanGeometry {
         })
     }
 
+    /// Returns the number of blocks of the scan.
     fn num_blocks(&self) -> usize {
         let blocks_per_mcu: usize = self.components.iter().map(ScanComponent::num_blocks).sum();
         self.mcus_per_row * self.mcu_rows * blocks_per_mcu
@@ -77,11 +80,13 @@ impl ScanGeometry {
 }
 
 impl ScanComponent {
+    /// Returns the number of blocks in an MCU.
     fn num_blocks(&self) -> usize {
         self.blocks[0] * self.blocks[1]
     }
 }
 
+/// Adds the coefficients of a scan. Returns `None` if a Huffman table is missing or invalid.
 fn decode_scan(
     segments: &Segments,
     scan: &Scan,
@@ -89,16 +94,16 @@ fn decode_scan(
     data: &EntropyData,
     coefficients: &mut FrameCoefficients,
 ) -> Option<()> {
-    let decoders = geometry.components.iter().map(|component| {
+    let codings = geometry.components.iter().map(|component| {
         let [dc, ac] = [0, 1]
             .map(|class| segments.huffman_tables[class].get(component.table_ids[class])?.as_ref());
         BlockCoding::new(scan, dc, ac)
     });
-    let codings: Vec<_> = decoders.collect::<Option<_>>()?;
+    let codings: Vec<_> = codings.collect::<Option<_>>()?;
     let mut state = ScanState::default();
     let mut intervals = data.intervals();
     let mut bits = intervals.reader();
-    // Whether the data of the interval ended too early.
+    // True once the current restart interval has no data left.
     let mut is_exhausted = false;
     let (mut mcus_to_restart, mut restart_number) = (segments.restart_interval, 0);
     for mcu_row in 0..geometry.mcu_rows {
@@ -138,11 +143,12 @@ fn decode_scan(
 struct ScanState {
     /// The previous DC coefficient of each component.
     previous_dc: [i32; 4],
-    /// The number of blocks without further nonzero coefficients in the band of the scan (EOBRUN).
+    /// Number of following blocks whose band has no further nonzero coefficients (EOBRUN).
     end_of_band_run: u32,
 }
 
-/// The coding of the blocks of a component in a scan. `low` is the bit position (Al).
+/// How the blocks of a component are coded in a scan. `band` is the first and last zigzag index of
+/// the coefficients, `low` the bit position (Al).
 enum BlockCoding<'a> {
     Sequential { dc: &'a HuffmanTable, ac: &'a HuffmanTable },
     DcFirst { dc: &'a HuffmanTable, low: u32 },
@@ -193,11 +199,13 @@ impl<'a> BlockCoding<'a> {
     }
 }
 
+/// Fills the bit buffer and reads one bit.
 fn read_bit(bits: &mut BitReader) -> bool {
     bits.fill();
     bits.read_unsigned(1) == 1
 }
 
+/// Reads the DC coefficient, whose low `low` bits are not coded.
 fn decode_dc(
     bits: &mut BitReader,
     table: &HuffmanTable,
@@ -211,12 +219,13 @@ fn decode_dc(
     block.set(0, (*previous_dc << low) as i16);
 }
 
-/// Sets an AC coefficient. In damaged data, `zigzag` may exceed 63; libjpeg then sets the last
-/// coefficient.
+/// Sets an AC coefficient. In damaged data `zigzag` may exceed 63; like libjpeg, the last
+/// coefficient is then set.
 fn set_ac(block: &mut Block, zigzag: usize, value: i32) {
     block.set(zigzag.min(63), value as i16);
 }
 
+/// Reads all AC coefficients of a sequential scan (F.2.2.2).
 fn decode_sequential_ac(bits: &mut BitReader, table: &HuffmanTable, block: &mut Block) {
     let mut zigzag = 1;
     while zigzag < 64 {
@@ -234,12 +243,13 @@ fn decode_sequential_ac(bits: &mut BitReader, table: &HuffmanTable, block: &mut 
     }
 }
 
-/// Reads the length of a run of blocks, including the current block, of the code EOBn.
+/// Reads the `n` bits after the code EOBn. Returns the number of blocks in the run, which includes
+/// the current block.
 fn read_end_of_band_run(bits: &mut BitReader, n: u32) -> u32 {
     (1 << n) + bits.read_unsigned(n)
 }
 
-/// First scan of a band (G.1.2.2).
+/// Reads the coefficients of the first scan of a band (G.1.2.2).
 fn decode_ac_first(
     bits: &mut BitReader,
     table: &HuffmanTable,
@@ -271,8 +281,8 @@ fn decode_ac_first(
     }
 }
 
-/// Refinement scan of a band (G.1.2.3): one more bit of the nonzero coefficients, and coefficients
-/// that become nonzero.
+/// Reads the refinement scan of a band (G.1.2.3): one more bit of each nonzero coefficient, and the
+/// coefficients that become nonzero.
 fn decode_ac_refinement(
     bits: &mut BitReader,
     table: &HuffmanTable,
@@ -292,11 +302,11 @@ fn decode_ac_refinement(
                 *run = read_end_of_band_run(bits, n);
                 break;
             }
-            // The size is 1 except in damaged data.
+            // Like libjpeg, assume the size 1; only damaged data have another size.
             _ if bits.read_unsigned(1) == 1 => 1 << low,
             _ => -(1 << low),
         };
-        // Skip `zeros` coefficients that are 0, and refine those that are not.
+        // Skip `zeros` coefficients that are 0, and refine the nonzero ones between them.
         while zigzag <= last {
             if block.get(zigzag) != 0 {
                 refine(bits, low, block, zigzag);

@@ -91,18 +91,8 @@ impl<'a> PlaneDecoder<'a> {
         let [h_max, v_max] = frame.max_sampling_factors();
         let scale = request.scale as usize;
         let min_block_size = 8 / scale;
-        // Like libjpeg, scale a subsampled component down less, so that it needs less upsampling.
-        let block_size = |component: &Component| {
-            let mut size = min_block_size;
-            let fits = |size: usize| {
-                (h_max * min_block_size).is_multiple_of(component.h * size)
-                    && (v_max * min_block_size).is_multiple_of(component.v * size)
-            };
-            while size < 8 && fits(2 * size) {
-                size *= 2;
-            }
-            size
-        };
+        let block_size =
+            |component: &Component| scaled_block_size(component, [h_max, v_max], min_block_size);
         let upsampling = |component: &Component| {
             let size = block_size(component);
             [
@@ -139,7 +129,7 @@ impl<'a> PlaneDecoder<'a> {
         let (width, height) = (frame.width.div_ceil(scale), frame.height.div_ceil(scale));
         image.width = width as u32;
         image.height = height as u32;
-        let channels = color_space.out_channels();
+        let channels = color_space.output_channels();
         image.channels = channels as u32;
         image.pixels.resize(width * height * channels, 0);
         let region = request.region;
@@ -150,17 +140,10 @@ impl<'a> PlaneDecoder<'a> {
         let columns = clamp_range(region.left, region.width, width);
         let rows = clamp_range(region.top, region.height, height);
         let group_size = [4 * min_block_size * h_max, min_block_size * v_max];
-        let mcus = |pixels: &Range<usize>, size: usize, side: usize| {
-            if pixels.is_empty() {
-                return 0..0;
-            }
-            // Interpolation also reads the neighbors on both sides.
-            let start = pixels.start.saturating_sub(2);
-            let end = (pixels.end + 2).min(side);
-            start / size..end.div_ceil(size)
-        };
-        let needed_mcus =
-            [mcus(&columns, group_size[0], width), mcus(&rows, group_size[1], height)];
+        let needed_mcus = [
+            find_needed_groups(&columns, group_size[0], width),
+            find_needed_groups(&rows, group_size[1], height),
+        ];
         PlaneDecoder {
             level,
             color_space,
@@ -220,7 +203,7 @@ impl<'a> PlaneDecoder<'a> {
     /// Upsamples rows, converts their colors and writes them.
     fn write_rows(&mut self, rows: Range<usize>) {
         let width = self.image.width as usize;
-        let channels = self.color_space.out_channels();
+        let channels = self.color_space.output_channels();
         let (groups, group_width) = (&self.needed_mcus[0], self.group_size[0]);
         let decoded_columns = groups.start * group_width..(groups.end * group_width).min(width);
         let requested =
@@ -250,6 +233,36 @@ impl<'a> PlaneDecoder<'a> {
             self.color_space.convert(self.level, component_rows, out);
         }
     }
+}
+
+/// Returns the side of a scaled block of a component in pixels. Like libjpeg, scales a subsampled
+/// component down less, so that it needs less upsampling.
+fn scaled_block_size(
+    component: &Component,
+    [h_max, v_max]: [usize; 2],
+    min_block_size: usize,
+) -> usize {
+    let fits = |size: usize| {
+        (h_max * min_block_size).is_multiple_of(component.h * size)
+            && (v_max * min_block_size).is_multiple_of(component.v * size)
+    };
+    let mut size = min_block_size;
+    while size < 8 && fits(2 * size) {
+        size *= 2;
+    }
+    size
+}
+
+/// Returns the groups of `group_size` pixels that `pixels` depend on, along a side of the image of
+/// `side` pixels.
+fn find_needed_groups(pixels: &Range<usize>, group_size: usize, side: usize) -> Range<usize> {
+    if pixels.is_empty() {
+        return 0..0;
+    }
+    // Interpolation also reads the neighbors on both sides.
+    let start = pixels.start.saturating_sub(2);
+    let end = (pixels.end + 2).min(side);
+    start / group_size..end.div_ceil(group_size)
 }
 
 /// Returns the columns `columns` of row `y` of a component, upsampled. Interpolation is correct at

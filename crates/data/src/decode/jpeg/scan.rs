@@ -93,7 +93,7 @@ fn has_bmi() -> bool {
 impl<'a> ScanDecoder<'a> {
     /// Creates a decoder for a scan with all coefficients of all components, in the order of the
     /// frame. `use_bmi` allows BMI instructions, which are used if the CPU has them. Returns `None`
-    /// if a Huffman table is missing.
+    /// if a Huffman table is missing or an MCU has too many blocks.
     pub fn new(
         use_bmi: bool,
         segments: &'a Segments,
@@ -170,7 +170,7 @@ impl<'a> ScanDecoder<'a> {
             let range = start * self.blocks_per_mcu..end * self.blocks_per_mcu + 1;
             let blocks = &mut self.blocks[range];
             decode_blocks(self.use_bmi, blocks, &mut self.bits, &mut out.quads)?;
-            // More bits were consumed than the interval has.
+            // More bits were consumed than the interval has: the data are damaged.
             if self.bits.bits_left() < 0 {
                 return None;
             }

@@ -21,7 +21,7 @@ pub(super) struct Frame {
     pub width: usize,
     pub height: usize,
     pub progressive: bool,
-    /// One, three or four components.
+    /// The color components: one, three or four.
     pub components: Vec<Component>,
 }
 
@@ -79,8 +79,7 @@ pub(super) struct Scan<'a> {
     pub components: Vec<(usize, [usize; 2])>,
     /// First and last coefficient in zigzag order (Ss, Se).
     pub spectral_selection: [usize; 2],
-    /// High and low bit position (Ah, Al). A high position of 0 marks the first scan of a
-    /// coefficient.
+    /// High and low bit position (Ah, Al). Ah is 0 in the first scan of a coefficient.
     pub successive_approximation: [u32; 2],
     /// The file from the entropy-coded data on.
     pub entropy_coded: &'a [u8],
@@ -160,16 +159,16 @@ impl<'a> Segments<'a> {
                 0xee if segment.len() >= 12 && segment.starts_with(b"Adobe") => {
                     self.adobe_transform = Some(segment[11]);
                 }
-                // Other application segments, comments, and DNL, which libjpeg ignores: the height
-                // in the frame header is not 0.
+                // Other application segments, comments, and DNL. Like libjpeg, ignore the height in
+                // a DNL segment; the height in the frame header is never 0.
                 0xe1..=0xef | 0xfe | 0xdc => {}
                 _ => return None,
             }
         }
     }
 
-    /// Skips to the next marker, like libjpeg also over bytes between segments. Any number of fill
-    /// bytes may precede a marker.
+    /// Skips to the next marker and returns its code. Like libjpeg, skips other bytes between
+    /// segments, and any number of fill bytes (0xff) before the code.
     fn next_marker(&mut self) -> Option<u8> {
         loop {
             let start = memchr::memchr(0xff, self.rest)?;
@@ -183,15 +182,17 @@ impl<'a> Segments<'a> {
         }
     }
 
-    /// Returns the color space of the components by libjpeg's rules.
+    /// Returns the color space of the components by libjpeg's rules. Returns `None` before the
+    /// frame header.
     pub fn color_space(&self) -> Option<ColorSpace> {
         let frame = self.frame.as_ref()?;
         let ids: Vec<u8> = frame.components.iter().map(|component| component.id).collect();
         ColorSpace::detect(&ids, self.has_jfif, self.adobe_transform)
     }
 
-    /// Returns the current quantization table of each component.
-    pub fn component_tables(&self) -> Option<Vec<[u16; 64]>> {
+    /// Returns the current quantization table of each component. Returns `None` if a table or the
+    /// frame header is missing.
+    pub fn component_quantization_tables(&self) -> Option<Vec<[u16; 64]>> {
         let frame = self.frame.as_ref()?;
         let tables = frame
             .components
@@ -277,7 +278,7 @@ impl<'a> Segments<'a> {
 }
 
 impl Scan<'_> {
-    /// Returns whether the coefficients of the scan are valid (ITU-T T.81, G.1.1.1).
+    /// Returns whether the band and the bit positions of the scan are valid (ITU-T T.81, G.1.1.1).
     fn is_valid(&self) -> bool {
         let ([first, last], [high, low]) = (self.spectral_selection, self.successive_approximation);
         let is_valid_band = match first {
@@ -320,8 +321,8 @@ fn parse_frame(segment: &[u8], progressive: bool) -> Option<Frame> {
     }
     // libjpeg upsamples by integers only.
     let [h_max, v_max] = frame.max_sampling_factors();
-    let is_integer = |component: &Component| {
+    let has_integer_upsampling = |component: &Component| {
         h_max.is_multiple_of(component.h) && v_max.is_multiple_of(component.v)
     };
-    frame.components.iter().all(is_integer).then_some(frame)
+    frame.components.iter().all(has_integer_upsampling).then_some(frame)
 }

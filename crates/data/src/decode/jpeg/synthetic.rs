@@ -112,6 +112,7 @@ impl BitWriter {
         self.put((value - i32::from(value < 0)) as u32, size);
     }
 
+    /// Completes the last byte and appends the restart marker of interval `index`.
     fn put_restart_marker(&mut self, index: u32) {
         self.pad_to_byte();
         self.bytes.extend([0xff, 0xd0 + (index % 8) as u8]);
@@ -158,12 +159,11 @@ pub(crate) fn encode_synthetic(
     bits.pad_to_byte();
 
     let components: Vec<usize> = (0..params.sampling.len()).collect();
-    let scan = [scan_header(&components), bits.bytes].concat();
-    (file(params, &[scan]), blocks)
+    let scan = [encode_scan_header(&components), bits.bytes].concat();
+    (assemble_file(params, &[scan]), blocks)
 }
 
-/// Encodes the blocks of [`encode_synthetic`] in one scan for each component, in the given order of
-/// components.
+/// Encodes the blocks of [`encode_synthetic`] with one scan for each component index in `order`.
 pub(crate) fn encode_separate_scans(
     params: &SyntheticJpeg,
     blocks: &[[i16; 64]],
@@ -179,7 +179,7 @@ pub(crate) fn encode_separate_scans(
         .map(|&component| {
             let [h, v] = params.sampling[component];
             let first_block = num_blocks(&params.sampling[..component]);
-            // Without the blocks that only complete an MCU.
+            // A scan of one component omits the blocks that only complete an MCU.
             let columns = (params.width * h).div_ceil(8 * h_max);
             let rows = (params.height * v).div_ceil(8 * v_max);
             let (mut bits, mut previous_dc) = (BitWriter::default(), 0);
@@ -198,13 +198,14 @@ pub(crate) fn encode_separate_scans(
                 put_ac(&mut bits, &ac_table, block);
             }
             bits.pad_to_byte();
-            [scan_header(&[component]), bits.bytes].concat()
+            [encode_scan_header(&[component]), bits.bytes].concat()
         })
         .collect();
-    file(params, &scans)
+    assemble_file(params, &scans)
 }
 
-fn scan_header(components: &[usize]) -> Vec<u8> {
+/// Returns the SOS segment of a sequential scan of the components with these indices.
+fn encode_scan_header(components: &[usize]) -> Vec<u8> {
     let mut header = vec![components.len() as u8];
     for &component in components {
         header.extend([component as u8 + 1, 0]);
@@ -213,8 +214,8 @@ fn scan_header(components: &[usize]) -> Vec<u8> {
     segment(0xda, &header)
 }
 
-/// Returns a file with the given scans.
-fn file(params: &SyntheticJpeg, scans: &[Vec<u8>]) -> Vec<u8> {
+/// Assembles a file from scans, each with its header.
+fn assemble_file(params: &SyntheticJpeg, scans: &[Vec<u8>]) -> Vec<u8> {
     let size = [params.height as u16, params.width as u16].map(u16::to_be_bytes);
     let mut frame = [&[8][..], size.as_flattened(), &[params.sampling.len() as u8]].concat();
     for (id, [h, v]) in params.sampling.iter().enumerate() {

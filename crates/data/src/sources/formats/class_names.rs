@@ -1,4 +1,4 @@
-//! Class names: files with names beside the data, and the comparison of names.
+//! Class names: the files that list them beside the data, their normal form, and their comparison.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -47,8 +47,8 @@ pub(crate) fn read_class_names(file: &Path) -> Result<Option<Vec<String>>> {
     Ok(Some(names))
 }
 
-/// Returns a class name in Unicode's composed form (NFC). macOS writes the names of files in the
-/// decomposed form, so that the same name may have two forms.
+/// Returns a class name in Unicode's composed form (NFC). macOS writes file names in the decomposed
+/// form, so that folders of one class may have names of different bytes.
 pub(crate) fn normalize_class_name(name: &str) -> String {
     name.nfc().collect()
 }
@@ -58,8 +58,8 @@ pub(crate) fn unknown_class(split: Split, name: &str, classes: &[String]) -> Err
     let split = split.as_str();
     let message =
         format!("the {split} split has the class '{name}', which the train split does not have");
-    let is_case = |class: &&String| is_same_except_case(class, name);
-    let hint = match classes.iter().find(is_case) {
+    let is_same = |class: &&String| fold_class_name(class) == fold_class_name(name);
+    let hint = match classes.iter().find(is_same) {
         Some(class) => {
             format!("The train split has '{class}': use the same upper and lower case and spaces.")
         }
@@ -71,9 +71,9 @@ pub(crate) fn unknown_class(split: Split, name: &str, classes: &[String]) -> Err
     Error::new(ErrorCode::DataUnusable, message).key("data").hint(hint)
 }
 
-/// Returns whether two names differ only in upper and lower case and in spaces around them.
-pub(crate) fn is_same_except_case(a: &str, b: &str) -> bool {
-    a.trim().to_lowercase() == b.trim().to_lowercase()
+/// Returns a class name in lower case without surrounding spaces, to compare it with other names.
+pub(crate) fn fold_class_name(name: &str) -> String {
+    name.trim().to_lowercase()
 }
 
 #[cfg(test)]
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn explains_the_difference_of_an_unknown_class() {
+    fn the_hint_for_an_unknown_class_names_the_most_similar_class() {
         let classes = ["cat".to_string(), "dog".to_string()];
         let hint = |name: &str| unknown_class(Split::Val, name, &classes).hint.unwrap();
         assert!(hint("Cat").starts_with("The train split has 'cat'"));
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn normal_forms_of_a_name_are_equal() {
+    fn composed_and_decomposed_names_are_equal() {
         assert_eq!(normalize_class_name("cafe\u{301}"), "caf\u{e9}");
         assert_eq!(normalize_class_name("\u{e9}te\u{301}"), "\u{e9}t\u{e9}");
     }

@@ -1,5 +1,7 @@
-//! Names of the columns of a list, and of the keys of its JSON objects, as other programs write
-//! them: pandas, Kaggle, Hugging Face, fastai.
+//! Names of columns in CSV and of keys in JSON, as written by pandas, Kaggle, Hugging Face and
+//! fastai.
+
+use serde_json::{Map, Value};
 
 /// The meaning of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +77,7 @@ impl Column {
         }
     }
 
-    /// Returns the index of the column among `names`, in any case and with any separators.
+    /// Returns the index of the column among `names`. Ignores case and separators.
     pub fn find<'a>(self, names: impl Iterator<Item = &'a str> + Clone) -> Option<usize> {
         let normalize = |name: &str| -> String {
             name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
@@ -83,9 +85,15 @@ impl Column {
         let names: Vec<String> = names.map(normalize).collect();
         self.names().iter().find_map(|known| names.iter().position(|name| name == known))
     }
+
+    /// Returns the key and value of the column in a JSON object. Ignores case and separators.
+    pub fn find_in_object(self, object: &Map<String, Value>) -> Option<(&String, &Value)> {
+        object.iter().nth(self.find(object.keys().map(String::as_str))?)
+    }
 }
 
-/// Describes a header without a column for `missing`.
+/// Describes a header with the columns `names`, which have none for `missing`. The text completes a
+/// sentence that begins with the file name.
 pub(crate) fn missing_column<'a>(missing: Column, names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<String> = names.map(|name| format!("'{name}'")).collect();
     let names = names.join(", ");

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use residual_spec::{DataFormat, Error, ErrorCode, Result, WarningEvent};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::class_names::{is_same_except_case, normalize_class_name, unknown_class};
-use super::layout::has_data_files;
+use super::class_names::{fold_class_name, normalize_class_name, unknown_class};
 use super::manifest::ManifestFormat;
-use super::split_folders::{find_meant_folder, find_splits};
+use super::split_folders::{find_splits, suggest_subfolder};
 use crate::decode::header::{Header, HeaderError};
 use crate::decode::header_error;
 use crate::sources::dataset::check_classes;
@@ -24,7 +23,7 @@ use crate::{Dataset, Split};
 
 /// The number of files inspected for a hint about a folder without classes.
 const MAX_INSPECTED: usize = 10;
-/// Names of a folder of images that are never a class beside other folders.
+/// Names of a folder that contains class folders rather than the images of a class.
 const IMAGES_FOLDERS: [&str; 3] = ["images", "imgs", "img"];
 
 /// The folder of a class in one split, and its files.
@@ -47,8 +46,8 @@ impl ClassFolder {
 /// Opens an image folder and parses the headers of its images.
 ///
 /// # Errors
-/// `E_DATA_UNUSABLE`, also if the validation split has a class that the training split does not
-/// have, or files but no readable image; `E_IO`; `E_ABORTED`.
+/// `E_DATA_UNUSABLE`, also if the validation or test split has a class that the training split does
+/// not have, or if the validation split has files but no readable image; `E_IO`; `E_ABORTED`.
 pub(crate) fn open(
     source: &str,
     root: &Path,
@@ -73,23 +72,23 @@ pub(crate) fn open(
     build(source, root, &folders, headers, warnings)
 }
 
-/// The readable images of a class folder (location, header, file size in bytes), and its other
-/// files.
+/// A class folder after its files were inspected.
 struct ClassImages<'a> {
     folder: &'a ClassFolder,
+    /// Location, header and file size in bytes of each readable image.
     images: Vec<(&'a ImageLocation, Header, u64)>,
     unreadable: UnreadableFiles,
 }
 
-/// Separates the readable images from the other files. Adds files that should be images to
-/// `skipped`.
-fn find_readable<'a>(
+/// Separates the readable images of each folder from its other files. `headers` has the results for
+/// the files of all folders. Adds unreadable files to `skipped` if they look like images.
+fn separate_readable<'a>(
     folders: &'a [ClassFolder],
     headers: Vec<HeaderResult>,
     skipped: &mut SkippedFiles,
 ) -> Vec<ClassImages<'a>> {
     let mut headers = headers.into_iter();
-    let mut find = |folder: &'a ClassFolder| {
+    let mut separate = |folder: &'a ClassFolder| {
         let (mut images, mut unreadable) = (Vec::new(), UnreadableFiles::default());
         for (file, header) in folder.files.iter().zip(&mut headers) {
             let error = match header {
@@ -107,7 +106,7 @@ fn find_readable<'a>(
         }
         ClassImages { folder, images, unreadable }
     };
-    folders.iter().map(&mut find).collect()
+    folders.iter().map(&mut separate).collect()
 }
 
 /// Builds the data set from the class folders and the headers of all their files.
@@ -119,7 +118,7 @@ fn build(
     mut warnings: Vec<WarningEvent>,
 ) -> Result<Dataset> {
     let mut skipped = SkippedFiles::files();
-    let found = find_readable(folders, headers, &mut skipped);
+    let found = separate_readable(folders, headers, &mut skipped);
     warnings.extend(skipped.warnings());
     let classes = find_classes(source, root, &found, &mut warnings)?;
 
@@ -130,7 +129,7 @@ fn build(
             found.iter().filter(|found| found.folder.split == split).collect();
         check_has_images(source, split, &in_split, &mut warnings)?;
         if split == Split::Test && is_unlabeled(&in_split, &classes) {
-            warnings.push(unlabeled_test(&in_split));
+            warnings.push(warn_of_unlabeled_test(&in_split));
             continue;
         }
         let images = &mut sources[split as usize];
@@ -156,10 +155,11 @@ fn build(
 }
 
 /// Returns the classes: the names of the training split's folders with images, sorted. Warns about
-/// other folders, and about names that are easily confused.
+/// folders without images, and about names that differ only in case or spaces.
 ///
 /// # Errors
-/// `E_DATA_UNUSABLE` for fewer than two classes, or a folder `images` beside class folders.
+/// `E_DATA_UNUSABLE` for fewer than two classes, or if a folder beside the class folders, such as
+/// `images`, contains class folders.
 fn find_classes(
     source: &str,
     root: &Path,
@@ -173,13 +173,12 @@ fn find_classes(
         unreadable.extend(&found.unreadable);
         let (path, name) = (&found.folder.path, &found.folder.name);
         if found.images.is_empty() {
-            warnings.push(empty_class(found));
+            warnings.push(warn_of_empty_class(found));
         } else if classes.last() == Some(name) {
             let message = format!("two folders are named '{name}': they are one class");
             warnings.push(warning(message, path, "Merge the folders, or rename one of them."));
         } else {
-            let folded = name.trim().to_lowercase();
-            if let Some(other) = by_folded_name.insert(folded, name) {
+            if let Some(other) = by_folded_name.insert(fold_class_name(name), name) {
                 let message =
                     format!("the classes '{other}' and '{name}' differ only in case or spaces");
                 warnings.push(warning(message, path, "Merge the folders if they are one class."));
@@ -205,10 +204,10 @@ fn find_classes(
     Ok(classes)
 }
 
-/// Checks that no class is a folder `images` with class folders, beside other folders.
+/// Checks that no class is a folder that contains class folders, such as `images`.
 ///
 /// # Errors
-/// `E_DATA_UNUSABLE`.
+/// `E_DATA_UNUSABLE`, with a hint to use the folder.
 fn check_no_images_folder(root: &Path, found: &[ClassImages]) -> Result<()> {
     let folders = found.iter().filter(|found| found.folder.split == Split::Train);
     for ClassImages { folder, .. } in folders.filter(|found| !found.images.is_empty()) {
@@ -226,14 +225,15 @@ fn check_no_images_folder(root: &Path, found: &[ClassImages]) -> Result<()> {
     Ok(())
 }
 
-fn empty_class(found: &ClassImages) -> WarningEvent {
+/// Returns the warning about a class folder without a readable image.
+fn warn_of_empty_class(found: &ClassImages) -> WarningEvent {
     let path = &found.folder.path;
-    let (path_name, files) = (path.display(), found.unreadable.describe());
-    let message = match files {
+    let displayed = path.display();
+    let message = match found.unreadable.describe() {
         Some(files) => {
-            format!("the class folder {path_name} has no readable images; found {files}")
+            format!("the class folder {displayed} has no readable images; found {files}")
         }
-        None => format!("the class folder {path_name} has no images"),
+        None => format!("the class folder {displayed} has no images"),
     };
     warning(message, path, "The class was skipped: remove the folder, or put images into it.")
 }
@@ -257,27 +257,30 @@ fn check_has_images(
     let mut unreadable = UnreadableFiles::default();
     found.iter().for_each(|found| unreadable.extend(&found.unreadable));
     let name = split.as_str();
-    match (split, unreadable.describe()) {
+    let message = match (split, unreadable.describe()) {
         (Split::Val, Some(files)) => {
-            Err(no_readable_images(source, split, &files, unreadable.hint()).file(folder))
+            return Err(no_readable_images(source, split, &files, unreadable.hint()).file(folder));
         }
-        (Split::Train | Split::Val | Split::Test, _) => {
-            let message = format!("the {name} split of {source} has no images");
-            let hint = "The split was ignored. Put images into it, or remove the folder.";
-            warnings.push(warning(message, folder, hint));
-            Ok(())
+        (Split::Train | Split::Test, Some(files)) => {
+            format!("the {name} split of {source} has no readable images; found {files}")
         }
-    }
+        (_, None) => format!("the {name} split of {source} has no images"),
+    };
+    let hint = "The split was ignored. Put images into it, or remove the folder.";
+    warnings.push(warning(message, folder, hint));
+    Ok(())
 }
 
 /// Returns whether a split has images, none of which are in a folder named after a class.
 fn is_unlabeled(found: &[&ClassImages], classes: &[String]) -> bool {
-    let mut names = found.iter().filter(|found| !found.images.is_empty());
-    let is_class = |name: &str| classes.iter().any(|class| is_same_except_case(class, name));
-    names.clone().next().is_some() && !names.any(|found| is_class(&found.folder.name))
+    let mut with_images = found.iter().filter(|found| !found.images.is_empty()).peekable();
+    let is_class =
+        |name: &str| classes.iter().any(|class| fold_class_name(class) == fold_class_name(name));
+    with_images.peek().is_some() && !with_images.any(|found| is_class(&found.folder.name))
 }
 
-fn unlabeled_test(found: &[&ClassImages]) -> WarningEvent {
+/// Returns the warning about a test split whose folders are no classes.
+fn warn_of_unlabeled_test(found: &[&ClassImages]) -> WarningEvent {
     let names: Vec<&str> = found.iter().take(3).map(|found| found.folder.name.as_str()).collect();
     let more = if found.len() > names.len() { ", ..." } else { "" };
     let message = format!(
@@ -314,7 +317,7 @@ fn add_to_fingerprint(hash: &mut Xxh3, label: usize, class: &str, relative: &Pat
 
 /// Returns a hint for a folder with too few classes, for example to use one of its subfolders.
 fn suggest_fix(root: &Path) -> Option<String> {
-    if let Some(folder) = find_meant_folder(root, &has_data_files) {
+    if let Some(folder) = suggest_subfolder(root) {
         return Some(format!("Did you mean {}?", folder.display()));
     }
     let files = Listing::read(root, &|| false).ok()?.files;
@@ -508,8 +511,8 @@ mod tests {
         assert!(open_error(&unknown).message.contains("'cat'"));
     }
 
-    /// Creates two classes in each of these folders.
-    fn two_classes(folders: &[&str], png: &[u8]) -> TempDir {
+    /// Creates the class folders `ant` and `bee`, with an image each, in each of `folders`.
+    fn create_two_classes(folders: &[&str], png: &[u8]) -> TempDir {
         let files: Vec<String> = folders
             .iter()
             .flat_map(|folder| ["ant", "bee"].map(|class| format!("{folder}/{class}/1.png")))
@@ -523,7 +526,7 @@ mod tests {
     }
 
     #[test]
-    fn splits_have_the_usual_names() {
+    fn recognizes_splits_by_their_usual_names() {
         let png = read_fixture("picture.png");
         for (folders, expected) in [
             (&["Training", "Testing"][..], [2, 0, 2]),
@@ -535,7 +538,7 @@ mod tests {
             (&["train/images", "val/images"], [2, 2, 0]),
             (&["chest_train", "chest_val"], [2, 2, 0]),
         ] {
-            let root = two_classes(folders, &png);
+            let root = create_two_classes(folders, &png);
             let set = open(root.path()).unwrap();
             assert_eq!(set.facts().classes, ["ant", "bee"], "{folders:?}");
             assert_eq!((counts(&set), messages(&set)), (expected, vec![]), "{folders:?}");
@@ -555,7 +558,7 @@ mod tests {
             ("$RECYCLE.BIN/S-1/x.png", true),
             ("runs/photos-resnet18/config.json", true),
         ] {
-            let root = two_classes(&["train", "val"], &png);
+            let root = create_two_classes(&["train", "val"], &png);
             let path = root.path().join(other);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, &png).unwrap();
@@ -567,14 +570,14 @@ mod tests {
             assert!(message.ends_with(&format!(": {folder}")), "{message}");
             assert_eq!(message.starts_with("skipped"), is_system, "{message}");
         }
-        let error = open(two_classes(&["val", "test"], &png).path()).err().unwrap();
+        let error = open(create_two_classes(&["val", "test"], &png).path()).err().unwrap();
         assert!(error.message.ends_with("has no training split"), "{error}");
     }
 
     #[test]
-    fn thumbnails_and_runs_are_no_images_of_a_class() {
+    fn skips_thumbnails_and_run_folders_with_a_warning() {
         let png = read_fixture("picture.png");
-        let root = two_classes(&["."], &png);
+        let root = create_two_classes(&["."], &png);
         for file in
             ["ant/@eaDir/1.png/THUMB_M.png", "bee/@eaDir/1.png/THUMB_M.png", "runs/x/samples.png"]
         {
@@ -592,19 +595,19 @@ mod tests {
     }
 
     #[test]
-    fn images_in_no_class_folder_are_counted() {
+    fn images_outside_class_folders_are_skipped_with_a_warning() {
         let png = read_fixture("picture.png");
-        let root = two_classes(&["."], &png);
+        let root = create_two_classes(&["."], &png);
         std::fs::write(root.path().join("3.png"), &png).unwrap();
         let set = open(root.path()).unwrap();
-        assert!(messages(&set)[0].ends_with("has images in no class folder (1)"));
+        assert!(messages(&set)[0].ends_with("has images outside class folders (1)"));
     }
 
     #[test]
     fn a_test_split_without_labels_is_ignored_with_a_warning() {
         let png = read_fixture("picture.png");
         for file in ["test/1.png", "test/unknown/1.png", "val/1.png"] {
-            let root = two_classes(&["train"], &png);
+            let root = create_two_classes(&["train"], &png);
             let path = root.path().join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, &png).unwrap();
@@ -629,29 +632,45 @@ mod tests {
     }
 
     #[test]
+    fn the_warning_about_a_test_split_without_readable_images_names_its_files() {
+        let png = read_fixture("picture.png");
+        let root = create_folder(&[
+            ("train/ant/1.png", &png),
+            ("train/bee/1.png", &png),
+            ("test/ant/1.png", &png[..20]),
+        ]);
+        let set = open(root.path()).unwrap();
+        assert_eq!(counts(&set), [2, 0, 0]);
+        let texts = messages(&set);
+        let expected = "has no readable images; found damaged images (1)";
+        assert!(texts.iter().any(|text| text.ends_with(expected)), "{texts:?}");
+    }
+
+    #[test]
     fn names_the_formats_of_a_folder_without_readable_images() {
         let webp = b"RIFF\x24\0\0\0WEBPVP8 ";
-        let error = open_error(&[("ant/1.jpg", webp), ("bee/1.jpg", webp), ("bee/2.bmp", b"BM..")]);
+        let bmp = b"BM\x3a\0\0\0\0\0\0\0";
+        let error = open_error(&[("ant/1.jpg", webp), ("bee/1.jpg", webp), ("bee/2.bmp", bmp)]);
         assert!(error.message.ends_with("found WebP images (2), BMP images (1)"), "{error}");
         assert!(error.hint.unwrap().starts_with("Convert the images to JPEG or PNG"));
     }
 
     #[test]
-    fn suggests_the_folder_that_was_meant() {
+    fn suggests_the_subfolder_with_the_class_folders() {
         let png = read_fixture("picture.png");
         for (folders, meant) in [
             (&["photos"][..], "photos"),
             (&["a/b/train", "a/b/val"], "a/b"),
             (&["images"], "images"),
         ] {
-            let root = two_classes(folders, &png);
+            let root = create_two_classes(folders, &png);
             std::fs::create_dir(root.path().join("meta")).unwrap();
             std::fs::write(root.path().join("meta/classes.txt"), "ant").unwrap();
             let hint = open(root.path()).err().unwrap().hint.unwrap();
             let expected = format!("Did you mean {}?", root.path().join(meant).display());
             assert_eq!(hint, expected);
         }
-        let root = two_classes(&["images"], &png);
+        let root = create_two_classes(&["images"], &png);
         std::fs::create_dir(root.path().join("samples")).unwrap();
         std::fs::write(root.path().join("samples/1.png"), &png).unwrap();
         let hint = open(root.path()).err().unwrap().hint.unwrap();
@@ -659,7 +678,7 @@ mod tests {
     }
 
     #[test]
-    fn class_names_are_equal_in_both_unicode_forms() {
+    fn composed_and_decomposed_folder_names_are_one_class() {
         let png = read_fixture("picture.png");
         let root = create_folder(&[
             ("train/caf\u{e9}/1.png", &png),

@@ -191,8 +191,8 @@ fn order_classes(
     Ok((order.into_iter().map(|label| labels[label].clone()).collect(), class_of))
 }
 
-/// Parses a label that is an integer without leading zeros or a sign; `1.0` is 1, because pandas
-/// writes a column with missing values so.
+/// Parses a label that is an integer without leading zeros or a sign. Accepts `1.0` as 1, because
+/// pandas writes the integers of a column with missing values as floats.
 fn parse_integer(label: &str) -> Option<u32> {
     let label = label.split_once('.').map_or(label, |(integer, fraction)| {
         let is_zero = !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0');

@@ -19,7 +19,9 @@ use crate::{Dataset, Split};
 const MAX_BYTES: u64 = 1 << 29;
 /// Maximum length of a line of JSON in bytes.
 const MAX_LINE_BYTES: u64 = 1 << 16;
-/// Extensions that are tried for a path that names no file, such as the ids in Kaggle's lists.
+/// The byte order mark of UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// Extensions that are tried for a path without one, such as the ids in Kaggle's lists.
 const APPENDED_EXTENSIONS: [&str; 6] = ["jpg", "png", "jpeg", "JPG", "PNG", "JPEG"];
 
 /// The format of a manifest.
@@ -100,7 +102,8 @@ pub(crate) fn open(
     Ok(set)
 }
 
-/// Converts a file that starts with the byte order mark of UTF-16, as Excel writes, to UTF-8.
+/// Converts a file in UTF-16 to UTF-8 if it starts with a byte order mark, as Excel writes it.
+/// Returns other files unchanged.
 fn decode_utf16(mut reader: impl BufRead + 'static) -> std::io::Result<Box<dyn BufRead>> {
     let unit = match reader.fill_buf()? {
         [0xff, 0xfe, ..] => u16::from_le_bytes,
@@ -115,8 +118,8 @@ fn decode_utf16(mut reader: impl BufRead + 'static) -> std::io::Result<Box<dyn B
     Ok(Box::new(Cursor::new(text)))
 }
 
-/// Returns the file of an image. If `path` names no file, tries `/` for backslashes, as Windows
-/// writes, and the usual extensions for a name without one.
+/// Returns the file of an image at `path` relative to `folder`. If there is no such file, replaces
+/// backslashes, which Windows writes, by `/`, and appends a usual extension to a name without one.
 fn find_image(folder: &Path, path: &str) -> PathBuf {
     let image = folder.join(path);
     let has_extension = has_image_extension(&image);
@@ -164,8 +167,9 @@ fn check_fields(path: &str, label: &str, split: &str) -> Result<Split, String> {
 /// Adds a line to the list: line number, path, label, split.
 type Add<'a> = dyn FnMut(u32, &str, &str, &str) -> Result<()> + 'a;
 
-/// Reads CSV, separated by commas, semicolons or tabs. A first line with names of columns is a
-/// header. Without a header, the columns are path, label and optionally split.
+/// Reads CSV with commas, tabs or semicolons as delimiters. Skips lines before the first image that
+/// start with `#`. A first line with names of columns is a header; without a header, the columns
+/// are path, label and optionally split.
 fn read_csv(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Result<()> {
     let start = reader.fill_buf().map_err(|cause| Error::read(file, &cause).key("data"))?;
     let delimiter = find_delimiter(start);
@@ -203,8 +207,10 @@ fn read_csv(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Result<()> 
     }
 }
 
-/// Returns the delimiter of the first line: a comma unless the line has none.
+/// Returns the delimiter of the first line that is neither blank nor a comment: a comma if the line
+/// has one, otherwise a tab or a semicolon.
 fn find_delimiter(start: &[u8]) -> u8 {
+    let start = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start);
     let mut lines = start.split(|byte| matches!(byte, b'\n' | b'\r'));
     let is_content = |line: &&[u8]| {
         let line = line.trim_ascii();
@@ -214,8 +220,8 @@ fn find_delimiter(start: &[u8]) -> u8 {
     [b',', b'\t', b';'].into_iter().find(|byte| line.contains(byte)).unwrap_or(b',')
 }
 
-/// Returns the indices of path, label and split in a header. Returns `None` for a line without
-/// names of columns.
+/// Returns the indices of the path, label and split columns in a header. Returns `None` for a line
+/// that names neither a path nor a label column.
 ///
 /// # Errors
 /// `E_DATA_FORMAT` for a header without a column for the path or the label.
@@ -249,8 +255,8 @@ fn csv_error(file: &Path, error: csv::Error) -> Error {
     }
 }
 
-/// Reads one JSON object per line: a string `path`, a string or integer `label`, optionally a
-/// string `split`.
+/// Reads one JSON object per line, with a path, a label and optionally a split under the names of
+/// [`Column`]. Path and split are strings; a label may also be a whole number or a boolean.
 fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Result<()> {
     let mut bytes = Vec::new();
     for line in 1.. {
@@ -263,7 +269,7 @@ fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Resu
             return Err(malformed(file, line, format!("is longer than {MAX_LINE_BYTES} bytes")));
         }
         let text = match line {
-            1 => bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes),
+            1 => bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes),
             _ => &bytes,
         };
         if text.trim_ascii().is_empty() {
@@ -275,7 +281,7 @@ fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Resu
             return Err(malformed(file, line, "is not a JSON object".into()));
         };
         let text = |column: Column| {
-            let Some(index) = column.find(object.keys().map(String::as_str)) else {
+            let Some((key, value)) = column.find_in_object(&object) else {
                 return match column {
                     Column::Split => Ok(String::new()),
                     Column::Path | Column::Label => {
@@ -284,27 +290,33 @@ fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Resu
                     }
                 };
             };
-            let (key, value) = object.iter().nth(index).expect("the index of a key");
-            parse_field(column, value)
-                .ok_or_else(|| malformed(file, line, format!("has a `{key}` that is not a string")))
+            parse_field(column, value).ok_or_else(|| {
+                let expected = match column {
+                    Column::Path | Column::Split => "is not a string",
+                    Column::Label => "is neither a string, a whole number nor a boolean",
+                };
+                malformed(file, line, format!("has a `{key}` that {expected}"))
+            })
         };
         add(line, &text(Column::Path)?, &text(Column::Label)?, &text(Column::Split)?)?;
     }
     Ok(())
 }
 
-/// Returns the text of a JSON value. A label may also be a whole number or a boolean.
+/// Returns the text of a JSON value, empty for null. A label may also be a whole number or a
+/// boolean. Returns `None` for a value of another type.
 fn parse_field(column: Column, value: &Value) -> Option<String> {
     match value {
         Value::Null => Some(String::new()),
         Value::String(text) => Some(text.clone()),
-        Value::Number(_) | Value::Bool(_) if column == Column::Label => json_label(value),
-        _ => None,
+        Value::Number(_) | Value::Bool(_) if column == Column::Label => parse_json_label(value),
+        Value::Number(_) | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
-/// Returns the label of a JSON value: a string that is not blank, a whole number or a boolean.
-pub(crate) fn json_label(value: &Value) -> Option<String> {
+/// Returns the label in a JSON value: a string that is not blank, a whole number or a boolean.
+/// Returns `None` for other values.
+pub(crate) fn parse_json_label(value: &Value) -> Option<String> {
     match value {
         Value::String(label) => {
             Some(label.trim()).filter(|label| !label.is_empty()).map(Into::into)
@@ -315,7 +327,7 @@ pub(crate) fn json_label(value: &Value) -> Option<String> {
             let number = number.as_f64().filter(|number| number.fract() == 0.0)?;
             (number.abs() < 1e9).then(|| number.to_string())
         }
-        _ => None,
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
@@ -411,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_of_other_programs_are_understood() {
+    fn accepts_column_names_delimiters_and_encodings_of_other_programs() {
         let utf16: Vec<u8> = "\u{feff}path,label\na.jpg,cat\na.jpg,dog\n"
             .encode_utf16()
             .flat_map(u16::to_le_bytes)
@@ -425,6 +437,7 @@ mod tests {
             ("a.csv", b"path;label;split\na.jpg;cat;train\na.jpg;dog;"),
             ("a.tsv", b"a.jpg\tcat\na.jpg\tdog"),
             ("a.csv", b"# made by me\npath,label\na.jpg,cat\na.jpg,dog"),
+            ("a.csv", b"\xef\xbb\xbf# made by me\npath;label\na.jpg;cat\na.jpg;dog"),
             ("a.csv", b"path,label\n.\\a.jpg,cat\na.jpg,dog"),
             ("a.csv", b"path,label,split\na.jpg,cat,\na.jpg,dog,"),
             ("a.csv", &utf16),
@@ -463,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn test_images_without_a_label_are_counted() {
+    fn test_images_without_a_label_are_skipped_with_a_warning() {
         let set = open("a.csv", b"a.jpg,cat\na.jpg,dog\na.jpg,,test\na.jpg,,test").unwrap();
         assert_eq!(counts(&set), [2, 0, 0]);
         assert!(set.warnings()[0].message.ends_with("test images without a label (2)"));

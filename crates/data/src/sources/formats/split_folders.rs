@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 
 use residual_spec::{Error, ErrorCode, Result, WarningEvent};
 
+use super::layout::has_data_files;
 use crate::Split;
-use crate::sources::ignored_folders::{IgnoredFolders, list};
+use crate::sources::ignored_folders::{IgnoredFolders, format_paths};
 use crate::sources::image_extension::has_image_extension;
 use crate::sources::listing::Listing;
 use crate::sources::scan_headers::is_image;
 
-/// Maximum depth of folders that contain nothing but another folder.
+/// Maximum number of nested wrapper folders, which contain only one relevant folder.
 const MAX_WRAPPERS: usize = 4;
-/// Names of a folder between a split and its class folders, as in `train/images/cats`.
+/// Names of a wrapper folder between a split and its class folders, as in `train/images/cats`.
 const WRAPPERS: [&str; 6] = ["images", "image", "imgs", "img", "photos", "data"];
 
 /// Number of files of a folder that are inspected for an image without a usual extension.
@@ -25,7 +26,7 @@ pub(crate) struct SplitFolder {
     pub class_folders: Vec<PathBuf>,
 }
 
-/// The splits of a root folder, with what was skipped to find them.
+/// The splits of a root folder, with the folders that were skipped.
 pub(crate) struct SplitFolders {
     pub splits: Vec<SplitFolder>,
     pub ignored: IgnoredFolders,
@@ -51,7 +52,8 @@ pub(crate) fn find_splits(
         match split {
             Some(split) => {
                 let listing = Listing::read(folder, cancelled)?;
-                named.push((split, folder.clone(), unwrap(split, listing, cancelled)?));
+                let listing = skip_wrappers(split, listing, cancelled)?;
+                named.push((split, folder.clone(), listing));
             }
             None => others.push(folder.clone()),
         }
@@ -66,7 +68,11 @@ pub(crate) fn find_splits(
     found.ignored.extend(listing.ignored);
     if !others.is_empty() {
         found.warnings.push(warning(
-            format!("{} has folders that are no split: {}", root.display(), list(root, &others)),
+            format!(
+                "{} has folders that are not splits: {}",
+                root.display(),
+                format_paths(root, &others)
+            ),
             "They were skipped. Splits are folders named train, val and test.",
         ));
     }
@@ -83,41 +89,37 @@ pub(crate) fn find_splits(
 }
 
 impl SplitFolders {
-    /// Adds a split. Warns about images in no class folder, and ignores a validation or test split
-    /// without class folders.
+    /// Adds a split. Warns about images outside class folders, and ignores a validation or test
+    /// split without class folders.
     fn add(&mut self, split: Split, path: PathBuf, listing: Listing) {
-        let is_image = |file: &&PathBuf| has_image_extension(file);
-        let images = listing.files.iter().filter(is_image).count();
+        let images = listing.files.iter().filter(|file| has_image_extension(file)).count();
         let (name, folder) = (split.as_str(), path.display());
         let has_classes = !listing.folders.is_empty();
-        let message = match (images, has_classes, split) {
-            (0, false, Split::Val | Split::Test) => {
-                format!("the {name} split {folder} has no images")
+        let message = match (split, has_classes, images) {
+            (Split::Train, false, _) | (_, true, 0) => None,
+            (_, true, _) => Some(format!("{folder} has images outside class folders ({images})")),
+            (Split::Val | Split::Test, false, 0) => {
+                Some(format!("the {name} split {folder} has no images"))
             }
-            (_, false, Split::Val | Split::Test) => {
-                format!(
-                    "the {name} split {folder} has no labels: images in no class folder ({images})"
-                )
-            }
-            (1.., true, _) => format!("{folder} has images in no class folder ({images})"),
-            (0, true, _) | (_, false, Split::Train) => {
-                self.ignored.extend(listing.ignored);
-                self.splits.push(SplitFolder { split, class_folders: listing.folders });
-                return;
-            }
+            (Split::Val | Split::Test, false, _) => Some(format!(
+                "the {name} split {folder} has no labels: images outside class folders ({images})"
+            )),
         };
-        let skipped = if has_classes { "They were skipped" } else { "The split was ignored" };
-        let hint = format!("{skipped}. Put the images of each class into a folder of its name.");
-        self.warnings.push(warning(message, &hint));
+        if let Some(message) = message {
+            let skipped = if has_classes { "They were skipped" } else { "The split was ignored" };
+            let hint =
+                format!("{skipped}. Put the images of each class into a folder of its name.");
+            self.warnings.push(warning(message, &hint));
+        }
         self.ignored.extend(listing.ignored);
-        if has_classes {
+        if has_classes || split == Split::Train {
             self.splits.push(SplitFolder { split, class_folders: listing.folders });
         }
     }
 }
 
 /// Returns the split that each folder is named after. If no folder is named after the training
-/// split, names with a common prefix are accepted, as in `chest_train` and `chest_test`.
+/// split, accepts names with a common prefix, as in `chest_train` and `chest_test`.
 fn name_splits(folders: &[PathBuf]) -> Vec<Option<Split>> {
     let name =
         |folder: &PathBuf| folder.file_name().and_then(|name| name.to_str()).map(String::from);
@@ -127,26 +129,30 @@ fn name_splits(folders: &[PathBuf]) -> Vec<Option<Split>> {
     if splits.contains(&Some(Split::Train)) {
         return splits;
     }
-    let prefixed = |name: &str| {
+    let parse_prefixed = |name: &str| {
         let at = name.rfind(['_', '-', ' ', '.'])?;
         Some((name[..at].to_string(), Split::from_name(&name[at + 1..])?))
     };
-    let found: Vec<Option<(String, Split)>> = names.iter().map(|name| prefixed(name)).collect();
+    let found: Vec<Option<(String, Split)>> =
+        names.iter().map(|name| parse_prefixed(name)).collect();
     let train = found.iter().flatten().find(|(_, split)| *split == Split::Train);
     let Some((prefix, _)) = train.cloned() else { return splits };
     let with_prefix: Vec<Option<Split>> = found
         .into_iter()
         .map(|found| found.filter(|(other, _)| *other == prefix).map(|(_, split)| split))
         .collect();
-    // One name alone may be a class: "bullet_train".
-    let is_several = with_prefix.iter().flatten().any(|split| *split != Split::Train);
-    if is_several { with_prefix } else { splits }
+    // A single name may be that of a class: "bullet_train".
+    let has_other_split = with_prefix.iter().flatten().any(|split| *split != Split::Train);
+    if has_other_split { with_prefix } else { splits }
 }
 
-/// Descends through folders that contain only one folder, which is named after the split again, as
-/// in `seg_train/seg_train`, or has a general name, as in `train/images`.
-fn unwrap(split: Split, listing: Listing, cancelled: &dyn Fn() -> bool) -> Result<Listing> {
-    let mut listing = listing;
+/// Returns the listing of the innermost wrapper folder. A wrapper is the only folder inside another
+/// and is named after the split, as in `seg_train/seg_train`, or has a name of [`WRAPPERS`].
+fn skip_wrappers(
+    split: Split,
+    mut listing: Listing,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Listing> {
     for _ in 0..MAX_WRAPPERS {
         let [folder] = listing.folders.as_slice() else { break };
         let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -165,8 +171,8 @@ fn unwrap(split: Split, listing: Listing, cancelled: &dyn Fn() -> bool) -> Resul
     Ok(listing)
 }
 
-/// Returns whether the folders named after splits are splits and not classes: a training split
-/// with class folders.
+/// Returns whether the folders named after splits are splits rather than classes: whether one of
+/// them is a training split with class folders.
 ///
 /// # Errors
 /// `E_DATA_UNUSABLE` if folders are named after several splits, or all after one split other than
@@ -205,19 +211,16 @@ fn warn_of_train_class(named: &[(Split, PathBuf, Listing)]) -> Option<WarningEve
     Some(warning(message, hint))
 }
 
-/// Returns the folder inside `root` that was probably meant: the only one with data files, class
-/// folders or splits.
-pub(crate) fn find_meant_folder(
-    root: &Path,
-    has_data_files: &dyn Fn(&[PathBuf]) -> bool,
-) -> Option<PathBuf> {
+/// Returns the folder below `root` that the user probably meant. Descends while a folder has exactly
+/// one subfolder with images or data, and stops at data files. Returns `None` for `root` itself.
+pub(crate) fn suggest_subfolder(root: &Path) -> Option<PathBuf> {
     let mut folder = root.to_path_buf();
     for _ in 0..MAX_WRAPPERS {
         let listing = Listing::read(&folder, &|| false).ok()?;
         if has_data_files(&listing.files) {
             break;
         }
-        let is_filled = |folder: &&PathBuf| contains_image_file(folder, has_data_files, 0);
+        let is_filled = |folder: &&PathBuf| contains_images_or_data(folder, 0);
         let filled: Vec<&PathBuf> = listing.folders.iter().filter(is_filled).collect();
         match filled.as_slice() {
             [] => return None,
@@ -228,15 +231,12 @@ pub(crate) fn find_meant_folder(
     (folder != root).then_some(folder)
 }
 
-/// Returns whether a folder contains a file that is named as an image or as data, at any depth up
-/// to [`MAX_WRAPPERS`].
-fn contains_image_file(
-    folder: &Path,
-    has_data_files: &dyn Fn(&[PathBuf]) -> bool,
-    depth: usize,
-) -> bool {
+/// Returns whether a folder contains images or data files, up to [`MAX_WRAPPERS`] levels below
+/// `folder`. Recognizes images by their extension, and in the first [`MAX_INSPECTED`] files of each
+/// folder by their content.
+fn contains_images_or_data(folder: &Path, depth: usize) -> bool {
     let Ok(listing) = Listing::read(folder, &|| false) else { return false };
-    let is_inside = |folder: &PathBuf| contains_image_file(folder, has_data_files, depth + 1);
+    let is_inside = |folder: &PathBuf| contains_images_or_data(folder, depth + 1);
     listing.files.iter().any(|file| has_image_extension(file))
         || listing.files.iter().take(MAX_INSPECTED).any(|file| is_image(file))
         || has_data_files(&listing.files)

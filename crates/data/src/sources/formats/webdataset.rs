@@ -12,9 +12,9 @@ use serde_json::Value;
 
 use super::columns::Column;
 use super::image_list::ImageList;
-use super::manifest::json_label;
+use super::manifest::parse_json_label;
 use super::tar::{Entry, Member, Tar, TarError};
-use crate::decode::header::{HEADER_START, has_image_start};
+use crate::decode::header::{SIGNATURE_BYTES, has_image_signature};
 use crate::sources::disk::ImageLocation;
 use crate::sources::files::{damaged, open_file};
 use crate::sources::image_extension::is_image_extension;
@@ -30,10 +30,10 @@ const MAX_SHARDS: usize = 100_000;
 /// Maximum number of file extensions that are counted.
 const MAX_COUNTED_EXTENSIONS: usize = 1000;
 /// Maximum number of file extensions that a message names.
-const MAX_EXTENSIONS: usize = 4;
+const MAX_NAMED_EXTENSIONS: usize = 4;
 
-/// The shards of a data set in order, each with the split of its folder if the folder is named
-/// after one.
+/// The shards of a data set in order. A shard in a folder that is named after a split has this
+/// split.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Shards(Vec<(PathBuf, Option<Split>)>);
 
@@ -45,7 +45,7 @@ impl Shards {
     }
 
     /// Finds the shards in folders that are named after splits: `train/000.tar`, `val/000.tar`.
-    /// Returns `None` if there are none in a folder of the training split.
+    /// Returns `None` unless a folder of the training split has shards.
     ///
     /// # Errors
     /// `E_IO`; `E_ABORTED`.
@@ -132,11 +132,11 @@ impl Shards {
     }
 }
 
-/// The samples of all shards, and what was skipped.
+/// The samples of all shards, and the problems that were found in the shards.
 struct Index {
     list: ImageList,
     skipped: SkippedFiles,
-    conflicts: Conflicts,
+    conflicts: LabelConflicts,
     /// Numbers of members by extension.
     extensions: BTreeMap<String, usize>,
 }
@@ -144,7 +144,7 @@ struct Index {
 impl Index {
     fn new() -> Index {
         let (list, skipped) = (ImageList::new(), SkippedFiles::members());
-        Index { list, skipped, conflicts: Conflicts::default(), extensions: BTreeMap::new() }
+        Index { list, skipped, conflicts: LabelConflicts::default(), extensions: BTreeMap::new() }
     }
 
     fn count_extension(&mut self, extension: &str) {
@@ -155,17 +155,18 @@ impl Index {
         }
     }
 
-    /// Returns the error for shards without a labeled image, which names what is in them.
+    /// Returns the error for shards without a labeled image, which names their most common file
+    /// extensions.
     fn no_samples(&self, source: &str) -> Error {
         let mut extensions: Vec<(&String, &usize)> = self.extensions.iter().collect();
         extensions.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
-        let found = extensions.iter().take(MAX_EXTENSIONS);
+        let found = extensions.iter().take(MAX_NAMED_EXTENSIONS);
         let found: Vec<String> =
             found.map(|(extension, count)| format!(".{extension} ({count})")).collect();
         let found = if found.is_empty() { "no files".into() } else { found.join(", ") };
-        let has = |is: fn(&str) -> bool| self.extensions.keys().any(|extension| is(extension));
-        let hint = match (has(is_image_extension), has(is_label_extension)) {
-            (true, false) if self.extensions.len() == 1 => {
+        let mut names = self.extensions.keys();
+        let hint = match (names.next(), names.next()) {
+            (Some(only), None) if is_image_extension(only) => {
                 "If the archive contains class folders, unpack it and set `data` to the folder."
             }
             _ => {
@@ -178,19 +179,16 @@ impl Index {
     }
 }
 
-fn is_label_extension(extension: &str) -> bool {
-    matches!(extension, "cls" | "json")
-}
-
 /// Samples whose labels in .cls and .json differ.
 #[derive(Default)]
-struct Conflicts {
+struct LabelConflicts {
     count: usize,
-    /// The first sample, with its two labels.
+    /// The member name and the two labels of the first sample.
     first: String,
 }
 
-impl Conflicts {
+impl LabelConflicts {
+    /// Returns the warning about the samples, if there are any.
     fn warning(&self, source: &str) -> Option<WarningEvent> {
         (self.count > 0).then(|| WarningEvent {
             code: ErrorCode::DataFormat,
@@ -265,9 +263,10 @@ impl Sample {
     }
 }
 
-/// A label and whether it is from a .cls file, which takes precedence over a .json file.
+/// The label of a sample.
 struct Label {
     text: String,
+    /// Whether the label is from a .cls file, which takes precedence over a .json file.
     is_cls: bool,
 }
 
@@ -279,8 +278,8 @@ struct ShardSamples<'a> {
     order: Vec<String>,
 }
 
-/// The content of a member.
-enum Content {
+/// The kinds of members that belong to samples.
+enum MemberKind {
     Image,
     Cls,
     Json,
@@ -296,9 +295,9 @@ impl ShardSamples<'_> {
 
     /// Adds an image or a label to the sample of its key; ignores other files.
     ///
-    /// A key ends at the last dot of the name. In WebDataset, it ends at the first dot, but keys
-    /// with dots are common; [`finish`](Self::finish) recognizes further images of a sample, such
-    /// as `key.seg.png`.
+    /// A key ends at the last dot of the name. The `webdataset` library ends it at the first dot,
+    /// but keys with dots are common. [`finish`](Self::finish) therefore recognizes further images
+    /// of a sample, such as `key.seg.png`.
     fn add(&mut self, tar: &mut Tar<File>, member: Member, index: &mut Index) -> Result<()> {
         let shard = self.shard;
         let name = member.name.as_str();
@@ -317,10 +316,10 @@ impl ShardSamples<'_> {
         };
         let extension = extension.to_ascii_lowercase();
         index.count_extension(&extension);
-        let Some(content) = self.content_of(tar, &member, &extension)? else { return Ok(()) };
-        let label = match content {
-            Content::Image => None,
-            Content::Cls | Content::Json => match self.read_label(tar, &member, &content)? {
+        let Some(kind) = self.detect_kind(tar, &member, &extension)? else { return Ok(()) };
+        let label = match kind {
+            MemberKind::Image => None,
+            MemberKind::Cls | MemberKind::Json => match self.read_label(tar, &member, &kind)? {
                 None => return Ok(()),
                 label => label,
             },
@@ -365,24 +364,24 @@ impl ShardSamples<'_> {
         Ok(())
     }
 
-    /// Returns the content by the extension; of other files, recognizes images by their first
-    /// bytes.
-    fn content_of(
+    /// Determines the kind of a member by its extension; an image with another extension, by its
+    /// first bytes. Returns `None` for other files.
+    fn detect_kind(
         &self,
         tar: &mut Tar<File>,
         member: &Member,
         extension: &str,
-    ) -> Result<Option<Content>> {
+    ) -> Result<Option<MemberKind>> {
         match extension {
-            "cls" => return Ok(Some(Content::Cls)),
-            "json" => return Ok(Some(Content::Json)),
-            _ if is_image_extension(extension) => return Ok(Some(Content::Image)),
+            "cls" => return Ok(Some(MemberKind::Cls)),
+            "json" => return Ok(Some(MemberKind::Json)),
+            _ if is_image_extension(extension) => return Ok(Some(MemberKind::Image)),
             _ => {}
         }
-        let bytes = member.bytes.min(HEADER_START as u64);
+        let bytes = member.bytes.min(SIGNATURE_BYTES as u64);
         let start = Member { bytes, ..member.clone() };
         let start = tar.read(&start, bytes).map_err(|error| self.read_error(error))?;
-        Ok(has_image_start(&start).then_some(Content::Image))
+        Ok(has_image_signature(&start).then_some(MemberKind::Image))
     }
 
     /// Reads a label file. Returns `None` for JSON without a label.
@@ -390,17 +389,18 @@ impl ShardSamples<'_> {
         &self,
         tar: &mut Tar<File>,
         member: &Member,
-        content: &Content,
+        kind: &MemberKind,
     ) -> Result<Option<Label>> {
         let bytes = tar.read(member, MAX_LABEL_BYTES).map_err(|error| self.read_error(error))?;
-        let is_cls = matches!(content, Content::Cls);
+        let is_cls = matches!(kind, MemberKind::Cls);
         let label = if is_cls { parse_cls(&bytes).map(Some) } else { parse_json(&bytes) };
         let label =
             label.map_err(|problem| damaged(self.shard, format!("{problem} in '{}'", member.name)));
         Ok(label?.map(|text| Label { text, is_cls }))
     }
 
-    /// Returns whether a key with a dot is a further field of a complete sample: `a.seg` of `a`.
+    /// Returns whether a key with a dot is that of a further image or label of a complete sample:
+    /// `a.seg` of `a`.
     fn is_field_of_sample(&self, key: &str) -> bool {
         let start = key.rfind('/').map_or(0, |slash| slash + 1);
         let first_dot = key[start..].find('.').map(|dot| &key[..start + dot]);
@@ -505,16 +505,13 @@ fn parse_json(bytes: &[u8]) -> Result<Option<String>, String> {
     let value: Value =
         serde_json::from_slice(bytes).map_err(|cause| format!("has invalid JSON ({cause})"))?;
     let Value::Object(object) = value else { return Ok(None) };
-    let Some(index) = Column::Label.find(object.keys().map(String::as_str)) else {
+    let Some((key, value)) = Column::Label.find_in_object(&object) else { return Ok(None) };
+    if value.is_null() {
         return Ok(None);
-    };
-    let (key, value) = object.iter().nth(index).expect("the index of a key");
-    match value {
-        Value::Null => Ok(None),
-        value => json_label(value)
-            .map(Some)
-            .ok_or_else(|| format!("has a `{key}` that is neither a string nor an integer")),
     }
+    parse_json_label(value).map(Some).ok_or_else(|| {
+        format!("has a `{key}` that is neither a string, a whole number nor a boolean")
+    })
 }
 
 #[cfg(test)]
@@ -655,7 +652,9 @@ mod tests {
         }
     }
 
-    /// Returns a shard with a sample of each of two classes and the given names of files.
+    /// Returns a shard with the samples 1 and 2. `names` are the name of the image and that of the
+    /// label file without its extension `label`; `#` stands for the number of the sample. `labels`
+    /// are the contents of the label files.
     fn samples(names: [&str; 2], label: &str, labels: [&[u8]; 2]) -> Vec<u8> {
         let png = read_fixture("picture.png");
         let entries = ["1", "2"].iter().zip(labels).flat_map(|(number, content)| {
@@ -667,7 +666,7 @@ mod tests {
     }
 
     #[test]
-    fn no_sample_is_lost_in_silence() {
+    fn reads_samples_with_unusual_names_extensions_and_labels() {
         for (names, label, labels) in [
             (["img.v1.#.png", "img.v1.#"], ".cls", [&b"0"[..], b"1"]),
             (["set.v1/#.png", "set.v1/#"], ".cls", [b"0", b"1"]),
@@ -702,6 +701,20 @@ mod tests {
     }
 
     #[test]
+    fn text_that_starts_like_a_bmp_is_no_image() {
+        let png = read_fixture("picture.png");
+        let shard = archive(&[
+            ("0.png", &png),
+            ("0.cls", b"0"),
+            ("0.txt", b"BMW in a street"),
+            ("1.png", &png),
+            ("1.cls", b"1"),
+        ]);
+        let set = open(&[("0.tar", shard)]).unwrap();
+        assert_eq!((set.facts().train, set.warnings().len()), (2, 0));
+    }
+
+    #[test]
     fn labels_of_cls_take_precedence_over_json() {
         let png = read_fixture("picture.png");
         let shard = archive(&[
@@ -719,7 +732,7 @@ mod tests {
     }
 
     #[test]
-    fn shards_in_folders_of_splits_belong_to_the_split() {
+    fn shards_in_folders_named_after_splits_belong_to_the_splits() {
         let root = tempfile::tempdir().unwrap();
         for split in ["train", "val"] {
             std::fs::create_dir(root.path().join(split)).unwrap();
@@ -731,7 +744,7 @@ mod tests {
     }
 
     #[test]
-    fn names_what_shards_without_samples_contain() {
+    fn the_error_for_shards_without_samples_names_their_file_extensions() {
         let png = read_fixture("picture.png");
         let error = open_error(archive(&[("a.png", &png), ("a.txt", b"a cat")]));
         assert!(error.message.ends_with("found .png (1), .txt (1)"), "{error}");

@@ -45,7 +45,7 @@ async function summaryOf(
   return summary.replace(/<[^>]*>/g, '').replace(/\s+/g, ' ')
 }
 
-test('a network that is barely above guessing is called so, with what to try', async (t) => {
+test('a report says that a network is barely above guessing, and suggests next steps', async (t) => {
   const confusion = [
     [2900, 2100],
     [2500, 2500],
@@ -53,12 +53,15 @@ test('a network that is barely above guessing is called so, with what to try', a
   const overfitted = await summaryOf(t, confusion)
   t.regex(
     overfitted,
-    /What to try: ?Use more images or stronger augmentation: the network fits the/,
+    /guessing.*Suggested next steps: ?Use more images or stronger augmentation: the network fits only/,
   )
   const weak = await summaryOf(t, confusion, 0.56)
   t.regex(weak, /^\s*Summary Test accuracy is 54\.0 % .* interval is 53\.0 to 55\.0 %/)
   t.regex(weak, /This is barely above guessing: always predicting .* would reach 50\.0 %/)
-  t.regex(weak, /What to try:.*residual find-lr \.\/photos.*residual data preview \.\/photos/)
+  t.regex(
+    weak,
+    /guessing.*Suggested next steps:.*residual find-lr \.\/photos.*residual data preview \.\/photos/,
+  )
 
   const constant = await summaryOf(t, [
     [0, 40],
@@ -72,7 +75,7 @@ test('a network that is barely above guessing is called so, with what to try', a
     [40, 460],
   ])
   t.regex(good, /Always predicting the most frequent class would reach 50\.0 %/)
-  t.notRegex(good, /guessing|What to try/)
+  t.notRegex(good, /guessing/)
 })
 
 test('differences between classes that few images cannot show are called noise', async (t) => {
@@ -155,7 +158,7 @@ test('runs without outcomes are compared unpaired, and other images are not comp
   // With a third run, the p-value is adjusted for two tests.
   const three = makeRanked(parent, 'three', { accuracy: 0.9, count: 200 })
   const all = await compare([one, two, three])
-  t.regex(all, /Of 2 other runs, 2 cannot be distinguished from the best one/)
+  t.regex(all, /Of 2 tested runs, 2 cannot be distinguished from the best one/)
   t.is(all.match(/within noise \(p = /g)?.length, 2)
 
   const log = join(two, 'metrics.jsonl')
