@@ -602,6 +602,21 @@ fn a_diverging_run_fails_and_writes_no_result() {
 }
 
 #[test]
+fn a_diverging_run_names_the_first_value_that_is_not_finite_and_its_images() {
+    let folder = TestFolder::new();
+    // The differences of pixels and mean divided by the deviation exceed the range of fp32.
+    let transform = json!({ "mean": [0.5], "std": [1e-42] });
+    let config = folder.config("run", json!({ "transform": transform, "epochs": 1 }));
+    let error = run(&config, |_| None).0.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Diverged);
+    let (_, origin) = error.message.split_once(" in epoch 1 at step 1: ").unwrap();
+    let place =
+        "the input of the network is the first value that is not finite, in batch 1 of the epoch (";
+    assert!(origin.starts_with(place), "{error}");
+    assert!(error.hint.unwrap().contains("transform.std"));
+}
+
+#[test]
 fn a_run_that_diverges_later_saves_the_weights_of_its_last_finite_step() {
     let folder = TestFolder::new();
     // The learning rate is 1e9 times higher in the second epoch.

@@ -145,10 +145,8 @@ async function killDownloads(published, { url }, folder, kills, random) {
     outcomes.length < kills && processes > 0;
     processes--
   ) {
-    const child = Child.node([programPath('download.mjs'), dataset], {
-      env: { RESIDUAL_OFFLINE: '' },
-    })
-    const { signal, status, stderr } = await killAtMoment(child, random)
+    const child = download(dataset)
+    const { signal, status, stderr } = await killAtMoment(child, store, random)
     if (signal !== 'SIGKILL') {
       if (status !== 0) outcomes.push({ ...NO_KILL, problem: `failed: ${stderr.slice(0, 300)}` })
       // The next process downloads into an empty folder.
@@ -160,14 +158,18 @@ async function killDownloads(published, { url }, folder, kills, random) {
     const isFlipped = random.next() < 0.3 && (await flipBit(store, random))
     outcomes.push({ place, isFlipped, ...(problem && { problem }) })
   }
-  const { status, stderr } = await Child.node([programPath('download.mjs'), dataset], {
-    env: { RESIDUAL_OFFLINE: '' },
-  }).close()
+  const { status, stderr } = await download(dataset).close()
   const problem =
     status === 0
       ? ((await differenceOf(published.folder, store)) ?? leftoverIn(folder))
       : `the download failed: ${stderr.slice(0, 300)}`
   return outcomes.map((outcome) => ({ ...(problem && { problem }), ...outcome }))
+}
+
+/** @param {string} dataset */
+function download(dataset) {
+  const env = { RESIDUAL_OFFLINE: '' }
+  return Child.node([programPath('download.mjs'), dataset], { env, timeoutSeconds: 300 })
 }
 
 /** @type {Outcome} */
@@ -188,19 +190,28 @@ function datasetOf({ files, archive }, url, store) {
 }
 
 /**
- * Kills a process at a random moment: after its start, while data arrives, or after all data has
- * arrived.
+ * Events after which a process is killed, with the longest delay. Without an event, the delay starts
+ * with the process.
+ *
+ * @type {readonly { trigger?: 'part' | 'all' | 'archive' | 'store', milliseconds: number }[]}
+ */
+const MOMENTS = [
+  { milliseconds: 300 },
+  { trigger: 'part', milliseconds: 250 },
+  { trigger: 'all', milliseconds: 10 },
+  { trigger: 'archive', milliseconds: 40 },
+  { trigger: 'store', milliseconds: 4 },
+]
+
+/**
+ * Kills a process at a random moment.
  *
  * @param {Child} child
+ * @param {string} store
  * @param {Random} random
  */
-async function killAtMoment(child, random) {
-  const { trigger, milliseconds } = random.pick([
-    { milliseconds: 300 },
-    { trigger: 'part', milliseconds: 250 },
-    { trigger: 'all', milliseconds: 10 },
-    { trigger: 'all', milliseconds: 100 },
-  ])
+async function killAtMoment(child, store, random) {
+  const { trigger, milliseconds } = random.pick(MOMENTS)
   const delay = random.next() * milliseconds
   /** @type {NodeJS.Timeout | undefined} */
   let timer
@@ -208,11 +219,17 @@ async function killAtMoment(child, random) {
     timer ??= setTimeout(() => child.kill(), delay)
   }
   if (trigger === undefined) start()
+  const file = trigger === 'store' ? store : join(`${store}.download`, ARCHIVE)
+  const isFile = trigger === 'store' || trigger === 'archive'
+  const watch = setInterval(() => {
+    if (isFile && existsSync(file)) start()
+  }, 1)
   for (let line = await child.readLine(); line !== undefined; line = await child.readLine()) {
-    if (line === trigger || line === 'all') start()
+    if (line === trigger) start()
   }
   const ended = await child.ended
   clearTimeout(timer)
+  clearInterval(watch)
   return ended
 }
 

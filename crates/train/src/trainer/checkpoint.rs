@@ -25,9 +25,9 @@ impl Trainer<'_> {
     /// # Errors
     /// `E_DIVERGED` if the weights are not finite.
     pub(super) fn save(&mut self, kinds: &[CheckpointKind]) -> Result<()> {
-        if !self.step.is_finite()? {
+        if let Some(name) = self.step.not_finite_tensor()? {
             let step = self.position.step;
-            return Err(self.diverged_error(format!("the weights are not finite at step {step}")));
+            return Err(self.diverged_error(format!("`{name}` is not finite after step {step}")));
         }
         self.position.time = self.clock.total();
         let mean = self.data.pixel_mean.as_ref();
