@@ -617,6 +617,25 @@ fn a_diverging_run_names_the_first_value_that_is_not_finite_and_its_images() {
 }
 
 #[test]
+fn optimizer_state_and_moving_averages_that_are_not_finite_are_rejected() {
+    let folder = TestFolder::new();
+    let config = folder.config("run", json!({ "epochs": 1, "ema": { "decay": 0.9 } }));
+    let result = train(&config);
+    let last = Path::new(&result.last);
+    let intact = Checkpoint::read_for_resume(last).unwrap();
+    for name in ["optimizer.momentum.conv1.weight", "ema.conv1.weight"] {
+        let mut damaged = intact.clone();
+        let bytes = &mut damaged.tensors.get_mut(name).unwrap().bytes;
+        bytes[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+        damaged.write(last).unwrap();
+        let resume = json!({ "resume": result.dir, "epochs": 2 });
+        let error = run(&resume, |_| None).0.unwrap_err();
+        assert_eq!(error.code, ErrorCode::Checkpoint, "{error}");
+        assert!(error.message.contains(name), "{error}");
+    }
+}
+
+#[test]
 fn a_run_that_diverges_later_saves_the_weights_of_its_last_finite_step() {
     let folder = TestFolder::new();
     // The learning rate is 1e9 times higher in the second epoch.
