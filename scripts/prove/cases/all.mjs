@@ -1,6 +1,7 @@
 import { cutFiles } from './cut-files.mjs'
 import { damagedCheckpoint } from './damaged-checkpoint.mjs'
 import { killDuringDownload } from './kill-during-download.mjs'
+import { notFinite } from './not-finite.mjs'
 import { resumeAfterKill } from './resume-after-kill.mjs'
 
 /**
@@ -8,4 +9,4 @@ import { resumeAfterKill } from './resume-after-kill.mjs'
  *
  * @type {readonly import('../case.mjs').Case[]}
  */
-export const CASES = [resumeAfterKill, killDuringDownload, damagedCheckpoint, cutFiles]
+export const CASES = [resumeAfterKill, killDuringDownload, damagedCheckpoint, cutFiles, notFinite]
