@@ -87,6 +87,19 @@ test('without a cache folder, only a download fails', async (t) => {
   t.is(await ensureDataset({ ...set, folder, store: null }, {}, POLICY), folder)
 })
 
+test('removes the staging folder that a process killed at the end of a download has left', async (t) => {
+  const bytes = archive()
+  const { url } = await serve(t, fileHandler(bytes))
+  const set = datasetOf(t, [published('tiny.tar.gz', bytes, [url], 'top')])
+  await ensureDataset(set, {}, POLICY)
+  for (const folder of [set.store, null]) {
+    mkdirSync(`${set.store}.download`)
+    writeFileSync(join(`${set.store}.download`, 'tiny.tar.gz'), bytes)
+    await ensureDataset({ ...set, folder }, {}, POLICY)
+    t.deepEqual(readdirSync(join(set.store, '..')), ['tiny'])
+  }
+})
+
 test('concurrent calls download a data set once', async (t) => {
   const bytes = archive()
   const { url, requests } = await serve(t, fileHandler(bytes))

@@ -60,6 +60,14 @@ test('reads metrics up to a truncated last line, and reports it', async (t) => {
   t.regex(issues[0] ?? '', /truncated/)
 })
 
+test('an empty log is reported', async (t) => {
+  const dir = writeSampleRun(tempFolder(t))
+  writeFileSync(join(dir, 'metrics.jsonl'), '')
+  const { epochs, issues } = await readRunFolder(dir)
+  t.is(epochs.length, 0)
+  t.deepEqual(issues, ['metrics.jsonl is empty: the run has no history.'])
+})
+
 test('a run with an unreadable log is read without its history', async (t) => {
   const dir = writeSampleRun(tempFolder(t))
   rmSync(join(dir, 'metrics.jsonl'))
@@ -126,8 +134,9 @@ test('replaces damaged files by their copies in the log, and says so', async (t)
 
   for (const content of ['', '{ "data": {', '\0'.repeat(100)]) {
     writeFileSync(join(dir, 'config.json'), content)
-    const { config, issues } = await readRunFolder(dir)
+    const { config, hasConfigFile, issues } = await readRunFolder(dir)
     t.is(config.batchSize, 128)
+    t.false(hasConfigFile)
     t.regex(issues.join(), /config\.json cannot be read; the configuration is that of metrics/)
   }
   writeFileSync(log, '')

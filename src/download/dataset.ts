@@ -66,7 +66,10 @@ export async function ensureDataset(
     const isVerified = isInCache
       ? await hasMarker(dataset.folder, dataset)
       : verifiedFolders.has(dataset.folder)
-    if (isVerified) return dataset.folder
+    if (isVerified) {
+      if (isInCache) await removeStaging(dataset.folder)
+      return dataset.folder
+    }
     const verification = await verifyFiles(dataset, dataset.folder, options.signal)
     if (verification.ok) {
       if (isInCache) await writeMarker(dataset, dataset.folder).catch(() => {})
@@ -80,6 +83,18 @@ export async function ensureDataset(
   if (store === null) throw noCacheDirError(`'${dataset.name}'`)
   await download({ ...dataset, store }, options, policy)
   return store
+}
+
+function stagingOf(store: string): string {
+  return `${store}.download`
+}
+
+/**
+ * Removes the staging folder of a complete data set. A process that was killed at the end of a
+ * download has left it.
+ */
+async function removeStaging(store: string): Promise<void> {
+  await rm(stagingOf(store), { recursive: true, force: true })
 }
 
 /** Returns whether a folder has a marker with the current checksums. */
@@ -150,7 +165,7 @@ async function download(
   policy: RetryPolicy,
 ): Promise<void> {
   const { store, downloads, files } = dataset
-  const staging = `${store}.download`
+  const staging = stagingOf(store)
   try {
     await mkdir(staging, { recursive: true })
     await withLock(`${store}.lock`, () => stage(), {
@@ -163,7 +178,7 @@ async function download(
 
   async function stage(): Promise<void> {
     // Another process may have downloaded the data set while this process waited for the lock.
-    if (await hasMarker(store, dataset)) return
+    if (await hasMarker(store, dataset)) return await removeStaging(store)
     await assertUnoccupied(dataset)
     await mkdir(staging, { recursive: true })
     const unpacked = join(staging, `unpacked-${randomUUID()}`)
@@ -185,7 +200,7 @@ async function download(
       if (!verification.ok) throw verificationError({ ...verification, folder: staging })
       await writeMarker(dataset, unpacked)
       await rename(unpacked, store)
-      await rm(staging, { recursive: true, force: true })
+      await removeStaging(store)
     } finally {
       await rm(unpacked, { recursive: true, force: true })
     }

@@ -282,7 +282,10 @@ function renderReproduce(run: RunFolder): Content {
     return html`<p>The run was trained on images in memory. To repeat it, call
 <code>train(config, { arrays })</code> with the configuration above and the same images.</p>`
   }
-  return html`<p>This command repeats the run. With the same number of threads on the same kind of CPU,
+  const preparation = run.hasConfigFile
+    ? ''
+    : 'config.json is missing or damaged: first save the configuration above under this name. '
+  return html`<p>${preparation}This command repeats the run. With the same number of threads on the same kind of CPU,
 the result is bit-identical. Relative paths refer to the folder in which the run was started.</p>
 <pre tabindex="0"><code>${command}</code></pre>`
 }

@@ -42,6 +42,8 @@ export interface RunFolder {
   /** Base name of the folder. */
   name: string
   config: ResolvedConfig
+  /** Whether `config` is that of config.json, not a copy in another file. */
+  hasConfigFile: boolean
   environment: Partial<RunEnvironment>
   /** Undefined if the run has not ended, or was killed. */
   result: TrainResult | undefined
@@ -76,7 +78,7 @@ export async function readRunFolder(path: string): Promise<RunFolder> {
   const dir = realFolder(path)
   const issues: string[] = []
   const { end, ...metrics } = await readMetrics(join(dir, 'metrics.jsonl'), issues)
-  const config = readConfig(path, dir, metrics.start?.config, issues)
+  const { config, isFile: hasConfigFile } = readConfig(path, dir, metrics.start?.config, issues)
   const readOptional = (
     name: string,
     isValid: (content: JsonObject) => boolean,
@@ -102,6 +104,7 @@ export async function readRunFolder(path: string): Promise<RunFolder> {
     dir,
     name: basename(dir),
     config,
+    hasConfigFile,
     environment,
     result: result && toResult(result),
     evaluation,
@@ -125,25 +128,30 @@ function realFolder(path: string): string {
  * Reads config.json; if it is missing or damaged, returns the configuration in the log, or that of a
  * checkpoint.
  */
-function readConfig(path: string, dir: string, logged: unknown, issues: string[]): ResolvedConfig {
+function readConfig(
+  path: string,
+  dir: string,
+  logged: unknown,
+  issues: string[],
+): { config: ResolvedConfig; isFile: boolean } {
   const file = join(dir, 'config.json')
   const missingSection = (config: JsonObject) =>
     CONFIG_SECTIONS.find((section) => !isObject(config[section]))
   const config = readObject(file)
   if (config !== undefined) {
     const missing = missingSection(config)
-    if (missing === undefined) return config as unknown as ResolvedConfig
+    if (missing === undefined) return { config: config as unknown as ResolvedConfig, isFile: true }
     throw notARun(file, `${file} is not the config.json of a run: it has no \`${missing}\``)
   }
   if (isObject(logged) && missingSection(logged) === undefined) {
     issues.push('config.json cannot be read; the configuration is that of metrics.jsonl.')
-    return logged as unknown as ResolvedConfig
+    return { config: logged as unknown as ResolvedConfig, isFile: false }
   }
   const checkpoint = existsSync(join(dir, 'checkpoints')) ? readCheckpointConfig(dir) : undefined
   if (checkpoint !== undefined) {
     const name = basename(checkpoint.file)
     issues.push(`config.json cannot be read; the configuration is that of ${name}.`)
-    return checkpoint.config
+    return { config: checkpoint.config, isFile: false }
   }
   if (!existsSync(file)) throw notARun(path, `${path} is not a run folder: it has no config.json`)
   throw notARun(file, `${file} is truncated or not JSON`)
@@ -203,7 +211,7 @@ async function readMetrics(file: string, issues: string[]): Promise<MetricsFile>
   }
   const epochs = new Map<number, EpochEvent>()
   const steps = new Map<number, StepEvent>()
-  let numUnreadable = 0
+  let [numUnreadable, isEmpty] = [0, true]
   const readLine = ({ text, isComplete }: Line) => {
     if (text?.trim() === '') return
     const event = text === undefined ? undefined : parseObject(text)
@@ -218,10 +226,15 @@ async function readMetrics(file: string, issues: string[]): Promise<MetricsFile>
     metrics.end = event?.type === 'end' && isObject(result) && isResult(result) ? result : undefined
   }
   try {
-    for await (const line of readLines(file)) readLine(line)
+    for await (const line of readLines(file)) {
+      isEmpty = false
+      readLine(line)
+    }
   } catch (error) {
+    isEmpty = false
     issues.push(`metrics.jsonl could not be read: ${(error as Error).message}.`)
   }
+  if (isEmpty) issues.push('metrics.jsonl is empty: the run has no history.')
   if (numUnreadable > 0) {
     const lines = numUnreadable === 1 ? '1 line' : `${numUnreadable} lines`
     issues.push(`Skipped ${lines} of metrics.jsonl that cannot be read.`)

@@ -83,7 +83,9 @@ impl BatchNormLayer {
     ) -> Result<Tensor> {
         let norm = self.kernel();
         if self.uses_custom_kernel(input, context) {
-            return norm.forward(input, stats, epilogue.shortcut.as_ref(), epilogue.relu);
+            let output = norm.forward(input, stats, epilogue.shortcut.as_ref(), epilogue.relu)?;
+            context.check(Some(&self.name), &output)?;
+            return Ok(output);
         }
         let output = input
             .f_batch_norm(
@@ -98,6 +100,7 @@ impl BatchNormLayer {
             )
             .map_err(torch_error)?;
         record(&output)?;
+        context.check(Some(&self.name), &output)?;
         epilogue.apply(output)
     }
 
@@ -235,6 +238,7 @@ impl ConvNormAct {
             return Ok((epilogue.apply(output)?, input_alias));
         }
         let Conv3x3Output { output, input_alias, stats } = self.convolve(input, context)?;
+        context.check(Some(&self.name), &output)?;
         let output = match &self.norm {
             Some(norm) => norm.forward(&output, stats.as_ref(), epilogue, context, record)?,
             None => {

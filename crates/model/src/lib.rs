@@ -18,7 +18,7 @@ pub use device_dataset::{DeviceDataset, model_input};
 pub use ensemble::Ensemble;
 pub use evaluate::{count_correct, evaluate, log_probs, num_correct};
 pub use evaluation_metrics::EvaluationMetrics;
-pub use forward_context::ResponseStats;
+pub use forward_context::{NotFiniteOutput, ResponseStats};
 pub use model::Model;
 pub use predict::{GroupPredictions, ImageInput, predict, prediction_batch_size};
 pub use tensor_conversion::{from_tch, tensor_info, to_tch};

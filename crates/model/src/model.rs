@@ -9,7 +9,7 @@ use residual_spec::{Device, Error, ErrorCode, MemoryFormat, Result};
 use residual_torch::{channels_last, tensor_from_shared, tensor_from_slice, torch_error};
 use tch::Tensor;
 
-use crate::forward_context::{ForwardContext, ResponseStats};
+use crate::forward_context::{ForwardContext, NotFiniteOutput, ResponseStats};
 use crate::layer::Layer;
 use crate::{ComputeOptions, to_tch};
 
@@ -250,6 +250,15 @@ impl Model {
         self.forward_with(input, &ForwardContext::new(training))
     }
 
+    /// Computes the logits in training mode, as [`Model::forward`] does, and finds the first output
+    /// that is not finite. Slow on CUDA, where the host waits for every layer.
+    pub fn forward_checked(&self, input: &Tensor) -> Result<(Tensor, Option<NotFiniteOutput>)> {
+        let context = ForwardContext::checking();
+        context.check(None, input)?;
+        let logits = self.forward_with(input, &context)?;
+        Ok((logits, context.first_not_finite()))
+    }
+
     /// Computes the response statistics of every 3x3 convolution in evaluation mode. Figure 7 of He
     /// et al. (2015) shows their standard deviations.
     pub fn layer_responses(&self, input: &Tensor) -> Result<Vec<ResponseStats>> {
@@ -264,7 +273,7 @@ impl Model {
         let size = [i64::from(self.network.pool.size); 2];
         let pooled =
             features.f_adaptive_avg_pool2d(size).and_then(|pooled| pooled.f_flatten(1, -1));
-        self.forward_head(&pooled.map_err(torch_error)?, context.training)
+        self.forward_head(&pooled.map_err(torch_error)?, context)
     }
 
     /// Returns the feature map `[n, channels, h, w]` before pooling.
@@ -278,16 +287,19 @@ impl Model {
     }
 
     /// Maps pooled features `[..., features]` to logits `[..., classes]`.
-    fn forward_head(&self, features: &Tensor, training: bool) -> Result<Tensor> {
+    fn forward_head(&self, features: &Tensor, context: &ForwardContext) -> Result<Tensor> {
         let mut x = features.f_to_kind(self.compute.weight_kind()).map_err(torch_error)?;
         for (layer, spec) in self.hidden.iter().zip(&self.network.hidden) {
-            x = layer
-                .forward(&x)?
+            let mut output = layer.forward(&x)?;
+            context.check(Some(&spec.linear.name), &output)?;
+            x = output
                 .f_relu_()
-                .and_then(|x| x.f_dropout(spec.dropout, training))
+                .and_then(|x| x.f_dropout(spec.dropout, context.training))
                 .map_err(torch_error)?;
         }
-        self.head.forward(&x)
+        let logits = self.head.forward(&x)?;
+        context.check(Some(&self.network.head.name), &logits)?;
+        Ok(logits)
     }
 
     /// Computes the logits `[n, classes]` of an input of any size in evaluation mode, in the fully
@@ -295,7 +307,8 @@ impl Model {
     /// window of the feature map that corresponds to one image of the network's own size, and the
     /// logits are averaged over all windows.
     pub fn forward_dense(&self, input: &Tensor) -> Result<Tensor> {
-        let features = self.forward_features(input, &ForwardContext::new(false))?;
+        let context = ForwardContext::new(false);
+        let features = self.forward_features(input, &context)?;
         let own_size = i64::from(self.network.feature_size(self.network.image_size));
         // A smaller feature map is a single window.
         let window = [2, 3].map(|axis: usize| own_size.min(features.size()[axis]));
@@ -306,7 +319,7 @@ impl Model {
         };
         let pooled =
             pooled.and_then(|pooled| pooled.f_permute([0, 2, 3, 1])).map_err(torch_error)?;
-        let logits = self.forward_head(&pooled, false)?;
+        let logits = self.forward_head(&pooled, &context)?;
         logits.f_mean_dim([1i64, 2].as_slice(), false, logits.kind()).map_err(torch_error)
     }
 }
@@ -412,6 +425,39 @@ mod tests {
             model.features[0].forward(input, &ForwardContext::new(training)).unwrap()
         };
         assert!(stem(true).equal(&stem(false)));
+    }
+
+    #[test]
+    fn a_checked_pass_names_the_first_layer_and_the_images_that_are_not_finite() {
+        let _no_grad = tch::no_grad_guard();
+        for name in ["resnet8", "preresnet20", "vgg11_bn"] {
+            let mut network = network(name, 32);
+            narrow(&mut network);
+            let model = Model::new(network, FP64, 1).unwrap();
+            let input = model.input(&pixels(32, 32), 2).unwrap();
+            tch::manual_seed(1); // of dropout
+            let (logits, not_finite) = model.forward_checked(&input).unwrap();
+            assert_eq!(not_finite, None);
+            tch::manual_seed(1);
+            assert!(logits.equal(&model.forward(&input, true).unwrap()), "{name}");
+
+            let mut values = pixels(32, 32).to_vec();
+            values[32 * 32 * 3] = f32::INFINITY; // in the second image
+            let input_with_infinity = model.input(&Arc::new(values), 2).unwrap();
+            let (_, not_finite) = model.forward_checked(&input_with_infinity).unwrap();
+            assert_eq!(not_finite, Some(NotFiniteOutput { layer: None, images: vec![1] }));
+
+            let (layer, weight) = model
+                .tensors()
+                .filter_map(|(key, tensor)| Some((key.strip_suffix(".weight")?, tensor)))
+                .filter(|(_, tensor)| tensor.dim() == 4)
+                .nth(4)
+                .unwrap();
+            let _ = weight.shallow_clone().fill_(f64::NAN);
+            let (_, not_finite) = model.forward_checked(&input).unwrap();
+            let expected = NotFiniteOutput { layer: Some(layer.into()), images: vec![0, 1] };
+            assert_eq!(not_finite, Some(expected), "{name}");
+        }
     }
 
     #[test]

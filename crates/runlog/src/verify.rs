@@ -10,7 +10,7 @@ use residual_spec::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::folder_state::{CONFIG, ENVIRONMENT, EVALUATION, RESULT};
+use crate::folder_state::{CONFIG, ENVIRONMENT, EVALUATION, RESULT, has_checkpoint};
 use crate::lock::Lock;
 use crate::metrics::{COLUMNS, CSV, EventPosition, JSONL, row_position};
 use crate::tensorboard;
@@ -33,13 +33,22 @@ pub fn verify_files(path: &Path) -> Result<Vec<VerifiedRunFile>> {
     };
     add(CONFIG, true, &check_json::<ResolvedConfig>)?;
     add(ENVIRONMENT, false, &check_json::<serde_json::Map<String, serde_json::Value>>)?;
+    // The log has an entry of each epoch before its checkpoint is written, and the table a header
+    // before a run starts.
+    let has_checkpoint = has_checkpoint(path);
     add(JSONL, true, &|text| {
+        if text.is_empty() && has_checkpoint {
+            return Err("is empty".into());
+        }
         check_lines(text, is_running, |_, line| {
             serde_json::from_slice::<EventPosition>(line).is_ok()
         })
     })?;
     let columns = COLUMNS.trim_end().as_bytes();
     add(CSV, true, &|text| {
+        if text.is_empty() && !is_running {
+            return Err("is empty".into());
+        }
         check_lines(text, is_running, |number, line| match number {
             1 => line == columns,
             _ => row_position(line).is_some() && count_cells(line) == count_cells(columns),
@@ -132,6 +141,7 @@ fn verify_event_file(folder: &Path, is_running: bool) -> Result<Option<VerifiedR
 mod tests {
     use super::*;
     use crate::RunDir;
+    use crate::folder_state::{CHECKPOINTS, LAST};
     use residual_spec::{
         DatasetInfo, EpochEvent, MachineInfo, Metrics, RunEvent, TrainConfig, resolve,
     };
@@ -193,6 +203,19 @@ mod tests {
                 fs::write(&path, &whole[..cut]).unwrap();
                 assert!(problem(folder.path(), name).is_some(), "{name} cut at {cut}");
             }
+        }
+    }
+
+    #[test]
+    fn an_empty_log_of_a_run_with_a_checkpoint_is_damaged() {
+        let folder = run();
+        let checkpoint = folder.path().join(CHECKPOINTS).join(LAST);
+        fs::write(folder.path().join(JSONL), "").unwrap();
+        assert_eq!(problem(folder.path(), JSONL), None);
+        fs::write(checkpoint, "weights").unwrap();
+        fs::write(folder.path().join(CSV), "").unwrap();
+        for name in [JSONL, CSV] {
+            assert_eq!(problem(folder.path(), name).as_deref(), Some("is empty"));
         }
     }
 

@@ -602,6 +602,40 @@ fn a_diverging_run_fails_and_writes_no_result() {
 }
 
 #[test]
+fn a_diverging_run_names_the_first_value_that_is_not_finite_and_its_images() {
+    let folder = TestFolder::new();
+    // The differences of pixels and mean divided by the deviation exceed the range of fp32.
+    let transform = json!({ "mean": [0.5], "std": [1e-42] });
+    let config = folder.config("run", json!({ "transform": transform, "epochs": 1 }));
+    let error = run(&config, |_| None).0.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Diverged);
+    let (_, origin) = error.message.split_once(" in epoch 1 at step 1: ").unwrap();
+    let place =
+        "the input of the network is the first value that is not finite, in batch 1 of the epoch (";
+    assert!(origin.starts_with(place), "{error}");
+    assert!(error.hint.unwrap().contains("transform.std"));
+}
+
+#[test]
+fn optimizer_state_and_moving_averages_that_are_not_finite_are_rejected() {
+    let folder = TestFolder::new();
+    let config = folder.config("run", json!({ "epochs": 1, "ema": { "decay": 0.9 } }));
+    let result = train(&config);
+    let last = Path::new(&result.last);
+    let intact = Checkpoint::read_for_resume(last).unwrap();
+    for name in ["optimizer.momentum.conv1.weight", "ema.conv1.weight"] {
+        let mut damaged = intact.clone();
+        let bytes = &mut damaged.tensors.get_mut(name).unwrap().bytes;
+        bytes[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+        damaged.write(last).unwrap();
+        let resume = json!({ "resume": result.dir, "epochs": 2 });
+        let error = run(&resume, |_| None).0.unwrap_err();
+        assert_eq!(error.code, ErrorCode::Checkpoint, "{error}");
+        assert!(error.message.contains(name), "{error}");
+    }
+}
+
+#[test]
 fn a_run_that_diverges_later_saves_the_weights_of_its_last_finite_step() {
     let folder = TestFolder::new();
     // The learning rate is 1e9 times higher in the second epoch.

@@ -18,6 +18,7 @@ mod grad_accumulator;
 mod graph_runner;
 mod input;
 mod micro_batches;
+mod not_finite;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +41,7 @@ use cuda_graph::CudaGraphEngine;
 use deferred::{DeferredEngine, DeferredStats};
 use eager::EagerEngine;
 use graph_runner::{CudaGraphRunner, unsupported};
+pub use not_finite::{NotFinite, NotFiniteValue};
 
 /// The maximum number of steps whose outcome the deferred engines have not read yet.
 pub const MAX_IN_FLIGHT: usize = 2;
@@ -300,15 +302,32 @@ impl TrainStep {
         self.is_finite()
     }
 
+    /// Repeats the forward and backward pass of a batch of a step that diverged, and returns the first
+    /// value that is not finite. `batch_index` is the position of the batch in its step. Call
+    /// [`TrainStep::roll_back`] before the first and after the last batch.
+    pub fn find_not_finite(
+        &mut self,
+        batch: &Batch,
+        batch_index: u32,
+    ) -> Result<Option<NotFinite>> {
+        clear_out_of_memory();
+        not_finite::find(&mut self.context, batch, batch_index)
+    }
+
     /// Returns whether all weights and running statistics are finite.
     pub fn is_finite(&self) -> Result<bool> {
+        Ok(self.not_finite_tensor()?.is_none())
+    }
+
+    /// Returns the name of the first tensor of the network that is not finite.
+    pub fn not_finite_tensor(&self) -> Result<Option<&str>> {
         let is_finite = |tensor: &Tensor| tensor.f_isfinite()?.f_all()?.f_int64_value(&[]);
-        for (_, tensor) in self.model().tensors() {
+        for (name, tensor) in self.model().tensors() {
             if is_finite(tensor).map_err(torch_error)? == 0 {
-                return Ok(false);
+                return Ok(Some(name));
             }
         }
-        Ok(true)
+        Ok(None)
     }
 }
 

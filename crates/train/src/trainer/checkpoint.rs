@@ -11,7 +11,9 @@ use residual_spec::{
     RunEvent,
 };
 use residual_torch::torch_error;
-use residual_weights::{Checkpoint, CheckpointContents, EMA_PREFIX, OPTIMIZER_PREFIX, PIXEL_MEAN};
+use residual_weights::{
+    Checkpoint, CheckpointContents, EMA_PREFIX, OPTIMIZER_PREFIX, PIXEL_MEAN, check_finite_tensor,
+};
 use tch::Tensor;
 
 use super::Trainer;
@@ -25,9 +27,9 @@ impl Trainer<'_> {
     /// # Errors
     /// `E_DIVERGED` if the weights are not finite.
     pub(super) fn save(&mut self, kinds: &[CheckpointKind]) -> Result<()> {
-        if !self.step.is_finite()? {
+        if let Some(name) = self.step.not_finite_tensor()? {
             let step = self.position.step;
-            return Err(self.diverged_error(format!("the weights are not finite at step {step}")));
+            return Err(self.diverged_error(format!("`{name}` is not finite after step {step}")));
         }
         self.position.time = self.clock.total();
         let mean = self.data.pixel_mean.as_ref();
@@ -93,6 +95,9 @@ pub fn parse_position(progress: &serde_json::Value, path: &Path) -> Result<Posit
 }
 
 /// Restores the optimizer, the gradient scaler and the moving average after `steps` updates.
+///
+/// # Errors
+/// `E_CHECKPOINT` for a tensor that is missing or not finite.
 pub(super) fn restore(
     state: &mut TrainState,
     steps: u64,
@@ -104,6 +109,8 @@ pub(super) fn restore(
             let message = format!("{} has no tensor `{name}`", path.display());
             Error::new(ErrorCode::Checkpoint, message).file(path)
         })?;
+        // Otherwise, the first update would make weights NaN.
+        check_finite_tensor(&name, tensor).map_err(|error| error.file(path))?;
         to_tch(tensor)
     };
     state.optimizer.load_state(steps, |name| load_tensor(format!("{OPTIMIZER_PREFIX}{name}")))?;

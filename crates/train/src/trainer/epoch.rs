@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use residual_data::{Batch, Loader, LoaderOptions, NextBatch, SampleOrder};
-use residual_spec::{
-    CheckpointKind, Error, ResolvedConfig, Result, RunEvent, StepEvent, StopReason,
-};
+use residual_spec::{CheckpointKind, ResolvedConfig, Result, RunEvent, StepEvent, StopReason};
 
 use super::{Flow, StartedUpdate, Trainer};
 use crate::step::{Divergence, StepOutcome};
@@ -59,7 +57,7 @@ impl Trainer<'_> {
         }
     }
 
-    fn train_loader(&self) -> Loader {
+    pub(super) fn train_loader(&self) -> Loader {
         let options = LoaderOptions {
             skip_batches: self.position.batch as usize,
             crops_only: self.step.has_images(),
@@ -176,19 +174,6 @@ impl Trainer<'_> {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }
-    }
-
-    /// Restores and saves the state after the last successful update, and returns the `E_DIVERGED`
-    /// error.
-    fn roll_back(&mut self, Divergence { quantity, value }: &Divergence) -> Result<Error> {
-        let (epoch, step) = (self.position.epoch + 1, self.position.step + 1);
-        self.in_flight.clear();
-        // A resume repeats the batches of updates that were not made.
-        if self.step.roll_back()? && self.position.step > 0 {
-            self.save(&[CheckpointKind::Last])?;
-        }
-        Ok(self
-            .diverged_error(format!("{quantity} became {value} in epoch {epoch} at step {step}")))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The training loop.
 
 mod checkpoint;
+mod divergence;
 mod early_stopping;
 mod epoch;
 mod finish;
@@ -17,7 +18,7 @@ use residual_data::{Arrays, Dataset, Pipeline, PixelMean, Splits};
 use residual_optim::{LrSchedule, Progress};
 use residual_runlog::RunDir;
 use residual_spec::{
-    CheckpointKind, Error, Evaluation, ResolvedConfig, Result, RunEvent, StopReason, TrainResult,
+    CheckpointKind, Evaluation, ResolvedConfig, Result, RunEvent, StopReason, TrainResult,
 };
 use serde_json::Value;
 
@@ -188,13 +189,5 @@ impl Trainer<'_> {
     fn emit(&mut self, event: RunEvent) -> Result<u64> {
         self.dir.log(&event)?;
         Ok(self.control.emit(event))
-    }
-
-    /// Returns an `E_DIVERGED` error that refers to the last checkpoint, if it exists.
-    fn diverged_error(&self, message: String) -> Error {
-        let error = Error::new(residual_spec::ErrorCode::Diverged, message)
-            .hint("Lower `optimizer.lr`, or increase it slowly with `warmup: { epochs: 1 }`.");
-        let last = self.dir.checkpoint_path(CheckpointKind::Last, self.position.epoch);
-        if last.is_file() { error.file(last) } else { error }
     }
 }

@@ -5,6 +5,7 @@ mod cuda_graph;
 mod deferred;
 mod loss_scale;
 mod micro_batches;
+mod not_finite;
 
 use std::cell::Cell;
 use std::sync::Arc;
