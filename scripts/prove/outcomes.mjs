@@ -11,6 +11,12 @@ export class Outcomes {
   notes = []
   /** @type {Map<string, number>} */
   #groups = new Map()
+  #log
+
+  /** @param {(line: string) => void} [log] receives each new group and each failure */
+  constructor(log = () => {}) {
+    this.#log = log
+  }
 
   /**
    * Adds an attempt.
@@ -21,8 +27,12 @@ export class Outcomes {
    */
   add(group, name, problem) {
     this.attempts++
+    if (!this.#groups.has(group)) this.#log(`  ${group}`)
     this.#groups.set(group, (this.#groups.get(group) ?? 0) + 1)
-    if (problem !== undefined) this.failures.push(`${group}, ${name}: ${problem}`)
+    if (problem === undefined) return
+    const failure = `${group}, ${name}: ${problem}`
+    this.failures.push(failure)
+    this.#log(`    not upheld: ${failure}`)
   }
 
   /**

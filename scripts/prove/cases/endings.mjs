@@ -42,7 +42,7 @@ export const endings = {
 
 /** @param {Context} context */
 async function prove(context) {
-  const outcomes = new Outcomes()
+  const outcomes = new Outcomes(context.log)
   const seconds = await attackAborts(context, outcomes)
   await attackHooks(context, outcomes)
   await attackThreads(context, outcomes)

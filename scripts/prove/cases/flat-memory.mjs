@@ -34,7 +34,7 @@ export const flatMemory = {
 
 /** @param {Context} context */
 async function prove(context) {
-  const outcomes = new Outcomes()
+  const outcomes = new Outcomes(context.log)
   const seconds = Math.max(10, 60 * context.minutes * (context.attempts(100) / 100))
   const { count, samples } = await cycle(context, outcomes, seconds)
   for (const key of KEYS) outcomes.add('cycles', UNITS[key], growthOf(samples, key))

@@ -48,8 +48,8 @@ export const fullDisk = {
 }
 
 /** @param {Context} context */
-async function prove({ folder, attempts }) {
-  const outcomes = new Outcomes()
+async function prove({ folder, attempts, log }) {
+  const outcomes = new Outcomes(log)
   if (!canMount()) {
     outcomes.notes.push('File systems of a limited size: this user may not mount any.')
     return outcomes.toResult(await provesNothing())
@@ -129,8 +129,8 @@ function problemOf({ error, problem }, folder) {
 }
 
 /**
- * Applies the comparison to a run that is written without care: its checkpoint is truncated in place
- * when the disk is full, or replaced by that of another step.
+ * Applies the comparison to runs whose last checkpoint is truncated, removed or trained with another
+ * seed.
  *
  * @param {Child} child
  * @param {string} disk
@@ -144,7 +144,7 @@ async function attackUnsafe(child, disk) {
     problems.push(problemOf(outcome, disk))
   }
   return {
-    fault: 'a checkpoint that a full disk truncated, removed or replaced by one of another seed',
+    fault: 'a checkpoint that is truncated or removed, and a run with another seed',
     attempts: faults.length,
     detected: problems.filter((problem) => problem !== undefined).length,
   }

@@ -35,7 +35,7 @@ export const readOnlyAndMoved = {
 
 /** @param {Context} context */
 async function prove(context) {
-  const outcomes = new Outcomes()
+  const outcomes = new Outcomes(context.log)
   await disturbRuns(context, outcomes)
   const run = new RunCommand(join(context.folder, 'disturb'))
   await run.prepare()

@@ -48,7 +48,7 @@ export const scarceResources = {
 
 /** @param {Context} context */
 async function prove(context) {
-  const outcomes = new Outcomes()
+  const outcomes = new Outcomes(context.log)
   const run = new RunCommand(context.folder)
   await run.prepare()
   await limitProcess(context, run, outcomes)

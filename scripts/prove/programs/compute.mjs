@@ -1,5 +1,5 @@
-// Work without an end in a thread, which tests end in every way. `import` returns the functions; as a
-// worker thread or as a program it computes `work` and ends as `end` says.
+// Computes without an end in a worker or in the main thread, and ends the thread. Arguments: a run
+// folder, then `prepare` to train the run, or JSON of tasks.
 
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { evaluate, findLr, loadModel, train } from 'residual'
@@ -90,7 +90,6 @@ async function endWorker(task) {
 
 if (!isMainThread) await compute(workerData)
 else {
-  // Arguments: a run folder, then JSON of tasks.
   const [, , out, json] = process.argv
   if (json === 'prepare') await train(config(out), { arrays })
   else {

@@ -88,34 +88,46 @@ async function cycleRuns({ seconds, leak }) {
 }
 
 /**
- * Trains runs with arrays of 2.3 MB and returns how many objects remain after garbage collection.
+ * Trains a run with arrays of 2.3 MB, and returns it with its arrays and options.
+ *
+ * @param {AbortSignal} signal
+ */
+async function trainOnArrays(signal) {
+  const images = new Uint8Array(768 * 32 * 32 * 3)
+  const labels = Uint8Array.from({ length: 768 }, (_, image) => image % 3)
+  const arrays = { train: { images, labels, width: 32, height: 32, channels: 3 } }
+  const options = /** @type {import('residual').TrainOptions} */ ({
+    arrays,
+    signal,
+    onStep: () => 'stop',
+  })
+  const run = train(config(1), options)
+  for await (const _ of run) break
+  await run.then(
+    () => {},
+    () => {},
+  )
+  return [run, images, options]
+}
+
+/**
+ * Trains runs and returns how many of their objects remain after garbage collection.
  *
  * @param {{ runs: number, isKept: boolean }} request
  */
 async function collectRuns({ runs, isKept }) {
+  const { signal } = new AbortController()
   /** @type {WeakRef<object>[]} */
   const references = []
   /** @type {object[]} */
   const retained = []
-  const controller = new AbortController()
-  for (let index = 0; index < runs; index++) {
-    const images = new Uint8Array(768 * 32 * 32 * 3)
-    const labels = Uint8Array.from({ length: 768 }, (_, image) => image % 3)
-    const arrays = { train: { images, labels, width: 32, height: 32, channels: 3 } }
-    const options = /** @type {import('residual').TrainOptions} */ ({
-      arrays,
-      signal: controller.signal,
-      onStep: () => 'stop',
-    })
-    const run = train(config(1), options)
-    references.push(new WeakRef(run), new WeakRef(images), new WeakRef(options))
-    if (isKept) retained.push(run, images, options)
-    for await (const _ of run) break
-    await run.then(
-      () => {},
-      () => {},
-    )
+  // In a function of its own, whose variables do not outlive it.
+  const trainNext = async () => {
+    const objects = await trainOnArrays(signal)
+    references.push(...objects.map((object) => new WeakRef(object)))
+    if (isKept) retained.push(...objects)
   }
+  for (let index = 0; index < runs; index++) await trainNext()
   for (let round = 0; round < 20; round++) {
     await setTimeout(10)
     gc()
