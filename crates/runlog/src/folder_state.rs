@@ -118,14 +118,15 @@ pub fn is_checkpoint_name(name: &str) -> bool {
     matches!(name, LAST | BEST) || epoch_of_checkpoint(name).is_some()
 }
 
-/// Returns whether a run that was killed before it wrote config.json may have left the file `name`.
+/// Returns whether a run that ended before it wrote config.json, killed or by a full disk, may have
+/// left the file `name`.
 fn is_leftover(folder: &Path, name: &str) -> bool {
     let path = folder.join(name);
     match name {
         lock::NAME => true,
         CHECKPOINTS => fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none()),
         metrics::JSONL => fs::metadata(path).is_ok_and(|file| file.len() == 0),
-        metrics::CSV => fs::read(path).is_ok_and(|text| metrics::COLUMNS.as_bytes() == text),
+        metrics::CSV => fs::read(path).is_ok_and(|text| metrics::COLUMNS.as_bytes().starts_with(&text)),
         _ => is_temporary(name),
     }
 }

@@ -511,6 +511,17 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_could_not_write_its_metrics_leaves_a_free_folder() {
+        let columns = crate::metrics::COLUMNS;
+        for text in ["", &columns[..7], columns] {
+            let folder = tempfile::tempdir().unwrap();
+            drop(RunDir::create(folder.path(), false).unwrap());
+            fs::write(folder.path().join("metrics.csv"), text).unwrap();
+            RunDir::create(folder.path(), false).unwrap();
+        }
+    }
+
+    #[test]
     fn reports_a_file_in_place_of_the_folder() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
