@@ -61,7 +61,7 @@ proptest! {
         let path = |file: &Path| folder.path().join(file);
         let files = list_files(folder.path());
         for (file, changes) in &damages {
-            let file = path(file.get(&files));
+            let file = path(file.get::<PathBuf>(&files));
             fs::write(&file, apply_changes(fs::read(&file).unwrap(), changes as &[ByteChange])).unwrap();
         }
         let started = Instant::now();

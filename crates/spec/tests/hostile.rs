@@ -55,7 +55,7 @@ fn check(value: &Value) -> Result<(), TestCaseError> {
     prop_assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     for error in results.into_iter().filter_map(Result::err) {
         prop_assert!(error.code != ErrorCode::Internal, "{error:?}");
-        prop_assert!(error.message.len() < 2000, "{} bytes", error.message.len());
+        prop_assert!(error.message.len() < 10_000, "{} bytes", error.message.len());
         prop_assert!(error.hint.is_some(), "{error:?}");
     }
     Ok(())

@@ -6,7 +6,7 @@ import { Child, programPath } from '../child.mjs'
 const ADDRESS_SPACE_BYTES = 12e9
 const MAX_SECONDS = 10
 /** Time after which a process that does not respond is killed. */
-const HUNG_SECONDS = 30
+const HUNG_SECONDS = 120
 const MAX_MEGABYTES = 1000
 const MAX_MESSAGE = 10_000
 
@@ -14,7 +14,7 @@ const MAX_MESSAGE = 10_000
  * @typedef {object} ReadOutcome
  * @property {true} [ok]
  * @property {{ code: string, message: string }} [error]
- * @property {number} seconds
+ * @property {number} seconds processor time
  * @property {number} megabytes peak of resident memory
  */
 
@@ -94,7 +94,7 @@ export class HostileReader {
  * @returns {string | undefined}
  */
 function problemOf({ error, seconds, megabytes }) {
-  if (seconds > MAX_SECONDS) return `took ${Math.round(seconds)} s`
+  if (seconds > MAX_SECONDS) return `took ${Math.round(seconds)} s of processor time`
   if (megabytes > MAX_MEGABYTES) return `used ${Math.round(megabytes)} MB`
   if (error === undefined) return undefined
   const { code, message } = error
