@@ -117,7 +117,7 @@ test('a data set that was moved is split as in training', async (t) => {
   renameSync((config.data as { source: string }).source, source)
   const validation = await evaluate(dir, { data: source, split: 'val' })
   t.is(validation.count, 24)
-  t.is(validation.accuracy, best?.accuracy)
+  t.is(best?.accuracy, validation.accuracy)
 })
 
 test('measures the response of each 3x3 convolution', async (t) => {

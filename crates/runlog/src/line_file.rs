@@ -1,12 +1,14 @@
 //! An append-only text file that can be truncated at a line.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use residual_spec::{Error, Result};
 
 use residual_fs::{write_atomically, write_error};
+
+use crate::regular_file;
 
 /// Text file open for appending and truncation.
 #[derive(Debug)]
@@ -27,10 +29,9 @@ pub(crate) enum LinePosition {
 }
 
 impl LineFile {
-    /// Opens a file, which is created if it is missing.
+    /// Opens a file, which is created if it is missing. Refuses links.
     pub(crate) fn open(path: &Path) -> Result<LineFile> {
-        let opened =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let opened = regular_file::open_for_update(path);
         let file = opened.map_err(|cause| write_error(path, &cause))?;
         let end = file.metadata().map_err(|cause| write_error(path, &cause))?.len();
         Ok(LineFile { path: path.to_path_buf(), file, end })

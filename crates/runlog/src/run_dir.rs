@@ -20,6 +20,7 @@ use crate::folder_state::{
 use crate::latest;
 use crate::lock::{self, Lock};
 use crate::metrics::MetricsLog;
+use crate::regular_file;
 
 /// Run folder with an exclusive lock that is released on drop.
 #[derive(Debug)]
@@ -128,7 +129,7 @@ impl RunDir {
     /// Reads the config.json of a run; `None` if the file is missing, damaged, or written by another
     /// program.
     pub fn read_config(path: &Path) -> Option<ResolvedConfig> {
-        serde_json::from_slice(&fs::read(path.join(CONFIG)).ok()?).ok()
+        serde_json::from_slice(&regular_file::read(&path.join(CONFIG)).ok()?).ok()
     }
 
     /// Returns the configuration of a run that ended before it wrote a checkpoint; `None` if there is

@@ -3,6 +3,9 @@ import { damagedCheckpoint } from './damaged-checkpoint.mjs'
 import { endings } from './endings.mjs'
 import { flatMemory } from './flat-memory.mjs'
 import { fullDisk } from './full-disk.mjs'
+import { hostileDownloads } from './hostile-downloads.mjs'
+import { hostileFiles } from './hostile-files.mjs'
+import { hostileRequests } from './hostile-requests.mjs'
 import { killDuringDownload } from './kill-during-download.mjs'
 import { notFinite } from './not-finite.mjs'
 import { readOnlyAndMoved } from './read-only-and-moved.mjs'
@@ -20,6 +23,9 @@ export const CASES = [
   damagedCheckpoint,
   cutFiles,
   notFinite,
+  hostileFiles,
+  hostileDownloads,
+  hostileRequests,
   fullDisk,
   readOnlyAndMoved,
   scarceResources,
