@@ -74,7 +74,7 @@ test('eval says that a network is not above guessing, and what to try', async (t
   )
   t.regex(
     stdout,
-    /^what to try\n( {2}.*\n)* {2}Find a learning rate: residual find-lr \S*photos\.$/m,
+    /^what to try\n( {2}.*\n)* {2}Find a learning rate: (npx )?residual find-lr \S*photos\.$/m,
   )
 })
 

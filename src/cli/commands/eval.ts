@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { withCommandName } from '../../errors/command-name.js'
 import { shellQuote } from '../../errors/shell-quote.js'
 import { type EvaluateConfig, type Evaluation, loadModel, renderPredictions } from '../../index.js'
 import { adviceForPoorAccuracy } from '../../statistics/advice.js'
@@ -210,5 +211,6 @@ function describeAccuracy(
     numPredicted: classes.filter(({ predicted }) => predicted > 0).length,
     source: data === undefined ? undefined : shellQuote(sanitize(data)),
   })
-  return [...lines, '', 'what to try', ...advice.map((line) => `  ${line.replaceAll('`', '')}`)]
+  const format = (line: string) => `  ${withCommandName(line).replaceAll('`', '')}`
+  return [...lines, '', 'what to try', ...advice.map(format)]
 }
