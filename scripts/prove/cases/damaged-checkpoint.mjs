@@ -38,6 +38,7 @@ async function prove(context) {
   const data = writeIdxData(join(context.folder, 'data'))
   const runs = await trainRuns(product, data, context.folder)
   const files = runs.map((run) => join(run, 'checkpoints', 'last.safetensors'))
+  await checkIntact(product, files)
 
   const truncated = await attackFiles(context, files, truncations(context, files), product)
   const flipped = await attackFiles(context, files, bitFlips(context, files), product)
@@ -80,6 +81,21 @@ async function trainRuns(product, data, folder) {
     dirs.push(/** @type {string} */ (ok.dir))
   }
   return dirs
+}
+
+/**
+ * Checks that the product accepts the files before they are damaged.
+ *
+ * @param {Product} product
+ * @param {readonly string[]} files
+ */
+async function checkIntact(product, files) {
+  for (const path of files) {
+    const verified = await product.call('verify', { path })
+    const predicted = await product.call('predict', { path })
+    const { error } = predicted
+    if (!verified.ok?.ok || error !== undefined) throw new Error(`intact: ${error?.message}`)
+  }
 }
 
 /**
