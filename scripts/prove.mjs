@@ -5,6 +5,7 @@
 //   npm run prove -- --from docs/guarantees.json    generates docs/guarantees.md without an attack
 //
 //   --list          print the names of the cases
+//   --minutes N     minutes of the case flat-memory (1)
 //   --quick         a twentieth of the attempts, for a functional test
 //   --document      generate docs/guarantees.md also after some cases
 //   --out FILE      path of the record (runs/prove/guarantees.json)
@@ -74,6 +75,7 @@ function parseOptions() {
       document: { type: 'boolean', default: false },
       from: { type: 'string' },
       list: { type: 'boolean', default: false },
+      minutes: { type: 'string', default: '1' },
       'no-build': { type: 'boolean', default: false },
       out: { type: 'string', default: join(ROOT, 'runs', 'prove', 'guarantees.json') },
       quick: { type: 'boolean', default: false },
@@ -189,9 +191,11 @@ await runScript(import.meta.url, async () => {
   record.golden = { ...record.golden, ...published?.golden }
   const attempts = (/** @type {number} */ count) =>
     options.quick ? Math.ceil(count * QUICK) : count
+  const minutes = Number(options.minutes)
+  if (!(minutes > 0)) throw new BuildError('--minutes must be a positive number')
   const order = CASES.map(({ name }) => name)
   for (const proofCase of cases) {
-    const { proof, golden } = await prove(proofCase, { attempts, machine, log }, record)
+    const { proof, golden } = await prove(proofCase, { attempts, minutes, machine, log }, record)
     if (!logOutcome(proof)) process.exitCode = 1
     addProof(record, proof, order)
     if (Object.keys(golden).length > 0) {

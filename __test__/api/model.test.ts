@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test from 'ava'
@@ -108,6 +108,16 @@ test('evaluation reproduces the metrics of training', async (t) => {
   )
   const validation = await evaluate(result.dir, { split: 'val', batchSize: 5 })
   t.is(result.best?.accuracy, validation.accuracy)
+})
+
+test('a data set that was moved is split as in training', async (t) => {
+  const config = tinyConfig(t)
+  const { dir, best } = await train(config)
+  const source = join(tempFolder(t), 'moved')
+  renameSync((config.data as { source: string }).source, source)
+  const validation = await evaluate(dir, { data: source, split: 'val' })
+  t.is(validation.count, 24)
+  t.is(best?.accuracy, validation.accuracy)
 })
 
 test('measures the response of each 3x3 convolution', async (t) => {

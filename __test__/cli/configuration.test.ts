@@ -1,11 +1,15 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import test from 'ava'
 import {
   applyOverride,
   type Draft,
   isOverride,
   parseValue,
+  readConfigFile,
   setKey,
 } from '#dist/cli/arguments/config-arguments.js'
+import { tempFolder } from '../tiny.js'
 
 function withOverrides(draft: Draft, ...overrides: string[]): Draft {
   for (const override of overrides) applyOverride(draft, override)
@@ -66,4 +70,19 @@ test('does not modify inherited properties', (t) => {
   setKey(draft, 'constructor.name', 'x')
   t.deepEqual(draft, { constructor: { name: 'x' } } as unknown as Draft)
   t.is(Object.name, 'Object')
+})
+
+test('a configuration file contains plain data only', (t) => {
+  const file = join(tempFolder(t), 'run.yaml')
+  const yaml = [
+    '__proto__: { polluted: true }',
+    'model: !!js/function "function () { throw 1 }"',
+    'recipe: !!python/object/apply:os.system "true"',
+  ]
+  writeFileSync(file, yaml.join('\n'))
+  const draft = readConfigFile(file)
+  t.is(Object.getPrototypeOf(draft), Object.prototype)
+  t.deepEqual(Object.keys(draft), ['__proto__', 'model', 'recipe'])
+  t.deepEqual([draft.model, draft.recipe], ['function () { throw 1 }', 'true'])
+  t.is(({} as { polluted?: boolean }).polluted, undefined)
 })

@@ -63,3 +63,16 @@ test('rejects a YAML file with exponential aliases', async (t) => {
   t.is(status, 2)
   t.regex(stderr, /alias.*\(E_CONFIG\)/i)
 })
+
+test('rejects a configuration file that is larger than 128 KiB without parsing it', async (t) => {
+  const file = join(tempFolder(t), 'large.yaml')
+  writeFileSync(file, `# ${'x'.repeat(128 * 2 ** 10)}\nepochs: 1\n`)
+  for (const path of process.platform === 'win32' ? [file] : [file, '/dev/zero']) {
+    const config = await residual(['train', MINI, '--config', path])
+    t.is(config.status, 2)
+    t.regex(config.stderr, /the file is larger than 128 KiB/)
+  }
+  const recipe = await residual(['train', MINI, '--recipe', file])
+  t.is(recipe.status, 2)
+  t.regex(recipe.stderr, /the file is larger than 128 KiB.*\(E_CONFIG\)/)
+})

@@ -53,7 +53,7 @@ const ANNOTATION = /<!--\s*(not run|file):\s*([\s\S]*?)\s*-->/g
 
 /** All pages of the documentation. */
 export const PAGES: readonly Page[] = [
-  ...['README.md', 'README.zh-CN.md', 'CONTRIBUTING.md', 'ARCHITECTURE.md'],
+  ...['README.md', 'README.zh-CN.md', 'CONTRIBUTING.md', 'ARCHITECTURE.md', 'SECURITY.md'],
   ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.md'))
     .sort()

@@ -438,12 +438,17 @@ test('shows the command to open the page again after the server has closed or is
 })
 
 test('a page shows the end of a run although the server closes with it, and where the report is', async (t) => {
-  const config = tinyConfig(t, { epochs: 60 })
-  const run = train(config, { report: true })
+  const config = tinyConfig(t, { epochs: 2 })
+  let finish = () => {}
+  const seen = new Promise<void>((resolve) => {
+    finish = resolve
+  })
+  const run = train(config, { report: true, onEpoch: () => seen })
   for await (const event of run) if (event.type === 'epoch') break
   const server = await dashboard(dirname(config.out as string), { port: 0 })
   const { page, errors } = await open(t, server.url)
   await page.getByText('running', { exact: true }).waitFor()
+  finish()
   const { report: file } = await run
   await server.close()
   await page.getByText('completed', { exact: true }).waitFor()

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import {
   appendFileSync,
   mkdirSync,
@@ -27,6 +28,16 @@ test('reads a complete run folder, also through a symbolic link', async (t) => {
   t.is(run.result?.stopReason, 'completed')
   t.is(run.start?.data.classes.length, 3)
   t.deepEqual(run.issues, [])
+})
+
+test('does not wait for named pipes', async (t) => {
+  for (const name of ['config.json', 'environment.json', 'metrics.jsonl', 'result.json']) {
+    const dir = writeSampleRun(tempFolder(t))
+    rmSync(join(dir, name))
+    execFileSync('mkfifo', [join(dir, name)])
+    const run = await readRunFolder(dir)
+    t.is(run.issues.length, name === 'config.json' || name === 'metrics.jsonl' ? 1 : 0, name)
+  }
 })
 
 test('rejects a path that is not a run folder, with a hint', async (t) => {

@@ -84,11 +84,16 @@ test('a recipe may be a file, whose path config.json does not contain', (t) => {
   t.throws(() => merge({ recipe: file }), { instanceOf: ResidualError, message: /could not be/ })
 })
 
-test('rejects an unknown recipe and lists the known ones', async (t) => {
-  const error = await t.throwsAsync(async () => train({ ...tinyConfig(t), recipe: 'notbook' }), {
-    instanceOf: ResidualError,
-  })
-  t.is(error?.code, 'E_CONFIG')
-  t.is(error?.at.key, 'recipe')
-  t.regex(error?.hint ?? '', /he2015-cifar, .*notebook/)
+test('rejects an unknown recipe and suggests the nearest name, or lists all names', async (t) => {
+  for (const [recipe, hint] of [
+    ['notbook', /^Did you mean .*notebook/],
+    ['transformer', /he2015-cifar, .*notebook/],
+  ] as const) {
+    const error = await t.throwsAsync(async () => train({ ...tinyConfig(t), recipe }), {
+      instanceOf: ResidualError,
+    })
+    t.is(error?.code, 'E_CONFIG')
+    t.is(error?.at.key, 'recipe')
+    t.regex(error?.hint ?? '', hint)
+  }
 })

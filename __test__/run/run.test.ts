@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
@@ -123,4 +123,16 @@ test('a paused run trains no step until it is resumed', async (t) => {
   t.is(steps, paused)
   run.resume()
   t.is((await run).stopReason, 'completed')
+})
+
+test('a resumed run writes only to the folder that was passed', async (t) => {
+  const config = tinyConfig(t, { epochs: 1 })
+  const original = config.out as string
+  await train(config)
+  const passed = `${original}-moved`
+  renameSync(original, passed)
+  const result = await train({ resume: passed, epochs: 2 })
+  t.is(realpathSync(result.dir), realpathSync(passed))
+  t.is(result.epochs, 2)
+  t.false(existsSync(original))
 })

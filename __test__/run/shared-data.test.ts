@@ -67,7 +67,7 @@ testOn(
     const notebook = (...more: string[]) =>
       node([
         'target/ava/examples/notebook.js',
-        ...['--data', join(DATA, 'cifar-10-batches-bin'), '--limit', '1000'],
+        ...['--data', join(DATA, 'cifar-10-batches-bin'), '--limit', '300'],
         ...['--epochs', '1', '--out', out],
         ...more,
       ])

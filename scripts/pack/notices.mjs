@@ -1,20 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { TARGET } from '../build.mjs'
-import { run } from '../setup/command.mjs'
-import { BuildError } from '../setup/error.mjs'
-import { ROOT } from '../setup.mjs'
+import { linkedCrates, runCargo } from './linked-crates.mjs'
 
-/**
- * @typedef {object} Crate
- * @property {string} name
- * @property {string} version
- * @property {string | null} license an SPDX expression, or an older notation
- * @property {string | null} repository
- * @property {readonly string[]} authors
- * @property {string | null} source null for the crates of this workspace
- * @property {string} manifest_path
- */
+/** @typedef {import('./linked-crates.mjs').Crate} Crate */
 
 /** File names of licenses, in a crate or in a C library that it bundles. */
 const LICENSE_FILE = /^(un)?licen[cs]e|^copying|^copyright|^notice/i
@@ -29,7 +17,7 @@ const RULE = '='.repeat(80)
  * text once with the crates that it applies to.
  */
 export async function crateNotices() {
-  const crates = await linkedCrates()
+  const { crates } = await linkedCrates()
   /** @type {Map<string, string[]>} */
   const ownersOf = new Map()
   const lines = []
@@ -41,7 +29,7 @@ export async function crateNotices() {
       `${owner}: ${crate.license ?? 'see its text'}${texts.length > 0 ? '' : origin(crate)}`,
     )
   }
-  const { stdout: compiler } = await cargo('rustc', ['--version'])
+  const { stdout: compiler } = await runCargo('rustc', ['--version'])
   return [
     'The addons in this package are compiled from the sources of `residual` (MIT, see LICENSE) and',
     'of the Rust crates below. Where a license is "A OR B" or "A/B", this package is distributed',
@@ -65,27 +53,6 @@ function origin({ authors, repository }) {
 }
 
 /**
- * Lists the third-party crates whose code is in an addon, without build dependencies.
- *
- * @returns {Promise<Crate[]>} sorted by name
- */
-async function linkedCrates() {
-  const [tree, metadata] = await Promise.all([
-    cargo('cargo', [
-      ...['tree', '--locked', '--package', 'residual-node', '--target', TARGET],
-      ...['--edges', 'normal,no-proc-macro', '--prefix', 'none', '--format', '{p}'],
-    ]),
-    cargo('cargo', ['metadata', '--locked', '--format-version', '1', '--filter-platform', TARGET]),
-  ])
-  const linked = new Set(tree.stdout.split('\n').map((line) => line.replace(/ \(.*/, '')))
-  /** @type {Crate[]} */
-  const all = JSON.parse(metadata.stdout).packages
-  return all
-    .filter(({ name, version, source }) => source !== null && linked.has(`${name} v${version}`))
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
-}
-
-/**
  * @param {string} folder folder of a crate
  * @returns {Promise<string[]>}
  */
@@ -101,14 +68,4 @@ async function licenseTexts(folder) {
     }
   }
   return [...new Set(texts)].filter((text) => text !== '')
-}
-
-/**
- * @param {string} program
- * @param {readonly string[]} args
- */
-async function cargo(program, args) {
-  const result = await run(program, args, { cwd: ROOT })
-  if (result.status === 0) return result
-  throw new BuildError(`${program} ${args[0]} failed:\n${result.stderr.trim()}`)
 }

@@ -44,6 +44,7 @@
  * @property {string} folder temporary folder of the case, removed after it
  * @property {(count: number) => number} attempts returns the number of attempts: `count`, or a
  *   twentieth with `--quick`
+ * @property {number} minutes value of `--minutes`, for cases that measure over time
  * @property {(salt?: string) => import('./random.mjs').Random} random returns a generator whose
  *   sequence depends only on the name of the case and on `salt`
  * @property {Readonly<Record<string, string>>} golden values that the case recorded earlier

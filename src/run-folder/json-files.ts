@@ -16,14 +16,17 @@ export function replaceFile(path: string, content: string | Uint8Array): void {
     writeFileSync(temporary, content)
     renameSync(temporary, path)
   } catch (cause) {
-    try {
-      rmSync(temporary, { force: true })
-    } catch {
-      // A part of the path is not a folder, which `cause` says.
-    }
+    removeIfPossible(temporary)
     const message = `${path} could not be written: ${(cause as Error).message}`
     throw new ResidualError({ code: 'E_WRITE', message, at: { file: path } }, { cause })
   }
+}
+
+/** Removes a file. Errors are ignored, so that they do not hide the error that is reported. */
+function removeIfPossible(path: string): void {
+  try {
+    rmSync(path, { force: true })
+  } catch {}
 }
 
 /**

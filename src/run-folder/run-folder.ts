@@ -84,7 +84,7 @@ export async function readRunFolder(path: string): Promise<RunFolder> {
     isValid: (content: JsonObject) => boolean,
   ): JsonObject | undefined => {
     const file = join(dir, name)
-    if (!existsSync(file)) return undefined
+    if (!isFile(file)) return undefined
     const content = readObject(file)
     if (content !== undefined && isValid(content)) return content
     issues.push(`${name} cannot be read and is ignored.`)
@@ -183,12 +183,18 @@ function notARun(file: string, message: string, cause?: unknown): ResidualError 
 
 /** Parses a JSON file; returns undefined if it does not contain an object. */
 function readObject(file: string): JsonObject | undefined {
+  if (!isFile(file)) return undefined
   try {
     const content: unknown = JSON.parse(readFileSync(file, 'utf8'))
     return isObject(content) ? content : undefined
   } catch {
     return undefined
   }
+}
+
+/** Whether a path is a file, or a link to one. Reading a named pipe would not end. */
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false
 }
 
 interface MetricsFile extends Pick<RunFolder, 'start' | 'epochs' | 'steps' | 'warnings'> {
@@ -205,7 +211,7 @@ async function readMetrics(file: string, issues: string[]): Promise<MetricsFile>
     steps: [],
     warnings: [],
   }
-  if (!existsSync(file)) {
+  if (!isFile(file)) {
     issues.push('metrics.jsonl is missing: the run has no history.')
     return metrics
   }

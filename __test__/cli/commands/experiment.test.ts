@@ -46,7 +46,7 @@ test('degradation saves at Ctrl-C, and the same command resumes', async (t) => {
   const { status, stderr } = await residual(args, {
     async during(child) {
       await child.waitForOutput('2/4 resnet8')
-      await child.waitForOutput('epoch ')
+      await child.waitForOutput('step ')
       child.kill('SIGINT')
     },
   })

@@ -1,67 +1,15 @@
 //! Damaged and malicious files: any bytes give a result or an error in a short time, without a
 //! panic.
 
+mod mutate;
+
 use std::io::Write;
 use std::path::Path;
 
+use mutate::{apply_changes, byte_change, config};
 use proptest::prelude::*;
 use residual_data::{Image, Split, decode, decode_file, open};
 use residual_spec::{DataConfig, Error, ErrorCode};
-
-/// A change of a file's bytes. Positions are fractions of the file's length.
-#[derive(Debug, Clone)]
-enum ByteChange {
-    Overwrite(f64, Vec<u8>),
-    Insert(f64, Vec<u8>),
-    Remove(f64, u8),
-    Truncate(f64),
-}
-
-fn byte_change() -> impl Strategy<Value = ByteChange> {
-    // Headers are the most vulnerable: half of the positions are near the beginning.
-    let position = || prop_oneof![0.0..0.1, 0.0..1.0];
-    // Extreme lengths and sizes, and random bytes.
-    let bytes = || {
-        prop_oneof![
-            prop::collection::vec(any::<u8>(), 1..8),
-            Just(vec![0xff; 4]),
-            Just(vec![0; 4]),
-            Just(vec![0x7f, 0xff, 0xff, 0xff]),
-        ]
-    };
-    prop_oneof![
-        4 => (position(), bytes()).prop_map(|(position, bytes)| ByteChange::Overwrite(position, bytes)),
-        1 => (position(), bytes()).prop_map(|(position, bytes)| ByteChange::Insert(position, bytes)),
-        1 => (position(), any::<u8>())
-            .prop_map(|(position, count)| ByteChange::Remove(position, count)),
-        1 => position().prop_map(ByteChange::Truncate),
-    ]
-}
-
-/// Applies changes to the bytes of a file.
-fn apply_changes(mut bytes: Vec<u8>, changes: &[ByteChange]) -> Vec<u8> {
-    for change in changes {
-        let index = |position: &f64| (bytes.len() as f64 * position) as usize;
-        match change {
-            ByteChange::Overwrite(position, new) => {
-                let start = index(position);
-                for (old, new) in bytes[start..].iter_mut().zip(new) {
-                    *old = *new;
-                }
-            }
-            ByteChange::Insert(position, new) => {
-                let start = index(position);
-                bytes.splice(start..start, new.iter().copied());
-            }
-            ByteChange::Remove(position, count) => {
-                let start = index(position);
-                bytes.drain(start..bytes.len().min(start + usize::from(*count)));
-            }
-            ByteChange::Truncate(position) => bytes.truncate(index(position)),
-        }
-    }
-    bytes
-}
 
 fn read_fixture(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/images").join(name)).unwrap()
@@ -245,11 +193,7 @@ fn fix_checksums(mut archive: Vec<u8>) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 512,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(config(512))]
 
     #[test]
     fn decodes_or_refuses_damaged_images(
@@ -278,11 +222,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 128,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(config(128))]
 
     #[test]
     fn reads_or_refuses_damaged_idx_files(

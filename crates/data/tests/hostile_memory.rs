@@ -1,5 +1,7 @@
 //! The memory and time that decoding of a malicious JPEG or PNG takes are bounded by its length.
 
+mod mutate;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -130,11 +132,7 @@ fn jpeg(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 256,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(mutate::config(256))]
 
     #[test]
     fn memory_of_a_jpeg_is_bounded_by_its_length(

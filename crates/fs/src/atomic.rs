@@ -80,13 +80,17 @@ fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the `E_WRITE` error for a failed write to `path`, with a hint for a full disk.
+/// Returns the `E_WRITE` error for a failed write to `path`, with a hint for a full disk or a
+/// limit.
 pub fn write_error(path: &Path, cause: &io::Error) -> Error {
     let error = Error::write(path, cause);
     match cause.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             error.hint("Free space on this disk, or write to another disk with `out`.")
         }
+        ErrorKind::FileTooLarge => error.hint(
+            "Raise the limit of file sizes (`ulimit -f`), or write to another disk with `out`.",
+        ),
         _ => error,
     }
 }
@@ -104,7 +108,12 @@ fn remove_stale_files(folder: &Path) {
 
 /// Returns whether no process writes to a temporary file any more.
 fn is_stale(path: &Path) -> bool {
-    let modified = path.symlink_metadata().and_then(|metadata| metadata.modified());
+    let metadata = path.symlink_metadata();
+    // Opening a named pipe would block.
+    if !metadata.as_ref().is_ok_and(|metadata| metadata.is_file()) {
+        return false;
+    }
+    let modified = metadata.and_then(|metadata| metadata.modified());
     let age = modified.ok().and_then(|time| SystemTime::now().duration_since(time).ok());
     age.is_some_and(|age| age > STALE_AFTER)
         && File::open(path).is_ok_and(|file| file.try_lock().is_ok())

@@ -494,7 +494,7 @@ mod tests {
             for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |x| (row, x))) {
                 let window = features.narrow(2, row, own_size).narrow(3, column, own_size);
                 let pooled = window.adaptive_avg_pool2d([pool, pool]).flatten(1, -1);
-                sum += model.forward_head(&pooled, false).unwrap();
+                sum += model.forward_head(&pooled, &ForwardContext::new(false)).unwrap();
             }
             let mean = sum / (rows * columns) as f64;
             assert!(relative_difference(&actual, &mean) < 1e-12, "{name}");

@@ -1,5 +1,8 @@
 //! Corrupt and malicious pickles are read or rejected, and never execute code.
 
+#[path = "../../data/tests/mutate/mod.rs"]
+mod mutate;
+
 use proptest::prelude::*;
 use residual_pickle::{Limits, read};
 
@@ -72,7 +75,7 @@ fn corrupt(mut file: Vec<u8>, corruption: &Corruption) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(mutate::config(2000))]
 
     #[test]
     fn reads_or_rejects_corrupted_pickles(
@@ -145,7 +148,7 @@ const GLOBALS: [&[u8]; 7] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 5000, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(mutate::config(5000))]
 
     #[test]
     fn reads_or_rejects_random_programs_in_bounded_time(

@@ -9,7 +9,7 @@ use residual_spec::{Error, ErrorCode, Result};
 use serde::Deserialize;
 
 use crate::lock::{self, Lock};
-use crate::{metrics, tensorboard};
+use crate::{metrics, regular_file, tensorboard};
 
 pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const ENVIRONMENT: &str = "environment.json";
@@ -87,7 +87,7 @@ pub(crate) fn check_available(path: &Path, overwrite: bool) -> Result<()> {
 
 /// Returns whether `path` is a config.json that any version of residual wrote, not another program.
 fn is_run_config(path: &Path) -> bool {
-    let Ok(text) = fs::read(path) else { return false };
+    let Ok(text) = regular_file::read(path) else { return false };
     let Ok(config) = serde_json::from_slice::<serde_json::Value>(&text) else { return false };
     ["data", "model", "optimizer", "reasons"].iter().all(|key| config[key].is_object())
 }
@@ -97,7 +97,7 @@ fn is_run_config(path: &Path) -> bool {
 fn is_damaged_run(path: &Path) -> bool {
     let has_lock = path.join(lock::NAME).is_file();
     let has_metrics = || {
-        fs::read(path.join(metrics::CSV))
+        regular_file::read(&path.join(metrics::CSV))
             .is_ok_and(|text| text.starts_with(metrics::COLUMNS.as_bytes()))
     };
     match (has_checkpoint(path), path.join(CONFIG).is_file()) {
@@ -118,14 +118,16 @@ pub fn is_checkpoint_name(name: &str) -> bool {
     matches!(name, LAST | BEST) || epoch_of_checkpoint(name).is_some()
 }
 
-/// Returns whether a run that was killed before it wrote config.json may have left the file `name`.
+/// Returns whether a run that ended before it wrote config.json, killed or by a full disk, may have
+/// left the file `name`.
 fn is_leftover(folder: &Path, name: &str) -> bool {
     let path = folder.join(name);
     match name {
         lock::NAME => true,
         CHECKPOINTS => fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none()),
         metrics::JSONL => fs::metadata(path).is_ok_and(|file| file.len() == 0),
-        metrics::CSV => fs::read(path).is_ok_and(|text| metrics::COLUMNS.as_bytes() == text),
+        metrics::CSV => regular_file::read(&path)
+            .is_ok_and(|text| metrics::COLUMNS.as_bytes().starts_with(&text)),
         _ => is_temporary(name),
     }
 }
@@ -173,7 +175,7 @@ pub(crate) fn epoch_of_evaluation(path: &Path) -> Option<u32> {
     struct EvaluatedEpoch {
         epoch: u32,
     }
-    let text = fs::read(path).ok()?;
+    let text = regular_file::read(path).ok()?;
     serde_json::from_slice(&text).ok().map(|EvaluatedEpoch { epoch }| epoch)
 }
 

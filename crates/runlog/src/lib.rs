@@ -21,6 +21,7 @@ mod latest;
 mod line_file;
 mod lock;
 mod metrics;
+mod regular_file;
 mod run_dir;
 mod tensorboard;
 mod verify;

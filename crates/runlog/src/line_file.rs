@@ -1,12 +1,14 @@
 //! An append-only text file that can be truncated at a line.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use residual_spec::{Error, Result};
 
-use residual_fs::write_error;
+use residual_fs::{write_atomically, write_error};
+
+use crate::regular_file;
 
 /// Text file open for appending and truncation.
 #[derive(Debug)]
@@ -27,10 +29,9 @@ pub(crate) enum LinePosition {
 }
 
 impl LineFile {
-    /// Opens a file, which is created if it is missing.
+    /// Opens a file, which is created if it is missing. Refuses links.
     pub(crate) fn open(path: &Path) -> Result<LineFile> {
-        let opened =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let opened = regular_file::open_for_update(path);
         let file = opened.map_err(|cause| write_error(path, &cause))?;
         let end = file.metadata().map_err(|cause| write_error(path, &cause))?.len();
         Ok(LineFile { path: path.to_path_buf(), file, end })
@@ -79,11 +80,11 @@ impl LineFile {
         read.map_err(|cause| Error::read(&self.path, &cause))
     }
 
-    /// Replaces the contents.
+    /// Replaces the contents. If this fails, for example on a full disk, the file is unchanged.
     pub(crate) fn replace(&mut self, contents: &[u8]) -> Result<()> {
-        self.file.set_len(0).map_err(|cause| write_error(&self.path, &cause))?;
-        self.end = 0;
-        self.append(contents)
+        write_atomically(&self.path, |file| file.write_all(contents))?;
+        *self = LineFile::open(&self.path)?;
+        Ok(())
     }
 
     /// Returns the number of bytes up to the end of the last kept line.

@@ -3,8 +3,8 @@
 //! The operating system releases the lock when the process ends, even by a crash. The file is never
 //! removed: otherwise two processes could lock different files of the same name.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::ErrorKind;
+use std::fs::{File, TryLockError};
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
@@ -12,6 +12,8 @@ use std::time::Duration;
 use residual_spec::{Error, ErrorCode, Result};
 
 use residual_fs::write_error;
+
+use crate::regular_file;
 
 pub(crate) const NAME: &str = ".lock";
 
@@ -28,12 +30,11 @@ impl Lock {
     /// `E_OUT_IN_USE` if this or another process holds the lock; `E_WRITE` if locking fails.
     pub(crate) fn acquire(folder: &Path) -> Result<Lock> {
         let path = folder.join(NAME);
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|cause| write_error(folder, &cause))?;
+        let opened = regular_file::open_for_update(&path);
+        let file = opened.map_err(|cause| match cause.kind() {
+            ErrorKind::InvalidInput => write_error(&path, &cause),
+            _ => write_error(folder, &cause),
+        })?;
         let mut attempt = file.try_lock();
         // A concurrent [`Lock::is_held`] holds a shared lock briefly: retry for 200 ms.
         for _ in 0..20 {
@@ -56,8 +57,12 @@ impl Lock {
 
     /// Returns whether any process holds the lock of a folder. Creates no file.
     pub(crate) fn is_held(folder: &Path) -> bool {
-        let file = File::open(folder.join(NAME));
-        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+        let path = folder.join(NAME);
+        // Opening a named pipe would block.
+        let is_file = path.metadata().is_ok_and(|found| found.is_file());
+        let file = is_file.then(|| File::open(path));
+        file.and_then(io::Result::ok)
+            .is_some_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 }
 

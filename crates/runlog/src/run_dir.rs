@@ -20,6 +20,7 @@ use crate::folder_state::{
 use crate::latest;
 use crate::lock::{self, Lock};
 use crate::metrics::MetricsLog;
+use crate::regular_file;
 
 /// Run folder with an exclusive lock that is released on drop.
 #[derive(Debug)]
@@ -128,7 +129,7 @@ impl RunDir {
     /// Reads the config.json of a run; `None` if the file is missing, damaged, or written by another
     /// program.
     pub fn read_config(path: &Path) -> Option<ResolvedConfig> {
-        serde_json::from_slice(&fs::read(path.join(CONFIG)).ok()?).ok()
+        serde_json::from_slice(&regular_file::read(&path.join(CONFIG)).ok()?).ok()
     }
 
     /// Returns the configuration of a run that ended before it wrote a checkpoint; `None` if there is
@@ -508,6 +509,17 @@ mod tests {
         fs::write(folder.path().join(".residual-x.tmp"), "half").unwrap();
         let run = RunDir::create(folder.path(), false).unwrap();
         assert!(!run.path().join(".residual-x.tmp").exists());
+    }
+
+    #[test]
+    fn a_run_that_could_not_write_its_metrics_leaves_a_free_folder() {
+        let columns = crate::metrics::COLUMNS;
+        for text in ["", &columns[..7], columns] {
+            let folder = tempfile::tempdir().unwrap();
+            drop(RunDir::create(folder.path(), false).unwrap());
+            fs::write(folder.path().join("metrics.csv"), text).unwrap();
+            RunDir::create(folder.path(), false).unwrap();
+        }
     }
 
     #[test]

@@ -13,6 +13,8 @@ use residual_spec::{Result, RunEvent};
 
 use residual_fs::write_error;
 
+use crate::regular_file;
+
 /// File name prefix that TensorBoard searches for.
 const PREFIX: &str = "events.out.tfevents.";
 
@@ -61,7 +63,7 @@ impl EventFile {
         let file = match find_event_file(folder)? {
             None => None,
             Some(path) => {
-                let opened = OpenOptions::new().read(true).write(true).open(&path);
+                let opened = regular_file::open_for_update(&path);
                 let mut file = opened.map_err(|cause| write_error(&path, &cause))?;
                 file.seek(SeekFrom::End(0)).map_err(|cause| write_error(&path, &cause))?;
                 Some((path, file))
@@ -133,6 +135,9 @@ pub(crate) fn find_event_file(folder: &Path) -> Result<Option<PathBuf>> {
 
 /// Returns the number of intact records, and whether the file ends with the last of them.
 pub(crate) fn count_records(path: &Path) -> std::io::Result<(u64, bool)> {
+    if !path.metadata()?.is_file() {
+        return Ok((0, false));
+    }
     let mut file = File::open(path)?;
     let size = file.metadata()?.len();
     let mut reader = BufReader::new(&mut file);

@@ -1,7 +1,6 @@
 //! Verifies the files of a run folder other than checkpoints. They have no checksums, except for
 //! TensorBoard's; a file is intact if it is complete and has the expected structure.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -13,7 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::folder_state::{CONFIG, ENVIRONMENT, EVALUATION, RESULT, has_checkpoint};
 use crate::lock::Lock;
 use crate::metrics::{COLUMNS, CSV, EventPosition, JSONL, row_position};
-use crate::tensorboard;
+use crate::{regular_file, tensorboard};
 
 /// Summary of a file's content, or its problem. Both are phrases such as `3 lines` and `is cut off`.
 type Checked = std::result::Result<String, String>;
@@ -67,7 +66,7 @@ fn verify_file(
     check: &dyn Fn(&[u8]) -> Checked,
 ) -> Result<Option<VerifiedRunFile>> {
     let path = folder.join(name);
-    let text = match fs::read(&path) {
+    let text = match regular_file::read(&path) {
         Ok(text) => text,
         Err(cause) if cause.kind() == ErrorKind::NotFound => {
             return Ok(is_required.then(|| VerifiedRunFile {
@@ -76,6 +75,9 @@ fn verify_file(
                 bytes: None,
                 detail: "is missing".into(),
             }));
+        }
+        Err(cause) if cause.kind() == ErrorKind::InvalidInput => {
+            return Ok(Some(to_verified(name, 0, Err("is not a regular file".into()))));
         }
         Err(cause) => return Err(Error::read(&path, &cause)),
     };
@@ -139,6 +141,8 @@ fn verify_event_file(folder: &Path, is_running: bool) -> Result<Option<VerifiedR
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::RunDir;
     use crate::folder_state::{CHECKPOINTS, LAST};

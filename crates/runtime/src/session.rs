@@ -347,9 +347,11 @@ impl Session {
     /// Returns the first of `splits` that exists.
     fn select_split(&self, dataset: &Dataset, splits: &[Split]) -> Result<Subset> {
         let facts = dataset.facts();
-        let has_same_images =
-            facts.format != DataFormat::Arrays || facts.fingerprint == self.data.fingerprint;
-        let is_train_data = has_same_images && facts.source == self.config.data.source;
+        // The data set may have been moved since the training.
+        let has_same_images = facts.fingerprint == self.data.fingerprint;
+        let has_same_path =
+            facts.format != DataFormat::Arrays && facts.source == self.config.data.source;
+        let is_train_data = has_same_images || has_same_path;
         // Only the training data is split and limited as in the training run.
         let data = if is_train_data {
             self.config.data.clone()

@@ -176,6 +176,21 @@ fn merge_data(data: &mut Map<String, Value>, value: &Value) {
     }
 }
 
+/// Adapts an error of opening the data set to a resumed run, whose configuration contains values that
+/// the user did not set.
+pub(crate) fn data_error(error: Error) -> Error {
+    if error.code == ErrorCode::DataNotFound {
+        error.hint("If the data set was moved, pass its new path as `data`.")
+    } else if error.code == ErrorCode::DataFormat && error.at.key.as_deref() == Some("data.format")
+    {
+        let message = format!("{} of the run's data set", error.message);
+        let hint = "Pass the data set of the run as `data`, or start a new run.";
+        Error { code: ErrorCode::Mismatch, message, ..error }.key("data").hint(hint)
+    } else {
+        error
+    }
+}
+
 /// Discards the training after the checkpoint `start`, which replaces a newer, damaged or missing last
 /// checkpoint. A newer, damaged or missing best checkpoint is replaced by an equal one or, if there is
 /// none, removed. Must be called before the log is truncated, so that the folder is consistent if the

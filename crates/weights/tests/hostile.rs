@@ -1,6 +1,9 @@
 //! Corrupt checkpoints are rejected or read, without a crash and in memory bounded by a small multiple
 //! of the file size.
 
+#[path = "../../data/tests/mutate/mod.rs"]
+mod mutate;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -182,7 +185,7 @@ fn fit_header_length(file: &mut [u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(mutate::config(1500))]
 
     #[test]
     fn rejects_or_reads_corrupt_checkpoints_in_bounded_memory(

@@ -1,6 +1,9 @@
 //! Malicious and corrupt PyTorch files are rejected or read, in time and memory bounded by the file
 //! size. Code in the files is not executed.
 
+#[path = "../../data/tests/mutate/mod.rs"]
+mod mutate;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -240,7 +243,7 @@ const TENSOR: &str = "ctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\nFlo
                       L6L\ntQL0L\n(L1L\nL1L\nL1L\nL6L\nt(L6L\nL6L\nL6L\nL1L\ntI00\n(dtR";
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(mutate::config(1500))]
 
     #[test]
     fn rejects_or_reads_random_objects_in_bounded_time(
@@ -327,7 +330,7 @@ static VALID: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
 });
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(mutate::config(1500))]
 
     #[test]
     fn rejects_or_reads_corrupt_files(

@@ -1,7 +1,7 @@
 import { cp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { differences, readCheckpoint, writeWithoutChecksums } from '../checkpoint-file.mjs'
 import { Product } from '../product.mjs'
+import { differences, readCheckpoint, writeWithoutChecksums } from '../run/checkpoint-file.mjs'
 import { tinyConfig, writeIdxData } from '../tiny-data.mjs'
 
 /** @typedef {import('../case.mjs').Context} Context */
@@ -294,7 +294,7 @@ async function problemOfLoad(product, run, damaged) {
 /**
  * @param {Product} product
  * @param {string} run
- * @param {import('../checkpoint-file.mjs').CheckpointFile} undisturbed
+ * @param {import('../run/checkpoint-file.mjs').CheckpointFile} undisturbed
  */
 async function problemOfResume(product, run, undisturbed) {
   const { error, warnings } = await product.call('train', { config: { resume: run } })

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { encodePng } from '../../../dist/image-grid/png.js'
 import { ROOT } from '../../setup.mjs'
-import { hashTensors } from '../checkpoint-file.mjs'
 import { Child, CLI, programPath } from '../child.mjs'
 import { createConsumer } from '../consumer.mjs'
+import { hashTensors } from '../run/checkpoint-file.mjs'
 
 /** @typedef {import('../case.mjs').Context} Context */
 /** @typedef {import('../random.mjs').Random} Random */

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { basename, extname, join } from 'node:path'
 import { ResidualError } from '../../errors/errors.js'
 import { checkOptions } from '../../native/arguments/check-options.js'
@@ -6,7 +6,7 @@ import type { TrainConfig } from '../../native/generated.js'
 import { RECIPES_ROOT } from '../../native/platform.js'
 import { shorthandKey } from './shorthand-key.js'
 import { didYouMean } from './suggestions.js'
-import { parseYaml, YamlError, type YamlText } from './yaml-text.js'
+import { parseYaml, readConfigText, YamlError, type YamlText } from './yaml-text.js'
 
 /** A published training configuration. */
 export interface Recipe {
@@ -120,7 +120,7 @@ function checkKeys(config: JsonObject, file: string, lineOf: YamlText['lineOf'])
 function readYaml(file: string): { value: JsonObject; lineOf: YamlText['lineOf'] } {
   let yaml: YamlText
   try {
-    yaml = parseYaml(readFileSync(file, 'utf8'))
+    yaml = parseYaml(readConfigText(file))
   } catch (cause) {
     const line = cause instanceof YamlError ? cause.line : undefined
     throw new ResidualError(

@@ -1,5 +1,12 @@
+import { closeSync, openSync, readSync } from 'node:fs'
 import type { Document, LineCounter, Node, Pair } from 'yaml'
 import { require } from '../../native/platform.js'
+
+/**
+ * Maximum size of a configuration file in bytes. The time of the parser grows with the square of
+ * the number of keys and anchors; a file of this size takes seconds at most.
+ */
+const MAX_SIZE = 128 * 2 ** 10
 
 /** A parsed configuration file in YAML or JSON (a subset of YAML). */
 export interface YamlText {
@@ -20,6 +27,27 @@ export class YamlError extends Error {
   constructor(cause: Error, line: number | undefined) {
     super(cause.message, { cause })
     this.line = line
+  }
+}
+
+/**
+ * Reads a configuration file, which may be a pipe.
+ *
+ * @throws the error of the file system, or an error if the file is larger than 128 KiB
+ */
+export function readConfigText(file: string): string {
+  const bytes = Buffer.alloc(MAX_SIZE + 1)
+  const descriptor = openSync(file, 'r')
+  try {
+    let size = 0
+    for (;;) {
+      const numRead = readSync(descriptor, bytes, size, bytes.length - size, null)
+      size += numRead
+      if (size > MAX_SIZE) throw new Error(`the file is larger than ${MAX_SIZE / 2 ** 10} KiB`)
+      if (numRead === 0) return bytes.toString('utf8', 0, size)
+    }
+  } finally {
+    closeSync(descriptor)
   }
 }
 

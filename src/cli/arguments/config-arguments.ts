@@ -1,7 +1,11 @@
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { shorthandKey } from '../../api/run/shorthand-key.js'
-import { parseYaml, type YamlError, type YamlText } from '../../api/run/yaml-text.js'
+import {
+  parseYaml,
+  readConfigText,
+  type YamlError,
+  type YamlText,
+} from '../../api/run/yaml-text.js'
 import { cliError } from '../messages.js'
 import { recordFile, recordFlag, recordSetting } from './config-sources.js'
 
@@ -165,13 +169,13 @@ export function setKey(draft: Draft, path: string, value: unknown): void {
 /**
  * Reads a configuration file in YAML or JSON (a subset of YAML).
  *
- * @throws {ResidualError} `E_USAGE` if the file cannot be read, `E_CONFIG` with the line if it is
- *   invalid
+ * @throws {ResidualError} `E_USAGE` if the file cannot be read or is larger than 128 KiB, `E_CONFIG`
+ *   with the line if it is invalid
  */
 export function readConfigFile(file: string): Draft {
   let text: string
   try {
-    text = readFileSync(file, 'utf8')
+    text = readConfigText(file)
   } catch (cause) {
     throw cliError.unreadableConfig(file, cause)
   }

@@ -54,12 +54,8 @@ impl Prepared {
         if is_cancelled() {
             return Err(Error::new(ErrorCode::Aborted, "stopped before training began"));
         }
-        let mut dataset = dataset.map_err(|error| match error.code {
-            ErrorCode::DataNotFound if resumed.is_some() => {
-                error.hint("If the data set was moved, pass its new path as `data`.")
-            }
-            _ => error,
-        })?;
+        let mut dataset = dataset
+            .map_err(|error| if resumed.is_some() { resume::data_error(error) } else { error })?;
         // A resumed run continues with the weights of its checkpoint.
         let initial_weights = match resumed.as_ref().and_then(|resumed| resumed.start.as_ref()) {
             None => InitialWeights::read(&mut input, dataset.facts())?,

@@ -85,22 +85,21 @@ impl StateDict {
         Ok(StateDict { key_map: renamer.key_map, tensors, warnings, unusable_head })
     }
 
-    /// Reads the weights of a residual checkpoint.
+    /// Reads the weights of a residual checkpoint, and verifies its other tensors.
     fn from_checkpoint(file: &SafetensorsFile) -> Result<StateDict> {
-        let mut tensors = BTreeMap::new();
-        for (name, _) in file.shapes() {
+        let is_weight = |name: &str| {
             let is_network = !NON_NETWORK_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-            let key = name.strip_prefix(EMA_PREFIX).unwrap_or(&name);
             // As in `Checkpoint::read`, moving averages replace the weights.
-            let is_replaced = key == name && file.has_tensor(&format!("{EMA_PREFIX}{name}"));
-            if is_network
-                && !is_replaced
-                && !is_batch_counter(key)
-                && let Some(tensor) = file.read_tensor(&name)?
-            {
-                tensors.insert(key.to_string(), tensor);
-            }
+            let is_replaced = file.has_tensor(&format!("{EMA_PREFIX}{name}"));
+            is_network && !is_replaced && !is_batch_counter(name)
+        };
+        let mut tensors = BTreeMap::new();
+        for (name, _) in file.shapes().filter(|(name, _)| is_weight(name)) {
+            let key = name.strip_prefix(EMA_PREFIX).unwrap_or(&name).to_string();
+            let tensor = file.read_tensor(&name)?.expect("the name is from the header");
+            tensors.insert(key, tensor);
         }
+        file.verify_tensors(|name| !is_weight(name))?;
         let (key_map, warnings) = (KeyMap::Torchvision, Vec::new());
         Ok(StateDict { key_map, tensors, warnings, unusable_head: None })
     }
