@@ -10,6 +10,7 @@ import { killDuringDownload } from './kill-during-download.mjs'
 import { notFinite } from './not-finite.mjs'
 import { readOnlyAndMoved } from './read-only-and-moved.mjs'
 import { resumeAfterKill } from './resume-after-kill.mjs'
+import { sameBytes } from './same-bytes.mjs'
 import { scarceResources } from './scarce-resources.mjs'
 
 /**
@@ -23,6 +24,7 @@ export const CASES = [
   damagedCheckpoint,
   cutFiles,
   notFinite,
+  sameBytes,
   hostileFiles,
   hostileDownloads,
   hostileRequests,

@@ -1,7 +1,7 @@
 import { cp, readdir, readFile, rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Product } from '../product.mjs'
-import { compareCheckpoints } from '../run-comparison.mjs'
+import { compareCheckpoints } from '../run/run-comparison.mjs'
 import { tinyConfig, writeIdxData } from '../tiny-data.mjs'
 
 /** @typedef {import('../case.mjs').Context} Context */

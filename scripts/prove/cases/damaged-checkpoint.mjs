@@ -1,7 +1,7 @@
 import { cp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { differences, readCheckpoint, writeWithoutChecksums } from '../checkpoint-file.mjs'
 import { Product } from '../product.mjs'
+import { differences, readCheckpoint, writeWithoutChecksums } from '../run/checkpoint-file.mjs'
 import { tinyConfig, writeIdxData } from '../tiny-data.mjs'
 
 /** @typedef {import('../case.mjs').Context} Context */
@@ -38,6 +38,7 @@ async function prove(context) {
   const data = writeIdxData(join(context.folder, 'data'))
   const runs = await trainRuns(product, data, context.folder)
   const files = runs.map((run) => join(run, 'checkpoints', 'last.safetensors'))
+  await checkIntact(product, files)
 
   const truncated = await attackFiles(context, files, truncations(context, files), product)
   const flipped = await attackFiles(context, files, bitFlips(context, files), product)
@@ -80,6 +81,21 @@ async function trainRuns(product, data, folder) {
     dirs.push(/** @type {string} */ (ok.dir))
   }
   return dirs
+}
+
+/**
+ * Checks that the product accepts the files before they are damaged.
+ *
+ * @param {Product} product
+ * @param {readonly string[]} files
+ */
+async function checkIntact(product, files) {
+  for (const path of files) {
+    const verified = await product.call('verify', { path })
+    const predicted = await product.call('predict', { path })
+    const { error } = predicted
+    if (!verified.ok?.ok || error !== undefined) throw new Error(`intact: ${error?.message}`)
+  }
 }
 
 /**
@@ -278,7 +294,7 @@ async function problemOfLoad(product, run, damaged) {
 /**
  * @param {Product} product
  * @param {string} run
- * @param {import('../checkpoint-file.mjs').CheckpointFile} undisturbed
+ * @param {import('../run/checkpoint-file.mjs').CheckpointFile} undisturbed
  */
 async function problemOfResume(product, run, undisturbed) {
   const { error, warnings } = await product.call('train', { config: { resume: run } })

@@ -1,8 +1,8 @@
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { encodePng } from '../../../dist/image-grid/png.js'
-import { readCheckpoint, writeWithoutChecksums } from '../checkpoint-file.mjs'
 import { Product } from '../product.mjs'
+import { readCheckpoint, writeWithoutChecksums } from '../run/checkpoint-file.mjs'
 import { tinyConfig, writeIdxData } from '../tiny-data.mjs'
 
 /** @typedef {import('../case.mjs').Context} Context */

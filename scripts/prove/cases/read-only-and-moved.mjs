@@ -1,10 +1,10 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { problemOfLast } from '../check-run.mjs'
 import { programPath } from '../child.mjs'
 import { Outcomes, problemOfCommand } from '../outcomes.mjs'
 import { canMount, withMounts } from '../private-mounts.mjs'
-import { RunCommand } from '../run-command.mjs'
+import { problemOfLast } from '../run/check-run.mjs'
+import { RunCommand } from '../run/run-command.mjs'
 import { writeIdxData } from '../tiny-data.mjs'
 
 /** @typedef {import('../case.mjs').Context} Context */

@@ -1,16 +1,16 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeWithoutChecksums } from '../checkpoint-file.mjs'
 import { Child, CLI, residual } from '../child.mjs'
-import { checkpointSteps, PLACES, placeOf } from '../kill-place.mjs'
 import { Product } from '../product.mjs'
-import { compareRuns } from '../run-comparison.mjs'
+import { writeWithoutChecksums } from '../run/checkpoint-file.mjs'
+import { checkpointSteps, PLACES, placeOf } from '../run/kill-place.mjs'
+import { compareRuns } from '../run/run-comparison.mjs'
 import { tinyConfig, writeIdxData } from '../tiny-data.mjs'
 
 /** @typedef {import('../case.mjs').Context} Context */
 /** @typedef {import('../random.mjs').Random} Random */
-/** @typedef {import('../kill-place.mjs').Place} Place */
+/** @typedef {import('../run/kill-place.mjs').Place} Place */
 
 const KILLS = 100
 /** Largest number of kills of one run. */

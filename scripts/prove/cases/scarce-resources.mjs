@@ -3,11 +3,11 @@ import { mkdirSync, readdirSync, rmdirSync, utimesSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { ROOT } from '../../setup.mjs'
-import { problemOfLast } from '../check-run.mjs'
 import { residual } from '../child.mjs'
 import { Outcomes, problemOfCommand, problemOfEnd } from '../outcomes.mjs'
 import { canMount, withMounts } from '../private-mounts.mjs'
-import { RunCommand } from '../run-command.mjs'
+import { problemOfLast } from '../run/check-run.mjs'
+import { RunCommand } from '../run/run-command.mjs'
 
 /** @typedef {import('../case.mjs').Context} Context */
 

@@ -5,8 +5,8 @@ import { openSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { evaluate, loadModel, train } from 'residual'
-import { differences, readCheckpoint } from '../checkpoint-file.mjs'
 import { answerRequests } from '../child.mjs'
+import { differences, readCheckpoint } from '../run/checkpoint-file.mjs'
 import { arraySplit, pixels } from '../tiny-data.mjs'
 
 const [, , folder] = process.argv

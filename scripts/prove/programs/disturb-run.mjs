@@ -5,8 +5,8 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { train } from 'residual'
-import { problemOfCheckpoints, problemOfLast, problemOfResume } from '../check-run.mjs'
 import { answerRequests } from '../child.mjs'
+import { problemOfCheckpoints, problemOfLast, problemOfResume } from '../run/check-run.mjs'
 import { tinyConfig } from '../tiny-data.mjs'
 
 const [, , folder, data] = process.argv

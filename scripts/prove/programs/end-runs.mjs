@@ -5,8 +5,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { loadModel, train } from 'residual'
-import { differences, readCheckpoint } from '../checkpoint-file.mjs'
 import { answerRequests } from '../child.mjs'
+import { differences, readCheckpoint } from '../run/checkpoint-file.mjs'
 import { arraySplit, pixels } from '../tiny-data.mjs'
 
 /** @typedef {import('residual').TrainOptions} TrainOptions */

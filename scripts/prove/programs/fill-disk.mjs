@@ -18,8 +18,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { exportModel, findLr, report, train } from 'residual'
-import { problemOfCheckpoints, problemOfResume } from '../check-run.mjs'
 import { answerRequests, CLI } from '../child.mjs'
+import { problemOfCheckpoints, problemOfResume } from '../run/check-run.mjs'
 import { tinyConfig } from '../tiny-data.mjs'
 
 const [, , disk, data] = process.argv

@@ -2,13 +2,13 @@
 
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Child, CLI, residual } from '../child.mjs'
+import { problemOfCommand, problemOfEnd } from '../outcomes.mjs'
+import { tinyConfig, writeIdxData } from '../tiny-data.mjs'
 import { problemOfLast } from './check-run.mjs'
-import { Child, CLI, residual } from './child.mjs'
-import { problemOfCommand, problemOfEnd } from './outcomes.mjs'
-import { tinyConfig, writeIdxData } from './tiny-data.mjs'
 
-/** @typedef {import('./child.mjs').Ended} Ended */
-/** @typedef {import('./child.mjs').Options} Options */
+/** @typedef {import('../child.mjs').Ended} Ended */
+/** @typedef {import('../child.mjs').Options} Options */
 
 /** Trains the same run in many folders, and compares each with an undisturbed one. */
 export class RunCommand {

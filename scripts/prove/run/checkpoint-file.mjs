@@ -1,5 +1,6 @@
 // Reads safetensors files independently of the product, and compares them to the bit.
 
+import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 
 /**
@@ -57,6 +58,19 @@ export function differences(a, b, ignored = []) {
 function isSameTensor(a, b) {
   if (a === undefined || b === undefined) return false
   return a.dtype === b.dtype && `${a.shape}` === `${b.shape}` && a.bytes.equals(b.bytes)
+}
+
+/**
+ * Returns the SHA-256 of the names, types, shapes and bytes of all tensors of a checkpoint.
+ *
+ * @param {string} file
+ */
+export function hashTensors(file) {
+  const hash = createHash('sha256')
+  for (const [name, { dtype, shape, bytes }] of [...readCheckpoint(file).tensors].sort()) {
+    hash.update(`${name} ${dtype} ${shape}\n`).update(bytes)
+  }
+  return hash.digest('hex')
 }
 
 /**
