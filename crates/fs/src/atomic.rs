@@ -81,16 +81,15 @@ fn sync_folder(_folder: &Path) -> io::Result<()> {
 }
 
 /// Returns the `E_WRITE` error for a failed write to `path`, with a hint for a full disk or a
-/// limit.
+/// limit of the file size.
 pub fn write_error(path: &Path, cause: &io::Error) -> Error {
     let error = Error::write(path, cause);
     match cause.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             error.hint("Free space on this disk, or write to another disk with `out`.")
         }
-        ErrorKind::FileTooLarge => error.hint(
-            "Raise the limit of file sizes (`ulimit -f`), or write to another disk with `out`.",
-        ),
+        ErrorKind::FileTooLarge => error
+            .hint("Raise the file size limit (`ulimit -f`), or write to another disk with `out`."),
         _ => error,
     }
 }
