@@ -88,8 +88,9 @@ pub fn write_error(path: &Path, cause: &io::Error) -> Error {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             error.hint("Free space on this disk, or write to another disk with `out`.")
         }
-        ErrorKind::FileTooLarge => error
-            .hint("Raise the file size limit (`ulimit -f`), or write to another disk with `out`."),
+        ErrorKind::FileTooLarge => error.hint(
+            "Raise the limit of file sizes (`ulimit -f`), or write to another disk with `out`.",
+        ),
         _ => error,
     }
 }

@@ -312,7 +312,7 @@ fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Resu
 }
 
 /// Returns the text of a JSON value, empty for null. A label or a split may also be a
-/// whole number or a boolean, such as a flag `is_valid`. Returns `None` for a value of another type.
+/// whole number or a boolean, such as a flag `is_valid`. Returns `None` for other types.
 fn parse_field(column: Column, value: &Value) -> Option<String> {
     match value {
         Value::Null => Some(String::new()),
