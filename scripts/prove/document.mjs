@@ -27,7 +27,7 @@ export function toDocument(record) {
 }
 
 const INTRODUCTION = `Each promise of this page is attacked by a program in \`scripts/prove/cases\`. An attempt
-is upheld if the promise held. The negative control applies the comparison of the attempts to a
+is upheld if the promise held in it. The negative control applies the comparison of the attempts to a
 deliberate fault: a comparison that does not detect the fault would prove nothing. All attacks use
 fixed seeds.`
 
