@@ -138,9 +138,9 @@ impl RunDir {
         if has_checkpoint(path) { None } else { RunDir::read_config(path) }
     }
 
-    /// Returns the epoch of evaluation.json, if the file exists.
-    pub fn evaluation_epoch(&self) -> Option<u32> {
-        epoch_of_evaluation(&self.path.join(EVALUATION))
+    /// Reads evaluation.json; `None` if it is missing or damaged.
+    pub fn read_evaluation(&self) -> Option<RunEvaluation> {
+        serde_json::from_slice(&fs::read(self.path.join(EVALUATION)).ok()?).ok()
     }
 
     /// Returns whether a process currently writes to the folder.

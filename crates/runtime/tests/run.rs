@@ -477,6 +477,23 @@ fn a_resumed_run_without_a_test_split_writes_the_evaluation_of_an_earlier_best_e
     assert_eq!(written.evaluation.samples, expected.evaluation.samples);
 }
 
+#[test]
+fn a_resumed_run_keeps_the_validation_outcomes_of_an_earlier_best_epoch() {
+    let folder = TestFolder::new();
+    let whole = train(&folder.config("whole", json!({ "epochs": 2 })));
+    let expected = run_evaluation(&whole).unwrap();
+    assert!(expected.val_outcomes.is_some() && expected.test_outcomes.is_some());
+    // A run that had ended, and one that was killed after its last checkpoint.
+    for file in ["result.json", "evaluation.json"] {
+        std::fs::remove_file(Path::new(&whole.dir).join(file)).unwrap();
+        let resumed = train(&json!({ "resume": whole.dir }));
+        let written = run_evaluation(&resumed).unwrap();
+        assert_eq!(written.split, Split::Test);
+        assert_eq!(written.val_outcomes, expected.val_outcomes, "without {file}");
+        assert_eq!(written.test_outcomes, expected.test_outcomes, "without {file}");
+    }
+}
+
 /// Reads epochs, steps, learning rates and scores from metrics.jsonl: the fields that do not depend
 /// on time.
 fn epochs_of(result: &TrainResult) -> Vec<Value> {

@@ -27,18 +27,18 @@ const EPOCHS = 2
 const FILES = [
   {
     file: 'metrics.jsonl',
-    report: /metrics\.jsonl is (truncated|empty|missing)|metrics\.jsonl can(not)? be read/,
+    report: /metrics\.jsonl is (truncated|empty|missing)|of metrics\.jsonl that cannot be read/,
     warning: /metrics\.jsonl is damaged/,
   },
-  { file: 'metrics.csv', warning: /metrics\.csv is damaged: its rows are restored/ },
+  { file: 'metrics.csv', warning: /metrics\.csv is damaged.*restored from metrics\.jsonl/ },
   {
     file: 'config.json',
-    report: /config\.json cannot be read; the configuration is that of metrics\.jsonl/,
-    warning: /config\.json is missing or damaged; it is restored/,
+    report: /config\.json cannot be read.*metrics\.jsonl/,
+    warning: /config\.json is missing or damaged.*restored/,
   },
   {
     file: 'result.json',
-    report: /result\.json cannot be read.*The result is that of metrics\.jsonl/,
+    report: /result\.json cannot be read.*metrics\.jsonl/,
     reportIfMissing: /Summary/,
     isOptional: true,
   },

@@ -34,9 +34,9 @@ enum Evaluated {
 
 impl Trainer<'_> {
     /// Evaluates the best checkpoint on the test split unless the run is stopping, writes
-    /// evaluation.json and result.json, and emits the end event. If there is no test split and an
-    /// earlier session of the run has written the best checkpoint but not its evaluation, evaluates
-    /// this checkpoint on the validation split.
+    /// evaluation.json and result.json, and emits the end event. If an earlier session of the run has
+    /// written the best checkpoint but not its outcomes on the validation split, evaluates this
+    /// checkpoint on that split, too.
     pub(super) fn finish(
         mut self,
         mut reason: StopReason,
@@ -47,18 +47,25 @@ impl Trainer<'_> {
             validation.as_mut().and_then(|(_, evaluation)| evaluation.outcomes.take());
         let mut last_evaluation =
             validation.map(|(images, evaluation)| (Split::Val, images, evaluation));
-        let splits = &self.data.splits;
-        let test_split = splits.test.clone().map(|images| (Split::Test, images));
-        let val_split = splits.val.clone().map(|images| (Split::Val, images));
         let best_epoch = self.position.best.map(|best| best.epoch);
-        let has_validation = last_evaluation.is_some() || self.dir.evaluation_epoch() == best_epoch;
-        let to_evaluate = test_split.or(val_split.filter(|_| !has_validation));
-        if let (Some((split, images)), Some(_), false) =
-            (to_evaluate, best_epoch, reason == StopReason::Stopped)
-        {
+        // The best epoch may be of an earlier session. Outcomes that it has stored are kept.
+        val_outcomes = val_outcomes.or_else(|| {
+            let stored = self.dir.read_evaluation()?;
+            if Some(stored.epoch) == best_epoch { stored.val_outcomes } else { None }
+        });
+        let splits = &self.data.splits;
+        let to_evaluate = [
+            (Split::Val, splits.val.clone().filter(|_| val_outcomes.is_none())),
+            (Split::Test, splits.test.clone()),
+        ];
+        for (split, images) in to_evaluate {
+            let Some(images) = images.filter(|_| best_epoch.is_some()) else { continue };
+            if reason == StopReason::Stopped {
+                break;
+            }
             match self.evaluate_best(&images, on_idle)? {
                 Evaluated::Stopped => reason = StopReason::Stopped,
-                Evaluated::Unavailable => {}
+                Evaluated::Unavailable => break,
                 Evaluated::Done(mut evaluation) => {
                     if split == Split::Val {
                         val_outcomes = evaluation.outcomes.take();
