@@ -56,6 +56,7 @@ test('errors in a configuration file name its line and suggest YAML', async (t) 
     ['schedule:\n  type: multistep\n  milestones:\n    - 1\n    - x\n', 5, 'Omit'],
     ['recipe: notebok\n', 1, "Did you mean 'notebook'?"],
     ['budget:\n  epochs: 0\n', 2, 'Omit `budget.epochs` to use its default.'],
+    ['epochs: 3\n  x: 1\n', 1, 'Nested mappings are not allowed in compact mappings (E_CONFIG)'],
   ] as const) {
     writeFileSync(file, yaml)
     for (const option of ['--config', '--recipe']) {

@@ -33,9 +33,9 @@ export const cliError = {
   invalidConfig: (file: string, line: number | undefined, cause: Error) =>
     withCause(cause, {
       code: 'E_CONFIG',
-      message: cause.message,
+      message: `${file} is not valid YAML or JSON: ${cause.message}`,
       at: line === undefined ? { file } : { file, line },
-      hint: 'Write YAML or JSON, one key per line, such as `epochs: 30`.',
+      hint: 'Write YAML or JSON: one key and its value per line, indented with spaces.',
     }),
   configNotObject: (file: string) =>
     new ResidualError({

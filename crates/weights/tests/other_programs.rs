@@ -314,6 +314,16 @@ fn objects_beside_the_weights_are_ignored_and_never_executed() {
 }
 
 #[test]
+fn refuses_an_object_in_place_of_a_tensor() {
+    let rest = dict(&without(resnet8(), "fc.bias"), 0);
+    for object in ["cos\nsystem\n(Vtrue\ntR", "cmain\nBias\n(tR(dVdevice\nVcpu\nsb"] {
+        let pickle = format!("{rest}Vfc.bias\n{object}s");
+        let message = read_model(&archive(&pickle)).err().unwrap().message;
+        assert!(message.contains("`fc.bias`, not a tensor"), "{message}");
+    }
+}
+
+#[test]
 fn reads_weights_in_objects_and_whole_models() {
     // A subclass of dict with the weights, and an object with the weights as an attribute.
     let entries = dict(&resnet8(), 0).replacen("(d", "clightning\nAttributeDict\n(tR", 1);

@@ -25,7 +25,8 @@ export class YamlError extends Error {
   readonly line: number | undefined
 
   constructor(cause: Error, line: number | undefined) {
-    super(cause.message, { cause })
+    // The parser appends the line, and on further lines an excerpt of the file.
+    super(cause.message.split(/ at line \d+|\n/, 1)[0], { cause })
     this.line = line
   }
 }

@@ -8,7 +8,7 @@ use residual_spec::{ErrorCode, WarningEvent};
 /// Names of system folders in lower case: archives of macOS, thumbnails and recycle bins of
 /// Synology and QNAP, recycle bins of Windows, file system recovery, caches and logs of Python and
 /// Node programs.
-const SYSTEM_FOLDERS: [&str; 23] = [
+const SYSTEM_FOLDERS: [&str; 24] = [
     "__macosx",
     "@eadir",
     "@tmp",
@@ -21,8 +21,9 @@ const SYSTEM_FOLDERS: [&str; 23] = [
     "#snapshot",
     "~snapshot",
     "$recycle.bin",
+    "recycler",
+    "recycled",
     "system volume information",
-    "found.000",
     "lost+found",
     "network trash folder",
     "temporary items",
@@ -41,7 +42,12 @@ const MAX_NAMED: usize = 5;
 /// Returns whether a folder belongs to an operating system or another program.
 fn is_system_folder(folder: &Path) -> bool {
     let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    SYSTEM_FOLDERS.contains(&name.to_ascii_lowercase().as_str())
+    let name = name.to_ascii_lowercase();
+    // Windows numbers the folders of recovered files: found.000, found.001, ...
+    let is_recovered = name.strip_prefix("found.").is_some_and(|number| {
+        number.len() == 3 && number.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    is_recovered || SYSTEM_FOLDERS.contains(&name.as_str())
 }
 
 /// Returns whether a folder is a run folder, or a folder `runs` with run folders. They are ignored
@@ -141,18 +147,18 @@ mod tests {
         }
         let mut ignored = IgnoredFolders::default();
         let mut is_ignored = |name: &str| ignored.add_if_ignored(&root.path().join(name));
-        for name in ["__MACOSX", "@eaDir", "$RECYCLE.BIN", "lost+found", "run", "runs"] {
+        for name in ["__MACOSX", "@eaDir", "RECYCLER", "FOUND.001", "run", "runs"] {
             assert!(is_ignored(name), "{name}");
         }
         // A class may be named runs, and may contain a file config.json.
-        for name in ["ant", "eaDir", "config", "other", "other/runs"] {
+        for name in ["ant", "eaDir", "found.cat", "config", "other", "other/runs"] {
             assert!(!is_ignored(name), "{name}");
         }
         let messages: Vec<String> =
             ignored.warnings(root.path()).into_iter().map(|warning| warning.message).collect();
         assert_eq!(messages.len(), 2);
         assert!(messages[0].starts_with("skipped 4 folders of the operating system"));
-        assert!(messages[0].ends_with(": __MACOSX, @eaDir, $RECYCLE.BIN, lost+found"));
+        assert!(messages[0].ends_with(": __MACOSX, @eaDir, RECYCLER, FOUND.001"));
         assert_eq!(messages[1], "skipped 2 folders with runs of residual: run, runs");
     }
 }

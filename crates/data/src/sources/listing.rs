@@ -16,7 +16,9 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    /// Reads a directory. Follows symbolic links. Skips hidden entries and special files.
+    /// Reads a directory. Follows symbolic links. Skips hidden entries and special files. A link
+    /// without a target is a file that cannot be read: the images of git-annex and DVC are such links
+    /// until they are downloaded.
     pub fn read(folder: &Path, cancelled: &dyn Fn() -> bool) -> Result<Listing> {
         let read_error = |cause| Error::read(folder, &cause).key("data");
         let ignored = IgnoredFolders::default();
@@ -32,10 +34,12 @@ impl Listing {
             let path = entry.path();
             let mut kind = entry.file_type().map_err(read_error)?;
             if kind.is_symlink() {
-                // Skip dangling and circular links.
                 match std::fs::metadata(&path) {
                     Ok(target) => kind = target.file_type(),
-                    Err(_) => continue,
+                    Err(_) => {
+                        listing.files.push(path);
+                        continue;
+                    }
                 }
             }
             if kind.is_dir() {

@@ -87,6 +87,9 @@ impl UnreadableFiles {
                 None => "files that are not images".into(),
             },
             HeaderError::Damaged(_) => "damaged images".into(),
+            HeaderError::Io(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+                "symbolic links to missing files".into()
+            }
             HeaderError::Io(_) => "files that cannot be read".into(),
         };
         *self.causes.entry(cause).or_default() += 1;

@@ -96,6 +96,7 @@ mod tests {
         let progress = json!({ "epoch": 1, "step": 9, "best": { "epoch": 1 } });
         let checkpoint = Checkpoint { progress, ..checkpoint() };
         run.write_config(&checkpoint.config).unwrap();
+        fs::write(folder.path().join("metrics.jsonl"), "{\"time\":1,\"type\":\"end\"}\n").unwrap();
         for kind in [CheckpointKind::Last, CheckpointKind::Best, CheckpointKind::Epoch] {
             checkpoint.write(&run.checkpoint_path(kind, 1)).unwrap();
         }

@@ -125,12 +125,18 @@ impl<'p> SavedTensors<'p> {
     ) -> Result<(), String> {
         self.count_values(1)?;
         let Some(shape) = tensor_shape(value) else {
-            if !is_container(value) || place.path.len() + name.len() >= MAX_NAME_LEN {
-                return Ok(());
+            let num_tensors = self.entries.len();
+            if is_container(value) && place.path.len() + name.len() < MAX_NAME_LEN {
+                let path = format!("{}{name}.", place.path);
+                let dict_len = if is_key { path.len() } else { place.dict_len };
+                self.visit(value, Place { path: &path, dict_len, depth: place.depth + 1 })?;
             }
-            let path = format!("{}{name}.", place.path);
-            let dict_len = if is_key { path.len() } else { place.dict_len };
-            return self.visit(value, Place { path: &path, dict_len, depth: place.depth + 1 });
+            let has_tensor = self.entries.len() > num_tensors;
+            if !has_tensor && is_tensor_name(name) && value.as_object().is_some() {
+                let (path, name) = (printable(place.path), printable(name));
+                return Err(format!("has {} as `{path}{name}`, not a tensor", value.describe()));
+            }
+            return Ok(());
         };
         let len = place.path.len() + name.len();
         if len > MAX_NAME_LEN {
@@ -153,6 +159,12 @@ impl<'p> SavedTensors<'p> {
         }
         Ok(())
     }
+}
+
+/// Returns whether a key is the name of a parameter or a running statistic.
+fn is_tensor_name(key: &str) -> bool {
+    let name = key.rsplit('.').next().unwrap_or(key);
+    matches!(name, "weight" | "bias" | "running_mean" | "running_var")
 }
 
 fn is_container(value: Value) -> bool {

@@ -71,17 +71,25 @@ impl Column {
                 "categoryid",
                 "classlabel",
             ],
-            Column::Split => {
-                &["split", "subset", "set", "partition", "datasplit", "dataset", "usage", "phase"]
-            }
+            Column::Split => &[
+                "split",
+                "subset",
+                "set",
+                "partition",
+                "datasplit",
+                "dataset",
+                "usage",
+                "phase",
+                // Flags of validation images, as fastai writes them.
+                "isvalid",
+                "isval",
+                "isvalidation",
+            ],
         }
     }
 
     /// Returns the index of the column among `names`. Ignores case and separators.
     pub fn find<'a>(self, names: impl Iterator<Item = &'a str> + Clone) -> Option<usize> {
-        let normalize = |name: &str| -> String {
-            name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-        };
         let names: Vec<String> = names.map(normalize).collect();
         self.names().iter().find_map(|known| names.iter().position(|name| name == known))
     }
@@ -89,6 +97,23 @@ impl Column {
     /// Returns the key and value of the column in a JSON object. Ignores case and separators.
     pub fn find_in_object(self, object: &Map<String, Value>) -> Option<(&String, &Value)> {
         object.iter().nth(self.find(object.keys().map(String::as_str))?)
+    }
+}
+
+fn normalize(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// Returns the split in a field of the split column `name`. A flag of validation images, such as
+/// fastai's column `is_valid`, is true or false.
+pub(crate) fn parse_split_field<'a>(name: &str, value: &'a str) -> &'a str {
+    if !normalize(name).starts_with("isval") {
+        return value;
+    }
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "1" | "1.0" | "yes" => "val",
+        "false" | "0" | "0.0" | "no" | "" => "train",
+        _ => value,
     }
 }
 
@@ -115,6 +140,7 @@ mod tests {
             (Column::Label, "class_id,class_name", Some(1)),
             (Column::Label, "path,color", None),
             (Column::Split, "path,label,Subset", Some(2)),
+            (Column::Split, "path,label,is_valid", Some(2)),
         ] {
             assert_eq!(column.find(header.split(',')), index, "{header}");
         }

@@ -405,6 +405,29 @@ mod tests {
         assert_eq!((decoded.width, decoded.height, decoded.channels), (37, 29, 1));
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn links_to_missing_files_are_reported() {
+        let png = read_fixture("picture.png");
+        let root = create_folder(&[("ant/1.png", &png), ("bee/1.png", &png), ("cow/", &[])]);
+        let link = |name: &str| {
+            std::os::unix::fs::symlink("/missing/key", root.path().join(name)).unwrap();
+        };
+        link("ant/2.png");
+        link("cow/without-extension");
+        let set = open(root.path()).unwrap();
+        assert_eq!(counts(&set), [2, 0, 0]);
+        let messages: Vec<&str> = set.warnings().iter().map(|w| w.message.as_str()).collect();
+        assert!(messages[0].contains("ant/2.png could not be read"), "{messages:?}");
+        assert!(messages[1].contains("cow/without-extension could not be read"), "{messages:?}");
+        assert!(messages[2].ends_with("found symbolic links to missing files (1)"));
+        for image in ["ant/1.png", "bee/1.png"] {
+            std::fs::remove_file(root.path().join(image)).unwrap();
+        }
+        let error = open(root.path()).err().unwrap();
+        assert!(error.message.ends_with("found symbolic links to missing files (2)"), "{error}");
+    }
+
     #[test]
     fn splits_are_folders_of_class_folders() {
         let png = read_fixture("picture.png");

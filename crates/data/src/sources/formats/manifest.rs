@@ -8,7 +8,7 @@ use csv::StringRecord;
 use residual_spec::{DataFormat, Error, ErrorCode, Result, WarningEvent};
 use serde_json::Value;
 
-use super::columns::{Column, missing_column};
+use super::columns::{Column, missing_column, parse_split_field};
 use super::image_list::ImageList;
 use crate::sources::disk::ImageLocation;
 use crate::sources::image_extension::has_image_extension;
@@ -180,6 +180,7 @@ fn read_csv(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Result<()> 
         .delimiter(delimiter)
         .from_reader(reader);
     let mut columns = [Some(0), Some(1), Some(2)];
+    let mut split_name = String::new();
     let mut is_first = true;
     let mut record = StringRecord::new();
     loop {
@@ -195,6 +196,7 @@ fn read_csv(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Result<()> 
             }
             is_first = false;
             if let (false, Some(header)) = (has_image, parse_header(file, line, &record)?) {
+                split_name = header[2].and_then(|i| record.get(i)).unwrap_or("").to_string();
                 columns = header;
                 continue;
             }
@@ -203,7 +205,7 @@ fn read_csv(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Result<()> 
         let (Some(path), Some(label)) = (path, label) else {
             return Err(malformed(file, line, "has no path and label".into()));
         };
-        add(line, path, label, split.unwrap_or(""))?;
+        add(line, path, label, parse_split_field(&split_name, split.unwrap_or("")))?;
     }
 }
 
@@ -280,7 +282,7 @@ fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Resu
         let Value::Object(object) = object else {
             return Err(malformed(file, line, "is not a JSON object".into()));
         };
-        let text = |column: Column| {
+        let text = |column: Column| -> Result<String> {
             let Some((key, value)) = column.find_in_object(&object) else {
                 return match column {
                     Column::Split => Ok(String::new()),
@@ -290,9 +292,14 @@ fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Resu
                     }
                 };
             };
-            parse_field(column, value).ok_or_else(|| {
+            let field = parse_field(column, value).map(|text| match column {
+                Column::Split => parse_split_field(key, &text).to_string(),
+                Column::Path | Column::Label => text,
+            });
+            field.ok_or_else(|| {
                 let expected = match column {
-                    Column::Path | Column::Split => "is not a string",
+                    Column::Path => "is not a string",
+                    Column::Split => "is neither a string, a whole number nor a boolean",
                     Column::Label => "is neither a string, a whole number nor a boolean",
                 };
                 malformed(file, line, format!("has a `{key}` that {expected}"))
@@ -304,12 +311,12 @@ fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Resu
 }
 
 /// Returns the text of a JSON value, empty for null. A label may also be a whole number or a
-/// boolean. Returns `None` for a value of another type.
+/// boolean, a split a boolean or a whole number (flags). Returns `None` for a value of another type.
 fn parse_field(column: Column, value: &Value) -> Option<String> {
     match value {
         Value::Null => Some(String::new()),
         Value::String(text) => Some(text.clone()),
-        Value::Number(_) | Value::Bool(_) if column == Column::Label => parse_json_label(value),
+        Value::Number(_) | Value::Bool(_) if column != Column::Path => parse_json_label(value),
         Value::Number(_) | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
@@ -420,6 +427,25 @@ mod tests {
         let set = open("labels.jsonl", text.as_bytes()).unwrap();
         assert_eq!(set.facts().classes, ["9", "10"]);
         assert_eq!(set.source(Split::Train).label(0), 1);
+    }
+
+    #[test]
+    fn flags_of_validation_images_are_splits() {
+        for (name, text) in [
+            ("a.csv", &b"fname,labels,is_valid\na.jpg,cat,False\na.jpg,dog,\na.jpg,dog,True"[..]),
+            ("a.csv", b"path,label,is_val\na.jpg,cat,0\na.jpg,dog,0\na.jpg,dog,1"),
+            (
+                "a.jsonl",
+                b"{\"path\": \"a.jpg\", \"label\": \"cat\", \"is_valid\": false}\n\
+                  {\"path\": \"a.jpg\", \"label\": \"dog\", \"is_valid\": null}\n\
+                  {\"path\": \"a.jpg\", \"label\": \"dog\", \"is_valid\": true}",
+            ),
+        ] {
+            let set = open(name, text).unwrap();
+            assert_eq!((set.facts().train, set.facts().val), (2, 1), "{name}");
+        }
+        let error = open("a.csv", b"path,label,is_valid\na.jpg,cat,maybe").err().unwrap();
+        assert!(error.message.contains("split 'maybe'"), "{error}");
     }
 
     #[test]

@@ -155,9 +155,19 @@ fn verify_checksum(header: &[u8; BLOCK as usize], position: u64) -> Result<(), T
     let sum: u64 = header.iter().enumerate().map(byte).map(u64::from).sum();
     match parse_number(&header[field.clone()]) {
         Some(stored) if stored == sum => Ok(()),
+        _ if position == 0 && is_compressed(header) => {
+            malformed("is a compressed archive; only plain .tar archives are supported")
+        }
         _ if position == 0 => malformed("is not a tar archive"),
         _ => malformed(format!("is damaged at byte {position}")),
     }
+}
+
+/// Returns whether a file starts like one of gzip, bzip2, xz, Zstandard or ZIP.
+fn is_compressed(start: &[u8]) -> bool {
+    let signatures: [&[u8]; 5] =
+        [b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"];
+    signatures.iter().any(|signature| start.starts_with(signature))
 }
 
 /// Parses an octal number padded with spaces or NULs, or a big-endian number (GNU extension).
@@ -356,6 +366,8 @@ pub(crate) mod tests {
     fn refuses_files_that_are_not_archives() {
         assert_eq!(entries(&[1; 1024]).unwrap_err(), "is not a tar archive");
         assert_eq!(entries(b"short").unwrap_err(), "is truncated");
+        let gzip = [&b"\x1f\x8b\x08"[..], &[0; 1024]].concat();
+        assert!(entries(&gzip).unwrap_err().starts_with("is a compressed archive"));
         let mut damaged = archive(&[("a", b"1"), ("b", b"2")]);
         damaged[1030] ^= 1;
         assert_eq!(entries(&damaged).unwrap_err(), "is damaged at byte 1024");

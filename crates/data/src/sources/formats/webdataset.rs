@@ -17,6 +17,7 @@ use super::tar::{Entry, Member, Tar, TarError};
 use crate::decode::header::{SIGNATURE_BYTES, has_image_signature};
 use crate::sources::disk::ImageLocation;
 use crate::sources::files::{damaged, open_file};
+use crate::sources::ignored_folders::format_paths;
 use crate::sources::image_extension::is_image_extension;
 use crate::sources::listing::{Listing, check_cancelled};
 use crate::sources::skipped_files::SkippedFiles;
@@ -32,16 +33,20 @@ const MAX_COUNTED_EXTENSIONS: usize = 1000;
 /// Maximum number of file extensions that a message names.
 const MAX_NAMED_EXTENSIONS: usize = 4;
 
-/// The shards of a data set in order. A shard in a folder that is named after a split has this
-/// split.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Shards(Vec<(PathBuf, Option<Split>)>);
+/// The shards of a data set in order.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shards {
+    /// The shards, each with the split of its folder if the folder is named after one.
+    shards: Vec<(PathBuf, Option<Split>)>,
+    /// Folders with shards that are named after no split.
+    skipped_folders: Vec<PathBuf>,
+}
 
 impl Shards {
     /// Finds the shards of a folder. Returns `None` if there are none.
     pub fn find(files: &[PathBuf]) -> Option<Self> {
         let shards: Vec<_> = filter_shards(files).map(|shard| (shard, None)).collect();
-        (!shards.is_empty()).then_some(Shards(shards))
+        (!shards.is_empty()).then_some(Shards { shards, ..Shards::default() })
     }
 
     /// Finds the shards in folders that are named after splits: `train/000.tar`, `val/000.tar`.
@@ -53,19 +58,21 @@ impl Shards {
         folders: &[PathBuf],
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<Self>> {
-        let mut shards = Vec::new();
+        let (mut shards, mut skipped_folders) = (Vec::new(), Vec::new());
         for folder in folders {
             let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if let Some(split) = Split::from_name(name) {
-                let listing = Listing::read(folder, cancelled)?;
-                if listing.folders.is_empty() {
-                    let found = filter_shards(&listing.files);
+            let listing = Listing::read(folder, cancelled)?;
+            let mut found = filter_shards(&listing.files).peekable();
+            match Split::from_name(name) {
+                Some(split) if listing.folders.is_empty() => {
                     shards.extend(found.map(|shard| (shard, Some(split))));
                 }
+                Some(_) | None if found.peek().is_some() => skipped_folders.push(folder.clone()),
+                Some(_) | None => {}
             }
         }
         let has_train = shards.iter().any(|(_, split)| *split == Some(Split::Train));
-        Ok(has_train.then_some(Shards(shards)))
+        Ok(has_train.then_some(Shards { shards, skipped_folders }))
     }
 
     /// Parses the path of one archive, or a range such as `train-{000000..000146}.tar`. Returns
@@ -79,7 +86,7 @@ impl Shards {
             return Ok(None);
         }
         if !source.contains('{') || path.exists() {
-            Ok(Some(Shards(vec![(path.into(), None)])))
+            Ok(Some(Shards { shards: vec![(path.into(), None)], ..Shards::default() }))
         } else {
             let mut shards = Vec::new();
             expand(source, &mut shards).map_err(|problem| {
@@ -87,7 +94,8 @@ impl Shards {
                     .key("data")
                     .hint("Write a range of shards as 'train-{000000..000146}.tar'.")
             })?;
-            Ok(Some(Shards(shards.into_iter().map(|shard| (shard, None)).collect())))
+            let shards = shards.into_iter().map(|shard| (shard, None)).collect();
+            Ok(Some(Shards { shards, ..Shards::default() }))
         }
     }
 
@@ -103,7 +111,7 @@ impl Shards {
         folder: &Path,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Dataset> {
-        if let Some((compressed, _)) = self.0.iter().find(|(shard, _)| is_compressed(shard)) {
+        if let Some((compressed, _)) = self.shards.iter().find(|(shard, _)| is_compressed(shard)) {
             let message = format!(
                 "{} is compressed; only plain .tar archives are supported",
                 compressed.display()
@@ -117,10 +125,10 @@ impl Shards {
                 ));
         }
         let mut index = Index::new();
-        for (shard, split) in &self.0 {
+        for (shard, split) in &self.shards {
             index_shard(shard, split.unwrap_or_else(|| split_of(shard)), &mut index, cancelled)?;
         }
-        let first = self.0.first().map_or(folder, |(shard, _)| shard);
+        let first = self.shards.first().map_or(folder, |(shard, _)| shard);
         if index.list.is_empty() {
             return Err(index.no_samples(source).file(first));
         }
@@ -128,6 +136,7 @@ impl Shards {
         let mut set = list.open(source, DataFormat::Webdataset, first, folder, cancelled)?;
         set.add_warnings(skipped.warnings());
         set.add_warnings(conflicts.warning(source).into_iter().collect());
+        set.add_warnings(skipped_folders_warning(folder, &self.skipped_folders));
         Ok(set)
     }
 }
@@ -200,6 +209,20 @@ impl LabelConflicts {
             hint: Some("The labels of .cls are used.".into()),
         })
     }
+}
+
+/// Warns about folders with shards that belong to no split.
+fn skipped_folders_warning(root: &Path, folders: &[PathBuf]) -> Vec<WarningEvent> {
+    if folders.is_empty() {
+        return Vec::new();
+    }
+    let folders = format_paths(root, folders);
+    vec![WarningEvent {
+        code: ErrorCode::DataUnusable,
+        message: format!("{} has folders of shards that are no split: {folders}", root.display()),
+        file: None,
+        hint: Some("They were skipped. Splits are folders named train, val and test.".into()),
+    }]
 }
 
 fn filter_shards(files: &[PathBuf]) -> impl Iterator<Item = PathBuf> {
@@ -741,6 +764,23 @@ mod tests {
         let set = open_path(root.path()).unwrap();
         assert_eq!((set.facts().train, set.facts().val), (2, 2));
         assert_eq!(set.facts().format, DataFormat::Webdataset);
+        assert!(set.warnings().is_empty());
+    }
+
+    #[test]
+    fn folders_of_shards_that_are_no_split_are_skipped_with_a_warning() {
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["train", "extra", "docs"] {
+            std::fs::create_dir(root.path().join(folder)).unwrap();
+        }
+        for shard in ["train/0.tar", "extra/0.tar"] {
+            std::fs::write(root.path().join(shard), two_samples()).unwrap();
+        }
+        std::fs::write(root.path().join("docs/readme.txt"), "text").unwrap();
+        let set = open_path(root.path()).unwrap();
+        assert_eq!(set.facts().train, 2);
+        let [warning] = set.warnings() else { panic!("{:?}", set.warnings()) };
+        assert!(warning.message.ends_with("that are no split: extra"), "{}", warning.message);
     }
 
     #[test]
