@@ -212,7 +212,8 @@ async function readMetrics(file: string, issues: string[]): Promise<MetricsFile>
     warnings: [],
   }
   if (!isFile(file)) {
-    issues.push('metrics.jsonl is missing: the run has no history.')
+    const problem = existsSync(file) ? 'is not a regular file' : 'is missing'
+    issues.push(`metrics.jsonl ${problem}: the run has no history.`)
     return metrics
   }
   const epochs = new Map<number, EpochEvent>()
