@@ -86,7 +86,7 @@ test('a run whose log is a folder is read without its history', async (t) => {
   const { epochs, config, issues } = await readRunFolder(dir)
   t.is(epochs.length, 0)
   t.is(config.batchSize, 128)
-  t.regex(issues[0] ?? '', /^metrics\.jsonl is not a file: the run has no history/)
+  t.regex(issues[0] ?? '', /^metrics\.jsonl is not a regular file: the run has no history/)
 })
 
 test('ignores invalid lines, and reads null as NaN', async (t) => {

@@ -23,8 +23,8 @@
  */
 
 /**
- * A deliberate fault, to which the comparison of the attempts is applied. An attack whose comparison
- * does not detect the fault proves nothing.
+ * A deliberate fault, to which the comparison of the attempts is applied. An attack whose
+ * comparison does not detect the fault proves nothing.
  *
  * @typedef {object} Control
  * @property {string} fault description, such as `a run with another seed`

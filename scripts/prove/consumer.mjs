@@ -51,7 +51,7 @@ export async function createConsumer(project) {
  *
  * @param {string} project
  * @param {Manifest} manifest
- * @param {(folder: string) => Promise<void>} stage copies all files except package.json to the folder
+ * @param {(folder: string) => Promise<void>} stage copies the files to the folder
  * @returns {Promise<string>} folder of the package in `node_modules`
  */
 async function install(project, manifest, stage) {

@@ -29,8 +29,8 @@ import { ROOT } from '../setup.mjs'
  * @property {string} command
  * @property {Machine} machine
  * @property {ProofRecord[]} cases
- * @property {Record<string, Record<string, string>>} golden values that must not change, by the name
- *   of the case and the class of machine; kept when cases are proven on another machine
+ * @property {Record<string, Record<string, string>>} golden values that must not change, by the
+ *   name of the case and the class of machine; kept when cases are proven on another machine
  */
 
 /** The published record. */

@@ -7,8 +7,8 @@ const SIDE = 8
 const CLASSES = 3
 
 /**
- * Writes images of 8 x 8 in the IDX format of MNIST. The class of an image is the index of its bright
- * third.
+ * Writes images of 8 x 8 in the IDX format of MNIST. The class of an image is the index of its
+ * bright third.
  *
  * @param {string} folder
  * @param {{ train?: number, test?: number }} [count] number of images

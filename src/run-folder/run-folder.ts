@@ -214,7 +214,7 @@ async function readMetrics(file: string, issues: string[]): Promise<MetricsFile>
     warnings: [],
   }
   if (!isFile(file)) {
-    const problem = existsSync(file) ? 'is not a file' : 'is missing'
+    const problem = existsSync(file) ? 'is not a regular file' : 'is missing'
     issues.push(`metrics.jsonl ${problem}: the run has no history.`)
     return metrics
   }

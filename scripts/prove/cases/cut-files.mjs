@@ -63,17 +63,18 @@ export const cutFiles = {
   title:
     'A run folder whose files are cut off, empty or missing can be reported, compared and resumed.',
   attack:
-    'Each file of a finished run except its checkpoints is cut off at random places within a line, ' +
-    'emptied or removed. `verify()` must name the file; `report()` and the comparison with the ' +
-    'intact run must be written and say which file is damaged and what replaces it; and the run, ' +
-    'resumed for another epoch, must emit the documented warning and end with the checkpoints of ' +
-    'the intact run resumed in the same way, with config.json and metrics.csv restored.',
+    'Each file of a finished run except its checkpoints is cut off at random places within a ' +
+    'line, emptied or removed. `verify()` must name the file; `report()` and the comparison ' +
+    'with the intact run must be written and say which file is damaged and what replaces it; ' +
+    'and the run, resumed for another epoch, must emit the documented warning and end with the ' +
+    'checkpoints of the intact run resumed in the same way, with config.json and metrics.csv ' +
+    'restored.',
   limits:
     'Epochs of a lost part of metrics.jsonl are missing in its curves. These files have no ' +
     'checksums: changed digits, and a log that is cut off exactly at the end of a line, are not ' +
-    'detected. result.json, evaluation.json and environment.json may be missing without a message, ' +
-    'since a run writes them at its end; report and comparison do not read metrics.csv and the ' +
-    "file of TensorBoard. Damage of TensorBoard's file is named by `verify()` only.",
+    'detected. result.json, evaluation.json and environment.json may be missing without a ' +
+    'message, since a run writes them at its end; report and comparison do not read metrics.csv ' +
+    "and the file of TensorBoard. Damage of TensorBoard's file is named by `verify()` only.",
   test: '__test__/report/run-folder.test.ts',
   prove,
 }
@@ -137,7 +138,12 @@ function resume(product, run) {
   return product.call('train', { config: { resume: run, epochs: EPOCHS + 1 } })
 }
 
-/** @typedef {{ name: string, kind: 'cut' | 'empty' | 'missing', apply: (file: string) => Promise<void> }} Damage */
+/**
+ * @typedef {object} Damage
+ * @property {string} name
+ * @property {'cut' | 'empty' | 'missing'} kind
+ * @property {(file: string) => Promise<void>} apply
+ */
 
 /**
  * Returns damages of a file: cuts within a line, nothing left, no file.

@@ -19,12 +19,12 @@ export const damagedCheckpoint = {
   name: 'damaged-checkpoint',
   title: 'A damaged checkpoint is detected before it is used, and an intact one takes its place.',
   attack:
-    'Checkpoints of two runs (SGD; Adam with EMA) are truncated at 64 places and get 1,000 random ' +
-    'bit flips, a quarter of them in the header. `verify()` must report each as damaged and ' +
-    '`loadModel()` must reject it with `E_CHECKPOINT`. Then checkpoints of run folders are ' +
-    'damaged, zeroed or removed: a resumed run must continue from the newest intact one, name the ' +
-    'damaged file in a warning, and end with the tensors of the undisturbed run; `loadModel()` ' +
-    'must use the last checkpoint instead of a damaged best one, with a warning.',
+    'Checkpoints of two runs (SGD; Adam with EMA) are truncated at 64 places and get 1,000 ' +
+    'random bit flips, a quarter of them in the header. `verify()` must report each as damaged ' +
+    'and `loadModel()` must reject it with `E_CHECKPOINT`. Then checkpoints of run folders are ' +
+    'damaged, zeroed or removed: a resumed run must continue from the newest intact one, name ' +
+    'the damaged file in a warning, and end with the tensors of the undisturbed run; ' +
+    '`loadModel()` must use the last checkpoint instead of a damaged best one, with a warning.',
   limits:
     'Checksums detect damage, not manipulation: whoever can write the file can also write ' +
     'checksums. Weight files of other programs have no checksums.',

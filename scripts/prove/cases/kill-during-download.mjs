@@ -10,7 +10,10 @@ import { serveFile } from '../file-server.mjs'
 /** @typedef {import('../random.mjs').Random} Random */
 
 const KILLS = 40
-/** Downloads that run at the same time: most of their time, they wait for the lock of the killed process. */
+/**
+ * Downloads that run at the same time: most of their time, they wait for the lock of the killed
+ * process.
+ */
 const CHAINS = 10
 /** Bound of the processes of a chain, since a download may end before it is killed. */
 const PROCESSES_PER_KILL = 3
@@ -27,14 +30,14 @@ export const killDuringDownload = {
   title: 'A download that is killed at any moment leaves no partial data set, and continues.',
   attack:
     'Processes that download, verify and unpack a data set from a slow local server are killed ' +
-    'with SIGKILL at random moments, several times in the same folder; in some attempts a bit of ' +
-    'the partial file is inverted before the next process starts. After each kill the data set must ' +
-    'be absent or complete. At the end, every file must equal the published one, and no lock, part ' +
-    'or staging file may remain.',
+    'with SIGKILL at random moments, several times in the same folder; in some attempts a bit ' +
+    'of the partial file is inverted before the next process starts. After each kill the data ' +
+    'set must be absent or complete. At the end, every file must equal the published one, and ' +
+    'no lock, part or staging file may remain.',
   limits:
-    'A process that finds the lock of a killed one waits ten seconds before it takes the lock over. ' +
-    'Received bytes are used again only if the server supports ranges. The attack uses a data set ' +
-    'of its own, with the functions that download named data sets.',
+    'A process that finds the lock of a killed one waits ten seconds before it takes the lock ' +
+    'over. Received bytes are used again only if the server supports ranges. The attack uses a ' +
+    'data set of its own, with the functions that download named data sets.',
   test: '__test__/download/fetch-file.test.ts',
   prove,
 }
@@ -190,8 +193,8 @@ function createDataset({ files, archive }, url, store) {
 }
 
 /**
- * Events after which a process is killed, with the longest delay. Without an event, the delay starts
- * with the process.
+ * Events after which a process is killed, with the longest delay. Without an event, the delay
+ * starts with the process.
  *
  * @type {readonly { trigger?: 'part' | 'all' | 'archive' | 'store', milliseconds: number }[]}
  */

@@ -27,27 +27,38 @@ const TENSORS = [
 ]
 /** Tensors that only a resumed run reads. */
 const TRAINING_TENSORS = ['optimizer.momentum.conv1.weight', 'ema.layer1.0.conv1.weight']
+/** Message for an input, with the step, the batch and the images. */
+const INPUT_MESSAGE = new RegExp(
+  'in epoch 1 at step (\\d+): the input of the network is the first value that is not finite, ' +
+    'in batch (\\d+) of the epoch \\((.*)\\)$',
+)
+/** Messages that name a layer, a gradient or a weight. */
+const PLACE_MESSAGES = [
+  /the (output|gradient) of `[\w.]+` is the first value that is not finite, in batch \d+ of/,
+  /^`[\w.]+` is not finite after step \d+$/,
+]
 const VALUES = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
 
 /** @type {import('../case.mjs').Case} */
 export const notFinite = {
   name: 'not-finite',
   title:
-    'NaN or infinity in a batch, in gradients or in weights ends a run before the update, with the ' +
-    'step, the layer and the images.',
+    'NaN or infinity in a batch, in gradients or in weights ends a run before the update, with ' +
+    'the step, the layer and the images.',
   attack:
-    'One image of a data set is infinite after normalization, at 20 positions, in fp32 and bf16, with ' +
-    'and without gradient accumulation: the run must end with `E_DIVERGED` and name the step, the ' +
-    'input, the batch and this image, and the last checkpoint must equal that of a run that stopped ' +
-    'before this step to the bit. Learning rates from 1e18 to 1e39 must end with the step and the ' +
-    'first layer or gradient that is not finite, and leave no checkpoint with such a value. NaN ' +
-    'and infinity are written to each kind of tensor of a checkpoint: prediction, evaluation, ' +
-    '`model.weights` and a resumed run must reject it and name the tensor.',
+    'One image of a data set is infinite after normalization, at 20 positions, in fp32 and ' +
+    'bf16, with and without gradient accumulation: the run must end with `E_DIVERGED` and name ' +
+    'the step, the input, the batch and this image, and the last checkpoint must equal that of ' +
+    'a run that stopped before this step to the bit. Learning rates from 1e18 to 1e39 must end ' +
+    'with the step and the first layer or gradient that is not finite, and leave no checkpoint ' +
+    'with such a value. NaN and infinity are written to each kind of tensor of a checkpoint: ' +
+    'prediction, evaluation, `model.weights` and a resumed run must reject it and name the ' +
+    'tensor.',
   limits:
-    'An update with finite gradients may itself make weights infinite (with a learning rate above ' +
-    '1e30, for example). The next step then ends the run, and such weights are not saved. With ' +
-    'fp16, loss scaling skips steps with gradients that are not finite. At most four images of a ' +
-    'batch are named.',
+    'An update with finite gradients may itself make weights infinite (with a learning rate ' +
+    'above 1e30, for example). The next step then ends the run, and such weights are not saved. ' +
+    'With fp16, loss scaling skips steps with gradients that are not finite. At most four ' +
+    'images of a batch are named.',
   test: 'crates/train/src/step/tests/not_finite.rs',
   prove,
 }
@@ -158,10 +169,7 @@ async function findBatchProblem(product, folder, images, config, accumulate) {
   try {
     const { error } = await product.call('train', { config: infiniteConfig(images, out, config) })
     if (error?.code !== 'E_DIVERGED') return `ends with ${error?.code ?? 'a result'}`
-    const found =
-      /in epoch 1 at step (\d+): the input of the network is the first value that is not finite, in batch (\d+) of the epoch \((.*)\)$/.exec(
-        error.message,
-      )
+    const found = INPUT_MESSAGE.exec(error.message)
     if (found === null) return `the message is: ${error.message}`
     const [step, batch] = [Number(found[1]), Number(found[2])]
     if (!/bright\.png$/.test(found[3]) || found[3].includes(',')) return `names ${found[3]}`
@@ -225,9 +233,8 @@ async function attackLearningRates({ folder }, product) {
  */
 function findRateProblem(error, lr) {
   if (error?.code !== 'E_DIVERGED') return `a learning rate of ${lr} ends with ${error?.code}`
-  const place =
-    /(the (output|gradient) of `[\w.]+` is the first value that is not finite, in batch \d+ of|^`[\w.]+` is not finite after step \d+$)/
-  if (!place.test(error.message)) return `learning rate ${lr}: ${error.message}`
+  if (!PLACE_MESSAGES.some((pattern) => pattern.test(error.message)))
+    return `learning rate ${lr}: ${error.message}`
   return undefined
 }
 
@@ -343,8 +350,8 @@ async function findUseProblems(product, run, name, data) {
 }
 
 /**
- * Trains on black images only, of which all values are finite. Returns the problem that the check of
- * the batches reports.
+ * Trains on black images only, of which all values are finite. Returns the problem that the check
+ * of the batches reports.
  *
  * @param {Context} context
  * @param {Product} product

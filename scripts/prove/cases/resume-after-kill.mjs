@@ -68,17 +68,19 @@ export const resumeAfterKill = {
   title:
     'A run that is killed at any moment can be resumed, and ends as if it had not been killed.',
   attack:
-    'Runs of `residual train` in five configurations are killed with SIGKILL, up to six times each: ' +
-    'at random moments since their start, and shortly after events that precede a step, the write ' +
-    'of a checkpoint, an evaluation or the report. After each kill `verify()` must find no damaged ' +
-    'checkpoint, and `residual train --resume` (the same command again, if the run had not written ' +
-    'config.json) must continue. At the end, all checkpoints (tensors, configuration, position), ' +
-    'config.json, the metrics of all epochs, metrics.csv, evaluation.json and result.json must equal ' +
-    'those of an undisturbed run to the bit, except for times and the path of the folder.',
+    'Runs of `residual train` in five configurations are killed with SIGKILL, up to six times ' +
+    'each: at random moments since their start, and shortly after events that precede a step, ' +
+    'the write of a checkpoint, an evaluation or the report. After each kill `verify()` must ' +
+    'find no damaged checkpoint, and `residual train --resume` (the same command again, if the ' +
+    'run had not written config.json) must continue. At the end, all checkpoints (tensors, ' +
+    'configuration, position), config.json, the metrics of all epochs, metrics.csv, ' +
+    'evaluation.json and result.json must equal those of an undisturbed run to the bit, except ' +
+    'for times and the path of the folder.',
   limits:
-    'Steps after the last checkpoint are computed again. The kernel keeps running, so a power cut ' +
-    'is not attacked; files are synced before they are renamed. On CUDA, or with another number of ' +
-    'threads, results are not equal to the bit. The moments of the kills depend on the machine.',
+    'Steps after the last checkpoint are computed again. The kernel keeps running, so a power ' +
+    'cut is not attacked; files are synced before they are renamed. On CUDA, or with another ' +
+    'number of threads, results are not equal to the bit. The moments of the kills depend on ' +
+    'the machine.',
   test: '__test__/run/killed.test.ts',
   timeoutSeconds: 1500,
   prove,
@@ -314,9 +316,15 @@ async function finish(reference, run, isFinished) {
 }
 
 /**
+ * @typedef {object} Fault
+ * @property {string} fault
+ * @property {(reference: Reference, folder: string) => Promise<boolean>} detects
+ */
+
+/**
  * Deliberate faults of a run, which the comparison must report.
  *
- * @type {readonly { fault: string, detects: (reference: Reference, folder: string) => Promise<boolean> }[]}
+ * @type {readonly Fault[]}
  */
 const CONTROLS = [
   {

@@ -24,16 +24,17 @@ export const sameBytes = {
     'The same configuration trains the same weights to the bit, however many workers load the ' +
     'images, with and without a cache, and from every interface.',
   attack:
-    'A run on a folder of PNG and JPEG images, with random crops, flips, TrivialAugment, erasing and ' +
-    'mixup, is repeated with 1, 2, 3 and 8 workers, with caches of 0 and 1 MiB and of automatic ' +
-    'size, through the API, the command line with settings and with a YAML file, and through the ' +
-    'package that `npm pack` creates; in fp32 and bf16. The SHA-256 of all tensors of the last ' +
-    'checkpoint (weights, statistics, optimizer state) must be the same each time, and equal the ' +
-    'hash in docs/guarantees.json if there is one for this class of CPU.',
+    'A run on a folder of PNG and JPEG images, with random crops, flips, TrivialAugment, ' +
+    'erasing and mixup, is repeated with 1, 2, 3 and 8 workers, with caches of 0 and 1 MiB and ' +
+    'of automatic size, through the API, the command line with settings and with a YAML file, ' +
+    'and through the package that `npm pack` creates; in fp32 and bf16. The SHA-256 of all ' +
+    'tensors of the last checkpoint (weights, statistics, optimizer state) must be the same ' +
+    'each time, and equal the hash in docs/guarantees.json if there is one for this class of ' +
+    'CPU.',
   limits:
-    'The number of threads (`threads`) changes the order of sums and therefore the bytes, and so may ' +
-    'another class of CPU (vendor and instruction sets), a GPU, or another version of residual or ' +
-    'libtorch.',
+    'The number of threads (`threads`) changes the order of sums and therefore the bytes, and ' +
+    'so may another class of CPU (vendor and instruction sets), a GPU, or another version of ' +
+    'residual or libtorch.',
   test: 'crates/data/tests/workers.rs',
   prove,
 }
@@ -75,7 +76,8 @@ async function prove(context) {
     ],
     control: {
       fault:
-        'runs with another seed, a learning rate that differs by 1e-6, and one other value in each image',
+        'runs with another seed, a learning rate that differs by 1e-6, and one other value in ' +
+        'each image',
       ...control,
     },
     golden,

@@ -1,5 +1,6 @@
-// Calls functions of the product on request, in one process. A request is { "call": NAME, ... }; the
-// response is { "ok": RESULT } or { "error": { "code", "message" } }, with the warnings of the call.
+// Calls functions of the product on request, in one process. A request is { "call": NAME, ... };
+// the response is { "ok": RESULT } or { "error": { "code", "message" } }, with the warnings of the
+// call.
 
 import { evaluate, loadModel, report, train, verify } from 'residual'
 import { answerRequests } from '../child.mjs'

@@ -1,5 +1,5 @@
-// Trains with the package `residual` that is installed in the working directory. The argument is the
-// configuration as JSON.
+// Trains with the package `residual` that is installed in the working directory. The argument is
+// the configuration as JSON.
 
 import { createRequire } from 'node:module'
 import { join } from 'node:path'

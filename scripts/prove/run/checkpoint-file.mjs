@@ -31,7 +31,8 @@ export function readCheckpoint(file) {
 
 /**
  * Returns the differences between two checkpoints: names of tensors and metadata keys that are not
- * equal to the bit. Ignores checksums, which depend on everything else, and `ignored` metadata keys.
+ * equal to the bit. Ignores checksums, which depend on everything else, and `ignored` metadata
+ * keys.
  *
  * @param {CheckpointFile} a
  * @param {CheckpointFile} b

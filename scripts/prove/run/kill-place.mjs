@@ -19,7 +19,9 @@ export const PLACES = /** @type {const} */ ([
 
 /** @typedef {(typeof PLACES)[number]} Place */
 
-/** Bytes by which the sizes of the checkpoints of a run differ, because of the digits of numbers. */
+/**
+ * Bytes by which the sizes of the checkpoints of a run differ, because of the digits of numbers.
+ */
 const SIZE_DIFFERENCE = 256
 
 /**
