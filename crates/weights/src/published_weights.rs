@@ -134,18 +134,21 @@ impl PublishedWeights {
     /// with `error`; includes the reason of a failed download.
     pub fn missing_warning(&self, error: &Error) -> WarningEvent {
         let failure = DOWNLOAD_FAILURE.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let reason = match failure.filter(|(file, _)| file == self.file) {
-            Some((_, reason)) => format!(", and the download failed: {reason}"),
-            None => String::new(),
-        };
         let (url, megabytes) = (self.url(), self.bytes() / 1e6);
         let path = folder().join(self.file).display().to_string();
+        let (reason, remedy) = match failure.filter(|(file, _)| file == self.file) {
+            Some((_, reason)) => (
+                format!(", and the download failed: {reason}"),
+                "check the network and the proxy and start again",
+            ),
+            None => (String::new(), "set `model.weights=imagenet` to download it automatically"),
+        };
         WarningEvent {
             code: ErrorCode::Download,
             message: format!("training starts from scratch: {}{reason}", error.message),
             hint: Some(format!(
-                "Download {url} ({megabytes:.1} MB) to {path}, set `model.weights=imagenet` to \
-                 download it automatically, or `model.weights=none` to start from scratch.",
+                "Download {url} ({megabytes:.1} MB) to {path}, {remedy}, or set \
+                 `model.weights=none` to start from scratch.",
             )),
             file: Some(path),
         }
@@ -224,12 +227,9 @@ mod tests {
         record_download_failure("another.pth", "another reason");
         assert!(!resnet18.missing_warning(&missing).message.contains("another reason"));
         record_download_failure(resnet18.file, "no connection within 5 s");
-        assert!(
-            resnet18
-                .missing_warning(&missing)
-                .message
-                .ends_with("failed: no connection within 5 s")
-        );
+        let failed = resnet18.missing_warning(&missing);
+        assert!(failed.message.ends_with("failed: no connection within 5 s"));
+        assert!(failed.hint.unwrap().contains("check the network"));
         assert!(!resnet18.missing_warning(&missing).message.contains("failed"), "reported once");
     }
 

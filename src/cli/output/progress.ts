@@ -51,6 +51,8 @@ const BEST = 'best'
  */
 export class Progress {
   readonly #live = canRedraw(stderr) ? new LiveLine() : undefined
+  /** Warnings that were printed. */
+  readonly #warnings = new Set<string>()
   #epochs: number | undefined
   /** Steps of the run, if its budget is in steps only: rows and lines then show steps. */
   #steps: number | undefined
@@ -74,9 +76,13 @@ export class Progress {
       case 'epoch':
         this.note(this.#live === undefined ? this.#epochLine(event) : this.#epochRow(event))
         break
-      case 'warning':
-        this.note(formatWarning(event))
+      case 'warning': {
+        // A damaged image causes the same warning in every epoch.
+        const text = formatWarning(event)
+        if (!this.#warnings.has(text)) this.note(text)
+        this.#warnings.add(text)
         break
+      }
     }
   }
 
