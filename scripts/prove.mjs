@@ -91,7 +91,7 @@ function parseOptions() {
  * @param {GuaranteesRecord} record
  */
 async function writeDocument(record) {
-  await writeFile(DOCUMENT, toDocument(record))
+  await writeFile(DOCUMENT, toDocument(record, CASES))
   await writeRecord(GUARANTEES_FILE, record)
 }
 

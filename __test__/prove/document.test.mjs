@@ -42,7 +42,7 @@ const RECORD = {
 }
 
 test('the page contains the figures, the negative control and the command', (t) => {
-  const page = toDocument(RECORD)
+  const page = toDocument(RECORD, [])
   t.true(
     page.includes(
       '| [Damage is detected.](#damaged-checkpoint) | 1,000 | 1,000 | 5 of 5 detected | ' +
@@ -61,12 +61,23 @@ test('the page says which promise is not proven', (t) => {
     upheld: 999,
     failures: ['bit 3 of byte 9: loadModel() uses the file'],
   }
-  const page = toDocument({ ...RECORD, cases: [{ ...PROOF, result }] })
+  const page = toDocument({ ...RECORD, cases: [{ ...PROOF, result }] }, [])
   t.true(page.includes('**This promise is not proven.**'))
   t.true(page.includes('- bit 3 of byte 9: loadModel() uses the file'))
-  const failed = toDocument({ ...RECORD, cases: [{ ...PROOF, error: 'not finished in 900 s' }] })
+  const failed = toDocument(
+    { ...RECORD, cases: [{ ...PROOF, error: 'not finished in 900 s' }] },
+    [],
+  )
   t.true(failed.includes('**Failed.** not finished in 900 s'))
   t.true(failed.includes('| failed |'))
+})
+
+test('the page lists the attacks that have no published result', (t) => {
+  const missing = { name: 'full-disk', title: 'A full disk costs no checkpoint.' }
+  const page = toDocument(RECORD, [PROOF, missing])
+  t.true(page.includes('Attacks without a published result'))
+  t.true(page.includes('- `full-disk`: A full disk costs no checkpoint.'))
+  t.false(page.includes('- `damaged-checkpoint`'))
 })
 
 test('a promise is proven only with attempts and a detected negative control', (t) => {
