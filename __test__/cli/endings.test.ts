@@ -54,6 +54,16 @@ async function interruptInTerminal(args: readonly string[], text: string, size: 
   return { status, raw, text: stripVTControlCharacters(raw) }
 }
 
+test('a removed working directory is an error before libtorch is loaded', async (t) => {
+  const { args, out } = tinyRun(t, 1)
+  const folder = join(tempFolder(t), 'removed')
+  const before = `mkdir ${folder}; cd ${folder}; rmdir ${folder};`
+  const { status, signal, stderr } = await runInShell(before, args)
+  t.deepEqual([status, signal], [3, null])
+  t.regex(stderr, /^error: .*working directory of this process was removed \(E_LIBTORCH\)$/m)
+  t.false(existsSync(out))
+})
+
 for (const size of ['cols 100 rows 30', 'cols 0 rows 0']) {
   test(`Ctrl-C in a terminal of ${size} leaves the result on the screen`, async (t) => {
     const { args, last, out } = tinyRun(t, 100_000)

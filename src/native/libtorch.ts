@@ -34,6 +34,7 @@ export function loadLibtorch(): void {
   const library = libtorchLibrary()
   for (const { path } of listLibraries(library)) checkLibrary(path)
   assertAddressSpace()
+  assertWorkingDirectory()
   // OpenMP reads the variable once, when it is loaded. (In a worker thread, `process.env` is a copy
   // whose changes OpenMP does not see.)
   const setSpinCount = SPIN_VARIABLES.every((variable) => process.env[variable] === undefined)
@@ -73,6 +74,17 @@ function assertAddressSpace(): void {
       `process leaves ${free} MB`,
     hint: 'Raise the limit, for example with `ulimit -v unlimited`.',
   })
+}
+
+/** Checks that the working directory exists, since oneMKL aborts the process without one. */
+function assertWorkingDirectory(): void {
+  try {
+    process.cwd()
+  } catch (cause) {
+    const message = 'libtorch cannot be loaded: the working directory of this process was removed'
+    const hint = 'Change to an existing folder, and start again.'
+    throw new ResidualError({ code: 'E_LIBTORCH', message, hint }, { cause })
+  }
 }
 
 /** Loads a shared library that is not an addon, with its dependencies, until the process exits. */

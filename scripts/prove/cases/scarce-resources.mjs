@@ -188,8 +188,9 @@ async function changeMounts({ folder }, run, outcomes) {
   spawnSync('chmod', ['a+rx', folder])
   const user = [`--reuid=${UNKNOWN_USER}`, `--regid=${UNKNOWN_USER}`, '--clear-groups']
   const command = ['setpriv', ...user, ...run.command(join(runs, 'run'))]
-  const env = { HOME: '', RESIDUAL_LIBTORCH: libtorch }
-  const mounts = `mount --bind "$(readlink -f ${library})" "$0"`
+  // The libraries of libtorch find those of NVIDIA's packages by a path relative to themselves.
+  const env = { HOME: '', RESIDUAL_LIBTORCH: join(libtorch, 'torch', 'lib') }
+  const mounts = `mount --bind "$(readlink -f ${library})/../.." "$0"`
   const unknown = await startWithMounts(mounts, libtorch, command, { env }).ended
   const problem = await run.findProblem(join(runs, 'run'), unknown, [])
   outcomes.add('environments', 'no entry in /etc/passwd', problem)
