@@ -63,7 +63,13 @@ export class HookCalls {
     try {
       result = context.run(call, hook)
       if (isThenable(result)) {
-        const completed = Promise.resolve(result).then(onResult, onError).then(complete)
+        const { then } = result
+        // A run that the hook returns is awaited as part of the hook.
+        const settled = context.run(
+          call,
+          () => new Promise<HookResult>((resolve, reject) => then.call(result, resolve, reject)),
+        )
+        const completed = settled.then(onResult, onError).then(complete)
         this.#pending.set(call, completed)
         return
       }
