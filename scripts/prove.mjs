@@ -46,7 +46,7 @@ const DOCUMENT = join(ROOT, 'docs', 'guarantees.md')
 const TIMEOUT_SECONDS = 900
 /** Fraction of the attempts with `--quick`. */
 const QUICK = 1 / 20
-/** Failed attempts that a record describes. */
+/** Maximum number of failed attempts that a record describes. */
 const MAX_FAILURES = 10
 
 /** @param {string} line */
@@ -55,10 +55,12 @@ function log(line) {
 }
 
 /**
+ * Finds cases by name.
+ *
  * @param {string} list names, separated by commas
  * @returns {Case[]}
  */
-function casesByName(list) {
+function findCases(list) {
   return list.split(',').map((name) => {
     const found = CASES.find((candidate) => candidate.name === name)
     if (found === undefined) {
@@ -139,6 +141,8 @@ async function prove({ prove, timeoutSeconds = TIMEOUT_SECONDS, ...header }, sha
 }
 
 /**
+ * Waits for a promise, but rejects after a time.
+ *
  * @template T
  * @param {Promise<T>} promise
  * @param {number} seconds
@@ -158,7 +162,11 @@ async function withTimeout(promise, seconds) {
   }
 }
 
-/** @param {ProofRecord} proof */
+/**
+ * Prints the outcome of a case. Returns whether the promise is proven.
+ *
+ * @param {ProofRecord} proof
+ */
 function logOutcome({ name, seconds, result, error }) {
   const time = `${Math.round(seconds)} s`
   if (result === undefined) {
@@ -182,7 +190,7 @@ await runScript(import.meta.url, async () => {
     await writeDocument(await readRecord(options.from))
     return
   }
-  const cases = options.case === undefined ? CASES : casesByName(options.case)
+  const cases = options.case === undefined ? CASES : findCases(options.case)
 
   if (!options['no-build']) await build()
   const machine = await describeMachine()

@@ -1,16 +1,19 @@
 import test from 'ava'
-import { Outcomes, problemOfCommand, problemOfEnd } from '../../scripts/prove/outcomes.mjs'
+import { findCommandProblem, findExitProblem, Outcomes } from '../../scripts/prove/outcomes.mjs'
 
 const ENDED = { status: 0, signal: null, stdout: '', stderr: '' }
 
 test('a crash, a hang, a stack trace and another status are problems', (t) => {
-  t.is(problemOfEnd(ENDED), undefined)
-  t.is(problemOfEnd({ ...ENDED, status: 7 }, [7]), undefined)
-  t.regex(`${problemOfEnd({ ...ENDED, status: null, signal: 'SIGSEGV' })}`, /crashed with SIGSEGV/)
-  t.regex(`${problemOfEnd({ ...ENDED, status: 139 })}`, /crashed/)
-  t.is(problemOfEnd({ ...ENDED, status: null, signal: 'SIGKILL' }), 'did not end in time')
-  t.regex(`${problemOfEnd({ ...ENDED, stderr: 'Error\n    at f (a.js:1)' })}`, /stack trace/)
-  t.regex(`${problemOfEnd({ ...ENDED, status: 3 })}`, /status 3/)
+  t.is(findExitProblem(ENDED), undefined)
+  t.is(findExitProblem({ ...ENDED, status: 7 }, [7]), undefined)
+  t.regex(
+    `${findExitProblem({ ...ENDED, status: null, signal: 'SIGSEGV' })}`,
+    /crashed with SIGSEGV/,
+  )
+  t.regex(`${findExitProblem({ ...ENDED, status: 139 })}`, /crashed/)
+  t.is(findExitProblem({ ...ENDED, status: null, signal: 'SIGKILL' }), 'did not end in time')
+  t.regex(`${findExitProblem({ ...ENDED, stderr: 'Error\n    at f (a.js:1)' })}`, /stack trace/)
+  t.regex(`${findExitProblem({ ...ENDED, status: 3 })}`, /status 3/)
 })
 
 test('a command may fail with an expected code', (t) => {
@@ -19,9 +22,9 @@ test('a command may fail with an expected code', (t) => {
     status: 1,
     stderr: 'error: the disk is full (E_WRITE)\n  Free space.\n',
   }
-  t.is(problemOfCommand(failed, ['E_WRITE']), undefined)
-  t.regex(`${problemOfCommand(failed, ['E_MEMORY'])}`, /reports E_WRITE/)
-  t.regex(`${problemOfCommand({ ...failed, stderr: 'no' }, ['E_WRITE'])}`, /reports undefined/)
+  t.is(findCommandProblem(failed, ['E_WRITE']), undefined)
+  t.regex(`${findCommandProblem(failed, ['E_MEMORY'])}`, /reports E_WRITE/)
+  t.regex(`${findCommandProblem({ ...failed, stderr: 'no' }, ['E_WRITE'])}`, /reports undefined/)
 })
 
 test('outcomes count attempts by group, and an error is a failure', async (t) => {

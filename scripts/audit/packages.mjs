@@ -60,19 +60,33 @@ export function licenseProblems(packages) {
 }
 
 /**
- * Returns whether an SPDX expression without nested parentheses offers an allowed choice.
+ * Returns whether an SPDX expression offers an allowed choice.
  *
  * @param {string} expression
  */
 function isAllowed(expression) {
+  const innermost = /\(([^()]*)\)/
+  let flat = expression
+  while (innermost.test(flat)) {
+    flat = flat.replace(innermost, (_, inner) => (hasAllowedChoice(inner) ? 'MIT' : 'not allowed'))
+  }
+  return hasAllowedChoice(flat)
+}
+
+/**
+ * Returns whether an SPDX expression without parentheses offers an allowed choice. AND binds more
+ * tightly than OR.
+ *
+ * @param {string} expression
+ */
+function hasAllowedChoice(expression) {
   return expression
-    .replaceAll(/[()]/g, '')
     .split(' OR ')
     .some((choice) => choice.split(' AND ').every((license) => ALLOWED.has(license.trim())))
 }
 
 /**
- * Asks the npm registry for advisories about the locked packages, also those for development.
+ * Checks the advisories of the locked packages in the npm registry, also of development dependencies.
  *
  * @param {typeof run} [runCommand]
  * @returns {Promise<CheckResult>}

@@ -1,8 +1,7 @@
 // A slow HTTP server of one file with range support, on 127.0.0.1.
 
-import { once } from 'node:events'
-import { createServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { serve } from './hostile/http-server.mjs'
 
 const CHUNK_BYTES = 1 << 14
 const PAUSE_MS = 4
@@ -23,7 +22,7 @@ const ETAG = '"one"'
  */
 export async function serveFile(content) {
   let sent = 0
-  const server = createServer(async ({ headers }, response) => {
+  const { url, close } = await serve(async ({ headers }, response) => {
     const isCurrent = headers['if-range'] === undefined || headers['if-range'] === ETAG
     const range = /^bytes=(\d+)-$/.exec(isCurrent ? (headers.range ?? '') : '')
     const from = Number(range?.[1] ?? 0)
@@ -40,15 +39,5 @@ export async function serveFile(content) {
     }
     response.end()
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
-  return {
-    url: `http://127.0.0.1:${port}/`,
-    sentBytes: () => sent,
-    close() {
-      server.closeAllConnections()
-      server.close()
-    },
-  }
+  return { url, sentBytes: () => sent, close }
 }

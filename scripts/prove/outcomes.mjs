@@ -79,7 +79,7 @@ export class Outcomes {
  * @param {readonly number[]} [statuses] expected exit statuses
  * @returns {string | undefined}
  */
-export function problemOfEnd({ status, signal, stderr }, statuses = [0]) {
+export function findExitProblem({ status, signal, stderr }, statuses = [0]) {
   const text = stderr.trim().slice(-300)
   if (signal === 'SIGKILL') return 'did not end in time'
   if (signal !== null) return `crashed with ${signal}: ${text}`
@@ -90,13 +90,13 @@ export function problemOfEnd({ status, signal, stderr }, statuses = [0]) {
 }
 
 /**
- * Like `problemOfEnd`, for a command that either succeeds or reports an error with a code.
+ * Returns why a command neither succeeded nor reported an error with an expected code.
  *
  * @param {Ended} ended
  * @param {readonly string[]} codes expected error codes
  */
-export function problemOfCommand(ended, codes) {
-  const problem = problemOfEnd(ended, [0, 1, 2, 3, 4])
+export function findCommandProblem(ended, codes) {
+  const problem = findExitProblem(ended, [0, 1, 2, 3, 4])
   if (problem !== undefined || ended.status === 0) return problem
   const code = /^error: .*\((E_[A-Z_]+)\)$/m.exec(ended.stderr)?.[1]
   if (code !== undefined && codes.includes(code)) return undefined

@@ -10,7 +10,7 @@ const UNSHARE = [['--mount'], ['--user', '--map-root-user', '--mount']]
 let allowed
 
 /** Returns the options of `unshare`; undefined if this user may not mount file systems. */
-function unshareOptions() {
+function findUnshareOptions() {
   allowed ??= UNSHARE.find(
     (options) =>
       spawnSync('unshare', [...options, 'mount', '-t', 'tmpfs', 'none', '/mnt']).status === 0,
@@ -18,21 +18,21 @@ function unshareOptions() {
   return allowed
 }
 
-/** Whether this user may mount file systems. */
+/** Returns whether this user may mount file systems. */
 export function canMount() {
-  return unshareOptions() !== undefined
+  return findUnshareOptions() !== undefined
 }
 
 /**
- * Runs a program after shell commands that mount file systems, in which `$0` is `folder`.
+ * Starts a program after shell commands that mount file systems. In the commands, `$0` is `folder`.
  *
  * @param {string} mounts such as `mount -t tmpfs -o size=1m none "$0"`
  * @param {string} folder
  * @param {readonly string[]} command
  * @param {import('./child.mjs').Options} [options]
  */
-export function withMounts(mounts, folder, command, options) {
+export function startWithMounts(mounts, folder, command, options) {
   const run = `set -e; ${mounts}; exec "$@"`
-  const args = [...(unshareOptions() ?? []), 'sh', '-c', run, folder, ...command]
+  const args = [...(findUnshareOptions() ?? []), 'sh', '-c', run, folder, ...command]
   return new Child('unshare', args, options)
 }

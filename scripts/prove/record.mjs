@@ -68,7 +68,8 @@ export function writeRecord(file, record) {
  */
 export async function continueRecord(file, { command, machine }) {
   const previous = await readRecord(file).catch(() => undefined)
-  const isSame = previous !== undefined && hardware(previous.machine) === hardware(machine)
+  const isSame =
+    previous !== undefined && describeHardware(previous.machine) === describeHardware(machine)
   const cases = isSame ? previous.cases : []
   return { format: 1, command, machine, cases, golden: previous?.golden ?? {} }
 }
@@ -78,7 +79,7 @@ export async function continueRecord(file, { command, machine }) {
  *
  * @param {Machine} machine
  */
-function hardware({ commit: _, ...machine }) {
+function describeHardware({ commit: _, ...machine }) {
   return JSON.stringify(machine)
 }
 

@@ -85,16 +85,16 @@ export async function ensureDataset(
   return store
 }
 
-function stagingOf(store: string): string {
+function stagingFolder(store: string): string {
   return `${store}.download`
 }
 
 /**
- * Removes the staging folder of a complete data set. A process that was killed at the end of a
- * download has left it.
+ * Removes the staging folder of a complete data set, which a process that was killed at the end of a
+ * download may have left. Ignores errors: the data set can be used without this cleanup.
  */
 async function removeStaging(store: string): Promise<void> {
-  await rm(stagingOf(store), { recursive: true, force: true })
+  await rm(stagingFolder(store), { recursive: true, force: true }).catch(() => {})
 }
 
 /** Returns whether a folder has a marker with the current checksums. */
@@ -165,7 +165,7 @@ async function download(
   policy: RetryPolicy,
 ): Promise<void> {
   const { store, downloads, files } = dataset
-  const staging = stagingOf(store)
+  const staging = stagingFolder(store)
   try {
     await mkdir(staging, { recursive: true })
     await withLock(`${store}.lock`, () => stage(), {

@@ -42,7 +42,7 @@ export interface RunFolder {
   /** Base name of the folder. */
   name: string
   config: ResolvedConfig
-  /** Whether `config` is that of config.json, not a copy in another file. */
+  /** Whether `config` was read from config.json, not from the log or a checkpoint. */
   hasConfigFile: boolean
   environment: Partial<RunEnvironment>
   /** Undefined if the run has not ended, or was killed. */
@@ -78,7 +78,7 @@ export async function readRunFolder(path: string): Promise<RunFolder> {
   const dir = realFolder(path)
   const issues: string[] = []
   const { end, ...metrics } = await readMetrics(join(dir, 'metrics.jsonl'), issues)
-  const { config, isFile: hasConfigFile } = readConfig(path, dir, metrics.start?.config, issues)
+  const { config, hasConfigFile } = readConfig(path, dir, metrics.start?.config, issues)
   const readOptional = (
     name: string,
     isValid: (content: JsonObject) => boolean,
@@ -133,25 +133,27 @@ function readConfig(
   dir: string,
   logged: unknown,
   issues: string[],
-): { config: ResolvedConfig; isFile: boolean } {
+): Pick<RunFolder, 'config' | 'hasConfigFile'> {
   const file = join(dir, 'config.json')
   const missingSection = (config: JsonObject) =>
     CONFIG_SECTIONS.find((section) => !isObject(config[section]))
   const config = readObject(file)
   if (config !== undefined) {
     const missing = missingSection(config)
-    if (missing === undefined) return { config: config as unknown as ResolvedConfig, isFile: true }
+    if (missing === undefined) {
+      return { config: config as unknown as ResolvedConfig, hasConfigFile: true }
+    }
     throw notARun(file, `${file} is not the config.json of a run: it has no \`${missing}\``)
   }
   if (isObject(logged) && missingSection(logged) === undefined) {
     issues.push('config.json cannot be read; the configuration is that of metrics.jsonl.')
-    return { config: logged as unknown as ResolvedConfig, isFile: false }
+    return { config: logged as unknown as ResolvedConfig, hasConfigFile: false }
   }
   const checkpoint = existsSync(join(dir, 'checkpoints')) ? readCheckpointConfig(dir) : undefined
   if (checkpoint !== undefined) {
     const name = basename(checkpoint.file)
     issues.push(`config.json cannot be read; the configuration is that of ${name}.`)
-    return { config: checkpoint.config, isFile: false }
+    return { config: checkpoint.config, hasConfigFile: false }
   }
   if (!existsSync(file)) throw notARun(path, `${path} is not a run folder: it has no config.json`)
   throw notARun(file, `${file} is truncated or not JSON`)
@@ -192,7 +194,7 @@ function readObject(file: string): JsonObject | undefined {
   }
 }
 
-/** Whether a path is a file, or a link to one. Reading a named pipe would not end. */
+/** Returns whether a path is a file, or a link to one. Reading a named pipe would not end. */
 function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false
 }
@@ -212,13 +214,14 @@ async function readMetrics(file: string, issues: string[]): Promise<MetricsFile>
     warnings: [],
   }
   if (!isFile(file)) {
-    const problem = existsSync(file) ? 'is not a regular file' : 'is missing'
+    const problem = existsSync(file) ? 'is not a file' : 'is missing'
     issues.push(`metrics.jsonl ${problem}: the run has no history.`)
     return metrics
   }
   const epochs = new Map<number, EpochEvent>()
   const steps = new Map<number, StepEvent>()
-  let [numUnreadable, isEmpty] = [0, true]
+  let numUnreadable = 0
+  let isEmpty = true
   const readLine = ({ text, isComplete }: Line) => {
     if (text?.trim() === '') return
     const event = text === undefined ? undefined : parseObject(text)

@@ -1,5 +1,5 @@
-//! The seeds in `tests/corpus`, as they are and with damage: any bytes give a result or an error,
-//! without a panic, and no other folder is read.
+//! The seeds in `tests/corpus`, intact and damaged: any bytes give a result or an error,
+//! without a panic.
 
 mod mutate;
 
@@ -56,7 +56,7 @@ fn every_intact_data_set_is_read() {
 }
 
 #[test]
-fn every_intact_image_is_decoded_or_refused() {
+fn every_intact_image_of_a_supported_coding_is_decoded() {
     for file in list_files(&corpus("images")) {
         let bytes = std::fs::read(corpus("images").join(&file)).unwrap();
         let decoded = decode(&bytes, 3, &mut Image::default());
@@ -71,7 +71,7 @@ enum FileChange {
     Damage(prop::sample::Index, Vec<ByteChange>),
     Remove(prop::sample::Index),
     /// Replaces the content of a file by that of another.
-    Swap(prop::sample::Index, prop::sample::Index),
+    Copy(prop::sample::Index, prop::sample::Index),
 }
 
 fn file_change() -> impl Strategy<Value = FileChange> {
@@ -80,7 +80,7 @@ fn file_change() -> impl Strategy<Value = FileChange> {
         6 => (file(), prop::collection::vec(byte_change(), 1..4))
             .prop_map(|(file, changes)| FileChange::Damage(file, changes)),
         1 => file().prop_map(FileChange::Remove),
-        1 => (file(), file()).prop_map(|(from, to)| FileChange::Swap(from, to)),
+        1 => (file(), file()).prop_map(|(from, to)| FileChange::Copy(from, to)),
     ]
 }
 
@@ -97,7 +97,7 @@ fn apply_file_changes(folder: &Path, changes: &[FileChange]) {
                 std::fs::write(path(file), apply_changes(bytes, changes)).unwrap();
             }
             FileChange::Remove(file) => std::fs::remove_file(path(file)).unwrap(),
-            FileChange::Swap(from, to) => {
+            FileChange::Copy(from, to) => {
                 let bytes = std::fs::read(path(from)).unwrap();
                 std::fs::write(path(to), bytes).unwrap();
             }
@@ -154,7 +154,7 @@ fn faulty_parser(bytes: &[u8]) -> &[u8] {
 proptest! {
     #![proptest_config(config(256))]
 
-    /// Proves that the damage reaches a fault: fails, and is therefore only run on request.
+    /// Fails, which proves that the damage reaches a fault. Only runs on request.
     #[test]
     #[ignore = "negative control"]
     fn control_faulty_parser(changes in prop::collection::vec(byte_change(), 1..4)) {

@@ -81,7 +81,7 @@ fn sync_folder(_folder: &Path) -> io::Result<()> {
 }
 
 /// Returns the `E_WRITE` error for a failed write to `path`, with a hint for a full disk or a
-/// limit.
+/// limit of the file size.
 pub fn write_error(path: &Path, cause: &io::Error) -> Error {
     let error = Error::write(path, cause);
     match cause.kind() {

@@ -137,6 +137,7 @@ mod tests {
         total.add(&responses[1]);
         assert!((total.std() - 3.5f64.sqrt()).abs() < 1e-12);
     }
+
     #[test]
     fn the_first_output_that_is_not_finite_is_kept_with_its_images() {
         let finite = Tensor::from_slice(&[1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0]).view([3, 2, 1, 1]);

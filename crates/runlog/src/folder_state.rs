@@ -118,8 +118,8 @@ pub fn is_checkpoint_name(name: &str) -> bool {
     matches!(name, LAST | BEST) || epoch_of_checkpoint(name).is_some()
 }
 
-/// Returns whether a run that ended before it wrote config.json, killed or by a full disk, may have
-/// left the file `name`.
+/// Returns whether the file `name` may be that of a run that was killed, or failed because the disk
+/// was full, before it wrote config.json.
 fn is_leftover(folder: &Path, name: &str) -> bool {
     let path = folder.join(name);
     match name {

@@ -32,8 +32,8 @@ pub fn verify_files(path: &Path) -> Result<Vec<VerifiedRunFile>> {
     };
     add(CONFIG, true, &check_json::<ResolvedConfig>)?;
     add(ENVIRONMENT, false, &check_json::<serde_json::Map<String, serde_json::Value>>)?;
-    // The log has an entry of each epoch before its checkpoint is written, and the table a header
-    // before a run starts.
+    // An epoch is logged before its checkpoint is written, and metrics.csv has its header before
+    // the first step: an empty file has lost its content.
     let has_checkpoint = has_checkpoint(path);
     add(JSONL, true, &|text| {
         if text.is_empty() && has_checkpoint {

@@ -347,7 +347,7 @@ impl Session {
     /// Returns the first of `splits` that exists.
     fn select_split(&self, dataset: &Dataset, splits: &[Split]) -> Result<Subset> {
         let facts = dataset.facts();
-        // The data set may have been moved since the training.
+        // A data set that was moved since the training has another path, but the same fingerprint.
         let has_same_images = facts.fingerprint == self.data.fingerprint;
         let has_same_path =
             facts.format != DataFormat::Arrays && facts.source == self.config.data.source;

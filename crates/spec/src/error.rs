@@ -90,9 +90,12 @@ codes! {
     Mismatch = "E_MISMATCH", exit 2,
         such as "./photos has other classes than the model; unexpected classes: dog";
     /// The loss or the gradients became NaN or infinite (with `fp16`, at the smallest loss scale).
-    /// The last checkpoint is from before that step.
+    /// The message names the first layer and the images whose values are not finite. The last checkpoint
+    /// is from before that step.
     Diverged = "E_DIVERGED", exit 1,
-        such as "the loss became NaN in epoch 1 at step 2";
+        such as "the loss became NaN in epoch 1 at step 2: the output of `layer1.0.conv1` is the first \
+                 value that is not finite, in batch 2 of the epoch (train/32, train/91, train/87, \
+                 train/80, 8 more images)";
     /// The run was cancelled by its `AbortSignal`.
     Aborted = "E_ABORTED", exit 1,
         such as "the run was aborted";

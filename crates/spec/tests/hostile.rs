@@ -101,7 +101,7 @@ fn replace(value: &mut Value, index: &mut usize, new: &Value) {
     let children: Vec<&mut Value> = match value {
         Value::Object(map) => map.values_mut().collect(),
         Value::Array(items) => items.iter_mut().collect(),
-        _ => return,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return,
     };
     for child in children {
         if *index == usize::MAX {

@@ -7,12 +7,12 @@ import { tinyConfig, writeIdxData } from '../tiny-data.mjs'
 /** @typedef {import('../case.mjs').Context} Context */
 /** @typedef {import('../product.mjs').Outcome} Outcome */
 
-/** Places at which each file is cut, in addition to its start. */
+/** Number of places at which each file is cut, in addition to being emptied and removed. */
 const CUTS = 2
 const EPOCHS = 2
 
 /**
- * What the product must report about a damaged file.
+ * The messages of the product that a damaged file requires.
  *
  * @typedef {object} Expected
  * @property {string} file start of its name
@@ -84,7 +84,7 @@ async function prove(context) {
   const product = new Product()
   const data = writeIdxData(join(context.folder, 'data'))
   const run = join(context.folder, 'run')
-  await trainedRun(product, data, run, 1)
+  await trainRun(product, data, run, 1)
   const resumed = join(context.folder, 'resumed')
   await cp(run, resumed, { recursive: true })
   await resume(product, resumed)
@@ -93,15 +93,15 @@ async function prove(context) {
   )
   const outcomes = []
   for (const name of names) {
-    for (const damage of await damagesOf(context, join(run, name))) {
+    for (const damage of await createDamages(context, join(run, name))) {
       const copy = join(context.folder, 'copy')
       await cp(run, copy, { recursive: true })
       await damage.apply(join(copy, name))
-      const problem = await problemOf(product, { run, resumed, copy, name, damage })
+      const problem = await findProblem(product, { run, resumed, copy, name, damage })
       outcomes.push(problem && `${name} ${damage.name}: ${problem}`)
       await rm(copy, { recursive: true })
     }
-    context.log(`  ${name}: ${outcomes.length} attempts`)
+    context.log(`  ${name}: ${outcomes.length} attempts so far`)
   }
   const control = await runControl(product, data, { run, resumed, folder: context.folder })
   await product.close()
@@ -124,7 +124,7 @@ async function prove(context) {
  * @param {string} out
  * @param {number} seed
  */
-async function trainedRun(product, data, out, seed) {
+async function trainRun(product, data, out, seed) {
   const config = tinyConfig(data, out, { epochs: EPOCHS, log: { everySteps: 1 }, seed })
   const { error } = await product.call('train', { config })
   if (error !== undefined) throw new Error(error.message)
@@ -152,7 +152,7 @@ function resume(product, run) {
  * @param {string} file
  * @returns {Promise<Damage[]>}
  */
-async function damagesOf({ attempts, random }, file) {
+async function createDamages({ attempts, random }, file) {
   const { integer } = random(file.slice(file.lastIndexOf('/')))
   const text = await readFile(file, 'latin1')
   const isWithinLine = (/** @type {number} */ at) => text[at - 1] !== '\n'
@@ -191,12 +191,12 @@ async function damagesOf({ attempts, random }, file) {
  * @param {Product} product
  * @param {Attempt} attempt
  */
-async function problemOf(product, attempt) {
+async function findProblem(product, attempt) {
   const expected = /** @type {Expected} */ (FILES.find(({ file }) => attempt.name.startsWith(file)))
   return (
-    (await problemOfVerify(product, attempt, expected)) ??
-    (await problemOfReport(product, attempt, expected)) ??
-    (await problemOfResume(product, attempt, expected))
+    (await findVerifyProblem(product, attempt, expected)) ??
+    (await findReportProblem(product, attempt, expected)) ??
+    (await findResumeProblem(product, attempt, expected))
   )
 }
 
@@ -205,7 +205,7 @@ async function problemOf(product, attempt) {
  * @param {Attempt} attempt
  * @param {Expected} expected
  */
-async function problemOfVerify(product, { copy, name, damage }, { isOptional = false, file }) {
+async function findVerifyProblem(product, { copy, name, damage }, { isOptional = false, file }) {
   const { ok, error } = await product.call('verify', { path: copy })
   if (error !== undefined) return `verify() failed: ${error.message}`
   /** @type {{ file: string, status: string }[]} */
@@ -226,7 +226,7 @@ async function problemOfVerify(product, { copy, name, damage }, { isOptional = f
  * @param {Attempt} attempt
  * @param {Expected} expected
  */
-async function problemOfReport(product, { run, copy, damage }, { report, reportIfMissing }) {
+async function findReportProblem(product, { run, copy, damage }, { report, reportIfMissing }) {
   const wanted = damage.kind === 'missing' ? (reportIfMissing ?? report) : report
   for (const [name, path] of /** @type {const} */ ([
     ['report', copy],
@@ -235,7 +235,7 @@ async function problemOfReport(product, { run, copy, damage }, { report, reportI
     const out = join(copy, `${name}.html`)
     const { error } = await product.call('report', { path, out })
     if (error !== undefined) return `the ${name} failed: ${error.message}`
-    const text = textOf(await readFile(out, 'utf8'))
+    const text = extractText(await readFile(out, 'utf8'))
     if (!text.includes('copy')) return `the ${name} does not name the run`
     // A comparison shows only the damage of files, not which sections are missing.
     const isNeeded = name === 'report' || wanted !== reportIfMissing
@@ -250,7 +250,7 @@ async function problemOfReport(product, { run, copy, damage }, { report, reportI
  *
  * @param {string} html
  */
-function textOf(html) {
+function extractText(html) {
   return html
     .replace(/<(style|svg)[\s\S]*?<\/\1>/g, '')
     .replace(/<[^>]*>/g, '')
@@ -262,15 +262,15 @@ function textOf(html) {
  * @param {Attempt} attempt
  * @param {Expected} expected
  */
-async function problemOfResume(product, { resumed, copy, name, damage }, { warning }) {
+async function findResumeProblem(product, { resumed, copy, name, damage }, { warning }) {
   const { error, warnings } = await resume(product, copy)
   if (error !== undefined) return `resuming failed: ${error.message}`
-  // A cut in the last lines of a log may lose no epoch, of which there is nothing to say.
+  // A cut in the last lines of a log may lose no epoch. Then no warning is necessary.
   const losesEpoch = name !== 'metrics.jsonl' || damage.kind !== 'cut' || !(await hasEpochs(copy))
   if (warning !== undefined && losesEpoch && !warnings.some((text) => warning.test(text))) {
     return `no warning ${warning}, but '${warnings}'`
   }
-  return differenceOf(resumed, copy)
+  return findDifference(resumed, copy)
 }
 
 /**
@@ -289,7 +289,7 @@ async function hasEpochs(run) {
  * @param {string} expected
  * @param {string} run
  */
-async function differenceOf(expected, run) {
+async function findDifference(expected, run) {
   for (const name of ['last.safetensors', 'best.safetensors']) {
     const path = join('checkpoints', name)
     const [difference] = compareCheckpoints(join(expected, path), join(run, path))
@@ -321,15 +321,15 @@ async function runControl(product, data, { run, resumed, folder }) {
     await cp(run, copy, { recursive: true })
     /** @type {Damage} */
     const damage = { name: 'intact', kind: 'cut', apply: async () => {} }
-    if ((await problemOf(product, { run, resumed, copy, name, damage })) !== undefined) detected++
+    if ((await findProblem(product, { run, resumed, copy, name, damage })) !== undefined) detected++
     await rm(copy, { recursive: true })
   }
-  await trainedRun(product, data, copy, 2)
+  await trainRun(product, data, copy, 2)
   await resume(product, copy)
   const [expected, other] = [resumed, copy].map((run) => join(run, 'checkpoints/last.safetensors'))
   if (compareCheckpoints(expected, other).some((name) => name.endsWith('.weight'))) detected++
   return {
-    fault: 'files that were not damaged, of which no damage is reported; a run with another seed',
+    fault: 'files that are not damaged, for which no damage is reported; a run with another seed',
     attempts: names.length + 1,
     detected,
   }

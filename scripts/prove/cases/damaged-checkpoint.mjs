@@ -1,7 +1,7 @@
 import { cp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Product } from '../product.mjs'
-import { differences, readCheckpoint, writeWithoutChecksums } from '../run/checkpoint-file.mjs'
+import { findDifferences, readCheckpoint, writeWithoutChecksums } from '../run/checkpoint-file.mjs'
 import { tinyConfig, writeIdxData } from '../tiny-data.mjs'
 
 /** @typedef {import('../case.mjs').Context} Context */
@@ -40,8 +40,8 @@ async function prove(context) {
   const files = runs.map((run) => join(run, 'checkpoints', 'last.safetensors'))
   await checkIntact(product, files)
 
-  const truncated = await attackFiles(context, files, truncations(context, files), product)
-  const flipped = await attackFiles(context, files, bitFlips(context, files), product)
+  const truncated = await attackFiles(context, files, createTruncations(context, files), product)
+  const flipped = await attackFiles(context, files, createBitFlips(context, files), product)
   const replaced = await attackFolders(context, runs[0], product)
   const control = await attackUnchecked(context, files, product)
   await product.close()
@@ -112,9 +112,9 @@ async function checkIntact(product, files) {
  * @param {readonly string[]} files
  * @returns {Promise<Damage[]>}
  */
-async function truncations({ attempts }, files) {
+async function createTruncations({ attempts }, files) {
   const count = attempts(TRUNCATIONS)
-  const layouts = await Promise.all(files.map(layoutOf))
+  const layouts = await Promise.all(files.map(readLayout))
   return Array.from({ length: count }, (_, index) => {
     const file = index % files.length
     const { header, size } = layouts[file]
@@ -130,9 +130,9 @@ async function truncations({ attempts }, files) {
  * @param {number} [count]
  * @returns {Promise<Damage[]>}
  */
-async function bitFlips({ attempts, random }, files, count = BIT_FLIPS) {
+async function createBitFlips({ attempts, random }, files, count = BIT_FLIPS) {
   const { next, integer } = random(`flips ${count}`)
-  const layouts = await Promise.all(files.map(layoutOf))
+  const layouts = await Promise.all(files.map(readLayout))
   return Array.from({ length: attempts(count) }, (_, index) => {
     const file = index % files.length
     const { header, size } = layouts[file]
@@ -151,7 +151,7 @@ async function bitFlips({ attempts, random }, files, count = BIT_FLIPS) {
 }
 
 /** @param {string} file */
-async function layoutOf(file) {
+async function readLayout(file) {
   const bytes = await readFile(file)
   return { size: bytes.length, header: 8 + Number(bytes.readBigUInt64LE(0)) }
 }
@@ -171,7 +171,7 @@ async function attackFiles({ folder }, files, damages, product) {
   const failures = []
   for (const { file, name, apply } of await damages) {
     await writeFile(copy, apply(intact[file]))
-    const problem = await useOf(product, copy)
+    const problem = await findUse(product, copy)
     failures.push(problem && `${name}: ${problem}`)
   }
   await rm(copy, { force: true })
@@ -184,7 +184,7 @@ async function attackFiles({ folder }, files, damages, product) {
  * @param {Product} product
  * @param {string} path
  */
-async function useOf(product, path) {
+async function findUse(product, path) {
   const verified = await product.call('verify', { path })
   const status = verified.ok?.files[0].status ?? verified.error?.code
   if (status !== 'damaged') return `verify() reports ${status}`
@@ -208,8 +208,8 @@ async function useOf(product, path) {
 async function attackUnchecked(context, files, product) {
   const unchecked = join(context.folder, 'unchecked.safetensors')
   writeWithoutChecksums(files[0], unchecked)
-  const { header } = await layoutOf(unchecked)
-  const flips = (await bitFlips(context, [unchecked], CONTROL_FLIPS)).map((flip) => ({
+  const { header } = await readLayout(unchecked)
+  const flips = (await createBitFlips(context, [unchecked], CONTROL_FLIPS)).map((flip) => ({
     ...flip,
     // Damage of the header is detected by its structure, even without a checksum.
     apply: (/** @type {Buffer} */ bytes) =>
@@ -270,8 +270,8 @@ async function attackFolders({ folder, attempts }, run, product) {
     await cp(run, copy, { recursive: true })
     for (const file of damage.files) await damage.apply(join(copy, 'checkpoints', file))
     const problem =
-      (await problemOfLoad(product, copy, damage.files)) ??
-      (await problemOfResume(product, copy, undisturbed))
+      (await findLoadProblem(product, copy, damage.files)) ??
+      (await findResumeProblem(product, copy, undisturbed))
     failures.push(problem && `${damage.files.join(', ')} ${damage.name}: ${problem}`)
     await rm(copy, { recursive: true })
   }
@@ -283,7 +283,7 @@ async function attackFolders({ folder, attempts }, run, product) {
  * @param {string} run
  * @param {string[]} damaged
  */
-async function problemOfLoad(product, run, damaged) {
+async function findLoadProblem(product, run, damaged) {
   const { ok, error, warnings } = await product.call('predict', { path: run })
   if (error !== undefined) return `loadModel() failed: ${error.message}`
   if (damaged.some((name) => ok.checkpoint.endsWith(name))) return `uses ${ok.checkpoint}`
@@ -296,11 +296,11 @@ async function problemOfLoad(product, run, damaged) {
  * @param {string} run
  * @param {import('../run/checkpoint-file.mjs').CheckpointFile} undisturbed
  */
-async function problemOfResume(product, run, undisturbed) {
+async function findResumeProblem(product, run, undisturbed) {
   const { error, warnings } = await product.call('train', { config: { resume: run } })
   if (error !== undefined) return `resuming failed: ${error.message}`
   if (!warnings.some((warning) => warning.includes('last.safetensors'))) return 'no warning'
   const resumed = readCheckpoint(join(run, 'checkpoints', 'last.safetensors'))
-  const different = differences(resumed, undisturbed, ['residual.progress'])
+  const different = findDifferences(resumed, undisturbed, ['residual.progress'])
   return different.length === 0 ? undefined : `other values: ${different.slice(0, 3).join(', ')}`
 }

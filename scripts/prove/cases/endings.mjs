@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT } from '../../setup.mjs'
 import { Child, programPath } from '../child.mjs'
-import { Outcomes, problemOfEnd } from '../outcomes.mjs'
+import { findExitProblem, Outcomes } from '../outcomes.mjs'
 
 /** @typedef {import('../case.mjs').Context} Context */
 
@@ -47,7 +47,7 @@ async function prove(context) {
   await attackHooks(context, outcomes)
   await attackThreads(context, outcomes)
   await attackCopies(context, outcomes)
-  const control = await crashAndHang(context)
+  const control = await runControl(context)
   const label = 'time of an aborted run, mean'
   return outcomes.toResult(control, [{ label, value: seconds, unit: 's' }])
 }
@@ -78,7 +78,7 @@ async function attackAborts(context, outcomes) {
   const seconds = (performance.now() - start) / 1000 / count
   const predictions = async () => (await child.request({ call: 'predictions' })) ?? undefined
   await outcomes.attempt('20 overlapping predictions during a run', 'resnet8', predictions)
-  outcomes.add('processes of aborted runs', 'end', problemOfEnd(await child.close()))
+  outcomes.add('processes of aborted runs', 'end', findExitProblem(await child.close()))
   return seconds
 }
 
@@ -101,12 +101,12 @@ async function attackHooks(context, outcomes) {
       }
     }
   }
-  outcomes.add('processes of hooks', 'end', problemOfEnd(await child.close()))
+  outcomes.add('processes of hooks', 'end', findExitProblem(await child.close()))
   for (const event of HOOKS) {
     const exiting = startRuns(context)
     exiting.process.stdin.end(`${JSON.stringify({ call: 'exit', event })}\n`)
     const last = join(context.folder, 'exit', 'checkpoints', 'last.safetensors')
-    const problem = problemOfEnd(await exiting.ended, [7])
+    const problem = findExitProblem(await exiting.ended, [7])
     const isSaved = event === 'onStart' || existsSync(last)
     outcomes.add('hooks that exit', event, problem ?? (isSaved ? undefined : 'no checkpoint'))
   }
@@ -133,7 +133,7 @@ async function attackThreads(context, outcomes) {
     const ended = await Child.node([program, run, JSON.stringify(delayed)], TIMEOUT).close()
     // An uncaught error of the program prints its own stack trace.
     const isExpected = statuses[0] === 1 && ended.stderr.includes('Error: mine')
-    const problem = problemOfEnd(isExpected ? { ...ended, stderr: '' } : ended, statuses)
+    const problem = findExitProblem(isExpected ? { ...ended, stderr: '' } : ended, statuses)
     const count = ended.stdout.split('ended\n').length - 1
     for (let index = 0; index < tasks.length; index++) {
       const isReached = problem === undefined || index < count
@@ -172,7 +172,7 @@ async function attackCopies({ folder, attempts }, outcomes) {
   for (const end of ['complete', 'exit', 'terminate']) {
     for (let index = 0; index < attempts(3); index++) {
       const ended = await Child.node([program, parent, join(folder, 'runs'), end], TIMEOUT).close()
-      outcomes.add('two copies of the package', `${end} ${index}`, problemOfEnd(ended))
+      outcomes.add('two copies of the package', `${end} ${index}`, findExitProblem(ended))
     }
   }
 }
@@ -184,7 +184,7 @@ async function attackCopies({ folder, attempts }, outcomes) {
  * @param {Context} context
  * @returns {Promise<import('../case.mjs').Control>}
  */
-async function crashAndHang(context) {
+async function runControl(context) {
   const child = startRuns(context)
   const request = { call: 'abort', moment: 'step', after: 1, isAborted: false }
   const problems = [await child.request(request)]
@@ -198,7 +198,7 @@ async function crashAndHang(context) {
   ]
   for (const source of sources) {
     const ended = await Child.node(['--eval', source], { timeoutSeconds: 5 }).close()
-    problems.push(problemOfEnd(ended))
+    problems.push(findExitProblem(ended))
   }
   return {
     fault: 'a run that is not aborted, and processes that crash, hang, throw or exit early',

@@ -1,5 +1,5 @@
 import { Child, programPath } from '../child.mjs'
-import { Outcomes, problemOfEnd } from '../outcomes.mjs'
+import { findExitProblem, Outcomes } from '../outcomes.mjs'
 
 /** @typedef {import('../case.mjs').Context} Context */
 /** @typedef {{ megabytes: number, threads: number, files: number }} Sample */
@@ -37,7 +37,7 @@ async function prove(context) {
   const outcomes = new Outcomes(context.log)
   const seconds = Math.max(10, 60 * context.minutes * (context.attempts(100) / 100))
   const { count, samples } = await cycle(context, outcomes, seconds)
-  for (const key of KEYS) outcomes.add('cycles', UNITS[key], growthOf(samples, key))
+  for (const key of KEYS) outcomes.add('cycles', UNITS[key], findGrowth(samples, key))
 
   const child = start(context)
   const runs = context.attempts(GC_RUNS)
@@ -51,8 +51,8 @@ async function prove(context) {
     const problem = different.length > 0 ? `other values: ${different.slice(0, 3)}` : undefined
     outcomes.add('garbage collection during a run', `${index}`, problem)
   }
-  outcomes.add('processes', 'end', problemOfEnd(await child.close()))
-  const control = await leak(context)
+  outcomes.add('processes', 'end', findExitProblem(await child.close()))
+  const control = await runControl(context)
   const [, first] = samples
   const last = /** @type {Sample} */ (samples.at(-1))
   return outcomes.toResult(control, [
@@ -83,7 +83,7 @@ function start({ folder }) {
 async function cycle(context, outcomes, seconds) {
   const child = start(context)
   const measured = await child.request({ call: 'cycle', seconds })
-  outcomes.add('processes', 'end', problemOfEnd(await child.close()))
+  outcomes.add('processes', 'end', findExitProblem(await child.close()))
   return measured
 }
 
@@ -93,7 +93,7 @@ async function cycle(context, outcomes, seconds) {
  * @param {readonly Sample[]} samples
  * @param {keyof Sample} key
  */
-function growthOf(samples, key) {
+function findGrowth(samples, key) {
   const highest = (/** @type {readonly Sample[]} */ part) =>
     Math.max(...part.map((sample) => sample[key]))
   const growth = highest(samples.slice(5)) - highest(samples.slice(1, 5))
@@ -106,13 +106,13 @@ function growthOf(samples, key) {
  * @param {Context} context
  * @returns {Promise<import('../case.mjs').Control>}
  */
-async function leak(context) {
+async function runControl(context) {
   const problems = []
   for (const key of /** @type {const} */ (['megabytes', 'files'])) {
     const child = start(context)
     const request = { call: 'cycle', seconds: CONTROL_SECONDS, leak: key }
     const { samples } = await child.request(request)
-    problems.push(growthOf(samples, key))
+    problems.push(findGrowth(samples, key))
     await child.close()
   }
   const child = start(context)

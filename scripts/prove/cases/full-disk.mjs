@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Child, programPath } from '../child.mjs'
-import { Outcomes, problemOfCommand } from '../outcomes.mjs'
-import { canMount, withMounts } from '../private-mounts.mjs'
+import { findCommandProblem, Outcomes } from '../outcomes.mjs'
+import { canMount, startWithMounts } from '../private-mounts.mjs'
 import { writeIdxData } from '../tiny-data.mjs'
 
 /** @typedef {import('../case.mjs').Context} Context */
@@ -29,6 +29,9 @@ const COMMANDS = [
   ['eval', 'RUN', '--json'],
 ]
 
+/** Without an attempt, the case is not proven. */
+const NO_CONTROL = { fault: 'none', attempts: 0, detected: 0 }
+
 /** @type {import('../case.mjs').Case} */
 export const fullDisk = {
   name: 'full-disk',
@@ -52,26 +55,26 @@ async function prove({ folder, attempts, log }) {
   const outcomes = new Outcomes(log)
   if (!canMount()) {
     outcomes.notes.push('File systems of a limited size: this user may not mount any.')
-    return outcomes.toResult(await provesNothing())
+    return outcomes.toResult(NO_CONTROL)
   }
   const disk = join(folder, 'disk')
   await mkdir(disk)
   const program = [process.execPath, programPath('fill-disk.mjs'), disk]
   const mount = 'mount -t tmpfs -o size=8m,nr_inodes=120 none "$0"'
   const data = writeIdxData(join(folder, 'data'))
-  const child = withMounts(mount, disk, [...program, data], { timeoutSeconds: 800 })
+  const child = startWithMounts(mount, disk, [...program, data], { timeoutSeconds: 800 })
   await child.request({ call: 'prepare' })
   await attackRuns(child, outcomes, attempts)
   for (const writer of WRITERS) {
     for (const pages of WRITER_PAGES.slice(0, attempts(20 * WRITER_PAGES.length))) {
       const outcome = await child.request({ call: 'writer', writer, spare: pages * PAGE })
-      outcomes.add(`full disk, ${writer}`, `${pages} pages free`, problemOf(outcome, disk))
+      outcomes.add(`full disk, ${writer}`, `${pages} pages free`, findProblem(outcome, disk))
     }
   }
   for (const args of COMMANDS) {
     const ended = await child.request({ call: 'stdout', args })
     const isReported = ended.status === 1 && ended.stderr.includes('stdout')
-    const problem = problemOfCommand(ended, ['E_WRITE'])
+    const problem = findCommandProblem(ended, ['E_WRITE'])
     outcomes.add('full disk, stdout', args.join(' '), problem ?? (isReported ? undefined : 'lost'))
   }
   const control = await attackUnsafe(child, disk)
@@ -103,7 +106,7 @@ async function attackRuns(child, outcomes, attempts) {
     const { epoch, spare, unit } = request
     const name = `${spare} ${unit} free ${epoch === 0 ? 'at the start' : `after epoch ${epoch}`}`
     const outcome = await child.request({ call: 'run', ...request })
-    outcomes.add(`full disk, training (${unit})`, name, problemOf(outcome, ''))
+    outcomes.add(`full disk, training (${unit})`, name, findProblem(outcome, ''))
   }
 }
 
@@ -114,12 +117,12 @@ async function attackRuns(child, outcomes, attempts) {
  */
 
 /**
- * Returns why a full disk was not handled as promised. There may be space enough for everything.
+ * Returns why a full disk was not handled as promised. Without an error, the space was sufficient.
  *
  * @param {Outcome} outcome
- * @param {string} folder that contains the named file
+ * @param {string} folder folder that contains the named file
  */
-function problemOf({ error, problem }, folder) {
+function findProblem({ error, problem }, folder) {
   if (problem !== undefined) return problem
   if (error === undefined) return undefined
   if (error.code !== 'E_WRITE') return `${error.code}: ${error.message}`
@@ -141,16 +144,11 @@ async function attackUnsafe(child, disk) {
   const problems = []
   for (const fault of faults) {
     const outcome = await child.request({ call: 'unsafe', fault })
-    problems.push(problemOf(outcome, disk))
+    problems.push(findProblem(outcome, disk))
   }
   return {
     fault: 'a checkpoint that is truncated or removed, and a run with another seed',
     attempts: faults.length,
     detected: problems.filter((problem) => problem !== undefined).length,
   }
-}
-
-/** @returns {Promise<import('../case.mjs').Control>} */
-async function provesNothing() {
-  return { fault: 'none', attempts: 0, detected: 0 }
 }

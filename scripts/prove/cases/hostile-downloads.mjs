@@ -176,15 +176,17 @@ async function attackTransfers({ folder, log }) {
     for (const isResumed of [false, true]) {
       const server = await serve(handler)
       const target = join(parent, 'cache', 'file.bin')
-      const file = { ...{ name: 'x', file: 'file.bin', target, urls: [`${server.url}file.bin`] } }
+      const file = { name: 'x', file: 'file.bin', target, urls: [`${server.url}file.bin`] }
       await mkdir(join(parent, 'cache'), { recursive: true })
       if (isResumed) await writePart(target, file.urls[0])
       const published = { bytes: CONTENT.length, sha256: sha256(CONTENT) }
       const problem =
-        (await downloader.problem({ file: { ...file, ...published } })) ??
-        (await problemOfTarget(parent, target, CONTENT))
+        (await downloader.download({ file: { ...file, ...published } })) ??
+        (await findTargetProblem(parent, target, CONTENT))
       attempts++
-      if (problem !== undefined) failures.push(`${name}: ${problem}`)
+      if (problem !== undefined) {
+        failures.push(`${name}${isResumed ? ', after a partial download' : ''}: ${problem}`)
+      }
       server.close()
       await rm(parent, { recursive: true })
     }
@@ -211,7 +213,7 @@ async function isOtherContentDetected(parent) {
   const target = join(parent, 'cache', 'file.bin')
   await mkdir(join(parent, 'cache'), { recursive: true })
   await writeFile(target, Buffer.alloc(CONTENT.length, 'x'))
-  const problem = await problemOfTarget(parent, target, CONTENT)
+  const problem = await findTargetProblem(parent, target, CONTENT)
   await rm(parent, { recursive: true })
   return problem !== undefined
 }
@@ -224,24 +226,26 @@ async function isOtherContentDetected(parent) {
  * @param {string} target
  * @param {Buffer} content
  */
-async function problemOfTarget(parent, target, content) {
+async function findTargetProblem(parent, target, content) {
   const found = await readFile(target).catch(() => undefined)
   if (found !== undefined && !found.equals(content)) return 'the target has other content'
   const names = await readdir(parent)
   return names.join() === 'cache' ? undefined : `created ${names.join(', ')}`
 }
 
-/** A process that downloads. */
+/** A process that downloads, which is replaced after a crash. */
 class Downloader {
   /** @type {Child | undefined} */
   #child
   peak = { seconds: 0, megabytes: 0 }
 
   /**
+   * Downloads a file or a data set.
+   *
    * @param {object} request
    * @returns {Promise<string | undefined>} why the outcome is wrong
    */
-  async problem(request) {
+  async download(request) {
     this.#child ??= Child.node([programPath('download-hostile.mjs')], {
       env: { RESIDUAL_OFFLINE: '' },
       timeoutSeconds: 500,
@@ -275,7 +279,7 @@ const FILES = [
 ]
 
 /** @returns {Record<string, Buffer>} compressed archives by name */
-function hostileArchives() {
+function createHostileArchives() {
   const zeros = Buffer.alloc(40 << 20)
   const many = Array.from({ length: 3000 }, (_, index) => ({ name: `top/${index}` }))
   /** @type {Record<string, TarEntry[]>} */
@@ -327,7 +331,7 @@ async function attackArchives(context) {
   const downloader = new Downloader()
   const random = context.random('archives')
   const intact = tarArchive(FILES)
-  const archives = Object.entries(hostileArchives())
+  const archives = Object.entries(createHostileArchives())
   for (let index = 0; index < context.attempts(MUTATIONS); index++) {
     const isPacked = index % 4 === 0
     const packed = isPacked ? mutate(gzipSync(intact), random) : gzipSync(mutate(intact, random))
@@ -335,7 +339,7 @@ async function attackArchives(context) {
   }
   const failures = []
   for (const [name, bytes] of archives) {
-    const problem = await problemOfArchive(folder, downloader, bytes)
+    const problem = await findArchiveProblem(folder, downloader, bytes)
     if (problem !== undefined) failures.push(`${name}: ${problem}`)
   }
   await downloader.close()
@@ -350,7 +354,7 @@ async function attackArchives(context) {
  * @param {Downloader} downloader
  * @param {Buffer} bytes
  */
-async function problemOfArchive(folder, downloader, bytes) {
+async function findArchiveProblem(folder, downloader, bytes) {
   const server = await serve((_, response) => send(response, bytes))
   const parent = join(folder, 'archives')
   await mkdir(join(parent, 'cache'), { recursive: true })
@@ -366,7 +370,7 @@ async function problemOfArchive(folder, downloader, bytes) {
     ],
   }
   const problem =
-    (await downloader.problem({ dataset })) ?? (await problemOfCache(parent, dataset.store))
+    (await downloader.download({ dataset })) ?? (await findCacheProblem(parent, dataset.store))
   server.close()
   await rm(parent, { recursive: true })
   return problem
@@ -376,7 +380,7 @@ async function problemOfArchive(folder, downloader, bytes) {
  * @param {string} parent
  * @param {string} store
  */
-async function problemOfCache(parent, store) {
+async function findCacheProblem(parent, store) {
   const names = await readdir(parent)
   if (names.join() !== 'cache') return `created ${names.join(', ')}`
   if ((await stat('/tmp/residual-evil').catch(() => undefined)) !== undefined) {
@@ -406,7 +410,7 @@ async function isEscapeDetected(folder) {
   const archive = join(folder, 'evil.tar')
   await writeFile(archive, tarArchive([{ name: '../evil', data: 'x' }]))
   await new Child('tar', ['-xPf', archive, '-C', join(parent, 'cache')]).close()
-  const problem = await problemOfCache(parent, join(parent, 'cache', 'tiny'))
+  const problem = await findCacheProblem(parent, join(parent, 'cache', 'tiny'))
   await rm(parent, { recursive: true })
   return problem !== undefined
 }

@@ -11,7 +11,7 @@ import { tinyConfig, writeIdxData } from '../tiny-data.mjs'
 /** @typedef {import('../case.mjs').Context} Context */
 /** @typedef {import('../hostile/rust-targets.mjs').TestProgram} TestProgram */
 
-/** Crates with a property test for each parser: its targets are named `hostile*`. */
+/** Crates with a property test for each parser, in test programs named `hostile*`. */
 const CRATES = ['data', 'pickle', 'runlog', 'spec', 'weights']
 /** Generated inputs of each property test in a round. */
 const CASES = 4000
@@ -81,7 +81,7 @@ async function prove(context) {
 }
 
 /**
- * Runs the property tests in rounds with other seeds, until the time is over.
+ * Runs the property tests in rounds, each with another seed, until the time is over.
  *
  * @param {Context} context
  */
@@ -118,8 +118,8 @@ async function attackRust({ attempts, log }) {
     failures,
     controls: [await isFaultyParserDetected(programs)],
     measurements: [
-      { label: 'targets of the Rust crates', value: programs.length },
-      { label: 'tests of these targets', value: tests },
+      { label: 'test programs of the Rust crates', value: programs.length },
+      { label: 'tests of these programs', value: tests },
       { label: 'generated inputs', value: cases },
     ],
   }
@@ -134,7 +134,11 @@ async function isFaultyParserDetected(programs) {
   return failure.startsWith('panicked at')
 }
 
-/** @param {Context} context */
+/**
+ * Runs the tests of the crates with unsafe code with the address sanitizer.
+ *
+ * @param {Context} context
+ */
 async function attackSanitized({ attempts, log }) {
   const nothing = { attempts: 0, upheld: 0, failures: [], controls: [], measurements: [] }
   if (!(await hasNightly())) {
@@ -144,7 +148,8 @@ async function attackSanitized({ attempts, log }) {
   const args = ['-j1', '--target-dir', join(ROOT, 'target', 'asan')]
   const env = { RUSTFLAGS: '-Zsanitizer=address' }
   const programs = await compileTests(SANITIZED, { toolchain: '+nightly', env, args })
-  const [failures, sanitizer] = [/** @type {string[]} */ ([]), 'AddressSanitizer']
+  /** @type {string[]} */
+  const failures = []
   let [tests, cases] = [0, 0]
   for (const program of programs) {
     const outcome = await runTests(program, { cases: attempts(SANITIZED_CASES), seed: 0 })
@@ -152,17 +157,17 @@ async function attackSanitized({ attempts, log }) {
     tests += outcome.tests
     cases += outcome.cases
     if (outcome.failure !== undefined) {
-      failures.push(`${program.crate} ${program.name}, ${sanitizer}: ${outcome.failure}`)
+      failures.push(`${program.crate} ${program.name}, AddressSanitizer: ${outcome.failure}`)
     }
   }
   const control = programs.find(({ name }) => name === 'sanitizer')
-  const detected = control && (await runTests(control, { args: ['--ignored'] }))
+  const outcome = control && (await runTests(control, { args: ['--ignored'] }))
   return {
     attempts: tests + cases,
     upheld: tests + cases - failures.length,
     failures,
     notes: [],
-    controls: [detected?.failure?.includes('heap-buffer-overflow') ?? false],
+    controls: [outcome?.failure?.includes('heap-buffer-overflow') ?? false],
     measurements: [{ label: 'tests with the address sanitizer', value: tests }],
   }
 }
@@ -191,12 +196,12 @@ async function attackProduct(context) {
   for (const [kind, count] of Object.entries(COUNTS)) {
     const random = context.random(kind)
     const corpus = CORPORA[/** @type {keyof typeof CORPORA} */ (kind === 'report' ? 'run' : kind)]
-    const seeds = await seedsOf(kind, corpus)
+    const seeds = await listSeeds(kind, corpus)
     for (let index = 0; index < context.attempts(count); index++) {
       const seed = seeds[index % seeds.length]
-      const path = await damagedCopy(seed, join(context.folder, 'damaged'), random)
+      const path = await copyDamaged(seed, join(context.folder, 'damaged'), random)
       const reading = kind === 'recipe' ? 'config' : kind
-      const problem = await reader.problem(reading, path)
+      const problem = await reader.read(reading, path)
       attempts++
       if (problem !== undefined) failures.push(`${kind} ${basename(seed)} (${index}) ${problem}`)
       await rm(path, { recursive: true, force: true })
@@ -211,7 +216,7 @@ async function attackProduct(context) {
     controls: await areFaultsDetected(checkpoint),
     measurements: [
       { label: 'damaged files read by the package', value: attempts },
-      { label: 'of them accepted', value: reader.accepted },
+      { label: 'damaged files that the package accepts', value: reader.accepted },
       { label: 'longest processor time of a file', value: reader.peak.seconds, unit: 's' },
       { label: 'peak memory of the process', value: Math.round(reader.peak.megabytes), unit: 'MB' },
     ],
@@ -223,7 +228,7 @@ async function areFaultsDetected(checkpoint) {
   const controls = []
   for (const fault of ['exception', 'crash', 'time', 'memory']) {
     const reader = new HostileReader(checkpoint)
-    controls.push((await reader.problem(`fault: ${fault}`, '/')) !== undefined)
+    controls.push((await reader.read(`fault: ${fault}`, '/')) !== undefined)
     await reader.close()
   }
   return controls
@@ -250,7 +255,7 @@ async function trainModel(folder) {
  * @param {string} kind
  * @param {string} corpus
  */
-async function seedsOf(kind, corpus) {
+async function listSeeds(kind, corpus) {
   const isFolder = kind === 'dataset' || kind === 'run' || kind === 'report'
   const entries = await readdir(corpus, { withFileTypes: true })
   return entries
@@ -267,7 +272,7 @@ async function seedsOf(kind, corpus) {
  * @param {string} target
  * @param {import('../random.mjs').Random} random
  */
-async function damagedCopy(seed, target, random) {
+async function copyDamaged(seed, target, random) {
   await rm(target, { recursive: true, force: true })
   if (!(await stat(seed)).isDirectory()) {
     await mkdir(target, { recursive: true })

@@ -68,7 +68,7 @@ async function prove(context) {
   const { browser: browserAttempts, ...rest } = groups
   const accepted = rest.accepted
   const attempts = [...rest.attempts, ...browserAttempts]
-  const { megabytes, problems } = await stateAfter(server, training, runs)
+  const { megabytes, problems } = await checkState(server, training, runs)
   attempts.push(...problems)
   training.kill('SIGKILL')
   server.kill('SIGINT')
@@ -88,7 +88,8 @@ async function prove(context) {
       { label: 'peak memory of the dashboard', value: megabytes, unit: 'MB' },
     ],
     control: {
-      fault: 'the same attacks on a server without protection',
+      fault:
+        'a server without protection: access without the secret, paths, slow clients, attacks in Chromium',
       attempts: controls.length,
       detected: controls.filter((isDetected) => isDetected).length,
     },
@@ -96,6 +97,8 @@ async function prove(context) {
 }
 
 /**
+ * Attacks the dashboard in every way, one group of attacks after the other.
+ *
  * @param {Context} context
  * @param {Target} target
  */
@@ -212,7 +215,7 @@ async function startRun(folder, runs) {
  * @param {string} runs
  * @returns {Promise<{ megabytes: number, problems: Attempt[] }>}
  */
-async function stateAfter(server, training, runs) {
+async function checkState(server, training, runs) {
   const hasEnded = (/** @type {Child} */ child) =>
     child.process.exitCode !== null || child.process.signalCode !== null
   const status = await readFile(`/proc/${server.process.pid}/status`, 'utf8').catch(() => '')

@@ -140,7 +140,7 @@ function sha256(bytes) {
  */
 async function killDownloads(published, { url }, folder, kills, random) {
   const store = join(folder, 'tiny')
-  const dataset = JSON.stringify(datasetOf(published, url, store))
+  const dataset = JSON.stringify(createDataset(published, url, store))
   /** @type {Outcome[]} */
   const outcomes = []
   for (
@@ -156,15 +156,15 @@ async function killDownloads(published, { url }, folder, kills, random) {
       await rm(folder, { recursive: true })
       continue
     }
-    const place = placeOf(store)
-    const problem = existsSync(store) ? await differenceOf(published.folder, store) : undefined
+    const place = findKillPlace(store)
+    const problem = existsSync(store) ? await findDifference(published.folder, store) : undefined
     const isFlipped = random.next() < 0.3 && (await flipBit(store, random))
     outcomes.push({ place, isFlipped, ...(problem && { problem }) })
   }
   const { status, stderr } = await download(dataset).close()
   const problem =
     status === 0
-      ? ((await differenceOf(published.folder, store)) ?? leftoverIn(folder))
+      ? ((await findDifference(published.folder, store)) ?? findLeftovers(folder))
       : `the download failed: ${stderr.slice(0, 300)}`
   return outcomes.map((outcome) => ({ ...(problem && { problem }), ...outcome }))
 }
@@ -183,7 +183,7 @@ const NO_KILL = { place: 'end', isFlipped: false }
  * @param {string} url
  * @param {string} store
  */
-function datasetOf({ files, archive }, url, store) {
+function createDataset({ files, archive }, url, store) {
   const download = { file: ARCHIVE, bytes: archive.length, sha256: sha256(archive), from: [url] }
   return {
     ...{ name: 'tiny', title: 'Tiny', description: '', license: 'MIT', homepage: '' },
@@ -242,7 +242,7 @@ async function killAtMoment(child, store, random) {
  * @param {string} store
  * @returns {(typeof PLACES)[number]}
  */
-function placeOf(store) {
+function findKillPlace(store) {
   if (existsSync(store)) return 'end'
   const staging = `${store}.download`
   const names = existsSync(staging) ? readdirSync(staging) : []
@@ -277,7 +277,7 @@ async function flipBit(store, { integer }) {
  * @param {string} published
  * @param {string} store
  */
-async function differenceOf(published, store) {
+async function findDifference(published, store) {
   const names = await readdir(published)
   const found = (await readdir(store)).filter((name) => name !== '.residual.json')
   if (found.sort().join() !== names.sort().join()) return `the data set contains ${found}`
@@ -293,7 +293,7 @@ async function differenceOf(published, store) {
 }
 
 /** @param {string} folder */
-function leftoverIn(folder) {
+function findLeftovers(folder) {
   const names = readdirSync(folder).filter((name) => name !== 'tiny')
   return names.length === 0 ? undefined : `${names} remains`
 }
@@ -321,7 +321,7 @@ async function runControl({ folder: original }, folder) {
     await cp(original, store, { recursive: true })
     await writeFile(join(store, '.residual.json'), '{}')
     await apply(store)
-    if (((await differenceOf(original, store)) ?? leftoverIn(folder)) !== undefined) detected++
+    if (((await findDifference(original, store)) ?? findLeftovers(folder)) !== undefined) detected++
     await rm(folder, { recursive: true })
   }
   return {

@@ -150,7 +150,7 @@ async function attackBatches({ folder, attempts, random }, product) {
     const precision = index % 2 === 0 ? 'fp32' : 'bf16'
     const accumulate = 1 + ((index >> 1) % 2)
     const config = { precision, gradient: { accumulate }, seed: index }
-    const problem = await problemOfBatch(product, folder, images, config, accumulate)
+    const problem = await findBatchProblem(product, folder, images, config, accumulate)
     outcomes.push(problem && `image ${index}, ${precision}, ${accumulate} batches: ${problem}`)
     await rm(images, { recursive: true })
   }
@@ -164,7 +164,7 @@ async function attackBatches({ folder, attempts, random }, product) {
  * @param {any} config
  * @param {number} accumulate
  */
-async function problemOfBatch(product, folder, images, config, accumulate) {
+async function findBatchProblem(product, folder, images, config, accumulate) {
   const [out, stopped] = ['infinite', 'stopped'].map((name) => join(folder, name))
   try {
     const { error } = await product.call('train', { config: infiniteConfig(images, out, config) })
@@ -179,7 +179,7 @@ async function problemOfBatch(product, folder, images, config, accumulate) {
     const before = infiniteConfig(images, stopped, { ...config, ...budget })
     const reference = await product.call('train', { config: before })
     if (reference.error !== undefined) return `the reference failed: ${reference.error.message}`
-    return differentTensor(out, stopped)
+    return findDifferentTensor(out, stopped)
   } finally {
     for (const run of [out, stopped]) await rm(run, { recursive: true, force: true })
   }
@@ -191,8 +191,8 @@ async function problemOfBatch(product, folder, images, config, accumulate) {
  * @param {string} a
  * @param {string} b
  */
-function differentTensor(a, b) {
-  const [left, right] = [a, b].map((run) => lastCheckpoint(run))
+function findDifferentTensor(a, b) {
+  const [left, right] = [a, b].map((run) => readLastCheckpoint(run))
   for (const [name, { bytes }] of left.tensors) {
     if (!right.tensors.get(name)?.bytes.equals(bytes))
       return `the last checkpoint differs in ${name}`
@@ -201,7 +201,7 @@ function differentTensor(a, b) {
 }
 
 /** @param {string} run */
-function lastCheckpoint(run) {
+function readLastCheckpoint(run) {
   return readCheckpoint(join(run, 'checkpoints', 'last.safetensors'))
 }
 
@@ -221,7 +221,7 @@ async function attackLearningRates({ folder }, product) {
       checkpoint: { everySteps: 1 },
     })
     const { error } = await product.call('train', { config })
-    outcomes.push(problemOfRate(error, lr) ?? (await notFiniteValueIn(product, out)))
+    outcomes.push(findRateProblem(error, lr) ?? (await findNotFiniteValue(product, out)))
     await rm(out, { recursive: true })
   }
   return outcomes
@@ -231,7 +231,7 @@ async function attackLearningRates({ folder }, product) {
  * @param {Outcome['error']} error
  * @param {number} lr
  */
-function problemOfRate(error, lr) {
+function findRateProblem(error, lr) {
   if (error?.code !== 'E_DIVERGED') return `a learning rate of ${lr} ends with ${error?.code}`
   if (!PLACE_MESSAGES.some((pattern) => pattern.test(error.message)))
     return `learning rate ${lr}: ${error.message}`
@@ -244,7 +244,7 @@ function problemOfRate(error, lr) {
  * @param {Product} product
  * @param {string} run
  */
-async function notFiniteValueIn(product, run) {
+async function findNotFiniteValue(product, run) {
   const { ok, error } = await product.call('verify', { path: run })
   if (error !== undefined) return `verify() failed: ${error.message}`
   /** @type {{ file: string }[]} */
@@ -271,8 +271,8 @@ async function attackWeights({ folder, random }, product) {
   const { integer } = random('weights')
   const data = join(folder, 'data')
   const [plain, averaged] = await Promise.all([
-    trainedRun(product, tinyConfig(data, join(folder, 'plain'), {})),
-    trainedRun(product, tinyConfig(data, join(folder, 'averaged'), { ema: { decay: 0.9 } })),
+    trainRun(product, tinyConfig(data, join(folder, 'plain'), {})),
+    trainRun(product, tinyConfig(data, join(folder, 'averaged'), { ema: { decay: 0.9 } })),
   ])
   const outcomes = []
   const control = { attempts: 0, detected: 0 }
@@ -288,7 +288,7 @@ async function attackWeights({ folder, random }, product) {
           if (tensor === name) bytes.writeFloatLE(value, 4 * integer(bytes.length / 4))
         })
       }
-      const problems = await problemsOfUses(product, copy, name, data)
+      const problems = await findUseProblems(product, copy, name, data)
       if (Number.isFinite(value)) {
         control.attempts += problems.length
         control.detected += problems.filter((problem) => problem !== undefined).length
@@ -306,7 +306,7 @@ async function attackWeights({ folder, random }, product) {
  * @param {import('residual').TrainConfig} config
  * @returns {Promise<string>}
  */
-async function trainedRun(product, config) {
+async function trainRun(product, config) {
   const { ok, error } = await product.call('train', { config })
   if (error !== undefined) throw new Error(error.message)
   return ok.dir
@@ -321,7 +321,7 @@ async function trainedRun(product, config) {
  * @param {string} name
  * @param {string} data
  */
-async function problemsOfUses(product, run, name, data) {
+async function findUseProblems(product, run, name, data) {
   const last = join(run, 'checkpoints', 'last.safetensors')
   const out = `${run}-weights`
   const model = { arch: 'resnet8', weights: last }
@@ -359,5 +359,5 @@ async function problemsOfUses(product, run, name, data) {
 async function runFinite({ folder }, product) {
   const images = join(folder, 'finite')
   await writeImages(images)
-  return await problemOfBatch(product, folder, images, { precision: 'fp32', seed: 1 }, 1)
+  return await findBatchProblem(product, folder, images, { precision: 'fp32', seed: 1 }, 1)
 }

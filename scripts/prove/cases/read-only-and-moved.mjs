@@ -1,9 +1,9 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { programPath } from '../child.mjs'
-import { Outcomes, problemOfCommand } from '../outcomes.mjs'
-import { canMount, withMounts } from '../private-mounts.mjs'
-import { problemOfLast } from '../run/check-run.mjs'
+import { findCommandProblem, Outcomes } from '../outcomes.mjs'
+import { canMount, startWithMounts } from '../private-mounts.mjs'
+import { findLastCheckpointProblem } from '../run/check-run.mjs'
 import { RunCommand } from '../run/run-command.mjs'
 import { writeIdxData } from '../tiny-data.mjs'
 
@@ -43,13 +43,13 @@ async function prove(context) {
   for (const limit of limits) {
     const out = run.newFolder()
     const ended = await run.train(['prlimit', `--fsize=${limit}`], out).ended
-    const problem = await run.problemOf(out, ended, ['E_WRITE'])
+    const problem = await run.findProblem(out, ended, ['E_WRITE'])
     outcomes.add('limited size of files', `${limit} bytes`, problem)
   }
   for (let index = 0; index < context.attempts(WRITERS); index++) {
-    outcomes.add('two writers', `${index}`, await writeTwice(run, index % 2 === 1))
+    outcomes.add('two writers', `${index}`, await writeTwice(run))
   }
-  return outcomes.toResult(await seedDiffers(context, run))
+  return outcomes.toResult(await runControl(context, run))
 }
 
 /**
@@ -65,20 +65,20 @@ async function disturbRuns({ folder, attempts }, outcomes) {
   await mkdir(disk)
   const data = writeIdxData(join(folder, 'images'))
   const program = [process.execPath, programPath('disturb-run.mjs'), disk, data]
-  const child = withMounts('mount -t tmpfs none "$0"', disk, program, { timeoutSeconds: 800 })
+  const child = startWithMounts('mount -t tmpfs none "$0"', disk, program, { timeoutSeconds: 800 })
   for (const name of await child.request({ call: 'list' })) {
     for (const epoch of EPOCHS.slice(0, attempts(20 * EPOCHS.length))) {
       const { error, problem } = await child.request({ call: 'disturb', name, epoch })
-      outcomes.add(name, `epoch ${epoch}`, problem ?? problemOfError(error))
+      outcomes.add(name, `epoch ${epoch}`, problem ?? findErrorProblem(error))
     }
   }
   const { error, problem } = await child.request({ call: 'read-only' })
-  outcomes.add('read-only from the start', 'start', problem ?? problemOfError(error))
+  outcomes.add('read-only from the start', 'start', problem ?? findErrorProblem(error))
   await child.close()
 }
 
 /** @param {{ code?: string, message: string, file?: string } | undefined} error */
-function problemOfError(error) {
+function findErrorProblem(error) {
   if (error === undefined) return undefined
   if (error.code !== 'E_WRITE') return `${error.code}: ${error.message}`
   return error.file !== undefined && error.message.includes(error.file)
@@ -87,24 +87,22 @@ function problemOfError(error) {
 }
 
 /**
- * Starts two processes that train to one folder, or resume one run.
+ * Starts two processes that train to one folder. Returns why not exactly one of them trained the run.
  *
  * @param {RunCommand} run
- * @param {boolean} isOverwriting
  */
-async function writeTwice(run, isOverwriting) {
+async function writeTwice(run) {
   const out = run.newFolder()
-  const start = () => {
-    const child = run.train(isOverwriting ? ['env', 'A=1'] : ['env'], out)
-    return child.ended
-  }
+  const start = () => run.train(['env'], out).ended
   const ends = await Promise.all([start(), start()])
   for (const ended of ends) {
-    const problem = problemOfCommand(ended, ['E_OUT_IN_USE', 'E_OUT_EXISTS'])
+    const problem = findCommandProblem(ended, ['E_OUT_IN_USE', 'E_OUT_EXISTS'])
     if (problem !== undefined) return problem
   }
   const count = ends.filter(({ status }) => status === 0).length
-  return count === 1 ? problemOfLast(out, run.undisturbed) : `${count} processes trained the run`
+  return count === 1
+    ? findLastCheckpointProblem(out, run.undisturbed)
+    : `${count} processes trained the run`
 }
 
 /**
@@ -114,14 +112,14 @@ async function writeTwice(run, isOverwriting) {
  * @param {RunCommand} run
  * @returns {Promise<import('../case.mjs').Control>}
  */
-async function seedDiffers({ folder }, run) {
+async function runControl({ folder }, run) {
   const other = new RunCommand(join(folder, 'other'), { seed: 2 })
   await other.prepare()
   const out = run.newFolder()
   const ended = await run.train(['prlimit', '--fsize=4096'], out).ended
   const problems = [
-    problemOfLast(other.undisturbed, run.undisturbed),
-    problemOfCommand(ended, ['E_OUT_IN_USE']),
+    findLastCheckpointProblem(other.undisturbed, run.undisturbed),
+    findCommandProblem(ended, ['E_OUT_IN_USE']),
   ]
   return {
     fault: 'a run with another seed, and an error with another code',

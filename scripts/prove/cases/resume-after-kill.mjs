@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Child, CLI, residual } from '../child.mjs'
 import { Product } from '../product.mjs'
 import { writeWithoutChecksums } from '../run/checkpoint-file.mjs'
-import { checkpointSteps, PLACES, placeOf } from '../run/kill-place.mjs'
+import { findKillPlace, PLACES, readCheckpointSteps } from '../run/kill-place.mjs'
 import { compareRuns } from '../run/run-comparison.mjs'
 import { tinyConfig, writeIdxData } from '../tiny-data.mjs'
 
@@ -111,14 +111,14 @@ async function prove(context) {
   await product.close()
 
   const failed = outcomes.filter(({ problem }) => problem !== undefined)
-  const countOf = (/** @type {Place} */ name) =>
+  const countKills = (/** @type {Place} */ name) =>
     outcomes.filter(({ place }) => place === name).length
   return {
     attempts: outcomes.length,
     upheld: outcomes.length - failed.length,
     failures: failed.map(({ place, problem }) => `${place}: ${problem}`),
     measurements: [
-      ...PLACES.map((place) => ({ label: `kills: ${place}`, value: countOf(place) })),
+      ...PLACES.map((place) => ({ label: `kills: ${place}`, value: countKills(place) })),
       { label: 'resumed runs', value: new Set(outcomes.map(({ run }) => run)).size },
     ],
     control,
@@ -184,17 +184,17 @@ async function killRuns(context, reference, kills, product) {
     const run = join(reference.run, '..', `killed-${index}`)
     const killsOfRun = Math.min(1 + random.integer(KILLS_PER_RUN), kills - outcomes.length)
     /** @type {KillOutcome[]} */
-    const ofRun = []
+    const runOutcomes = []
     let isFinished = false
-    while (ofRun.length < killsOfRun && !isFinished) {
+    while (runOutcomes.length < killsOfRun && !isFinished) {
       if (processes-- === 0)
         throw new Error(`${reference.setup.name}: too few processes were killed`)
       const outcome = await killOnce(reference, run, random, product)
       isFinished = outcome === undefined
-      if (outcome !== undefined) ofRun.push(outcome)
+      if (outcome !== undefined) runOutcomes.push(outcome)
     }
     const problem = await finish(reference, run, isFinished)
-    outcomes.push(...ofRun.map((outcome) => ({ problem, ...outcome })))
+    outcomes.push(...runOutcomes.map((outcome) => ({ problem, ...outcome })))
     await rm(run, { recursive: true })
   }
   return outcomes
@@ -206,7 +206,7 @@ async function killRuns(context, reference, kills, product) {
  * @param {Reference} reference
  * @param {string} run
  */
-function commandOf({ args, setup }, run) {
+function createCommand({ args, setup }, run) {
   if (!existsSync(join(run, 'config.json'))) return [CLI, ...args, '--out', run]
   const options = setup.report ? [] : ['--no-report']
   return [CLI, 'train', '--resume', run, '--json', ...options]
@@ -222,15 +222,15 @@ function commandOf({ args, setup }, run) {
  * @returns {Promise<KillOutcome | undefined>}
  */
 async function killOnce(reference, run, random, product) {
-  const stepsBefore = checkpointSteps(run)
-  const child = Child.node(commandOf(reference, run))
+  const stepsBefore = readCheckpointSteps(run)
+  const child = Child.node(createCommand(reference, run))
   const printed = await killAtMoment(child, reference, run, random)
   const { signal, status, stderr } = await child.ended
   if (signal !== 'SIGKILL') {
     if (status === 0) return undefined
     return { place: 'start-up', run, problem: `the run failed: ${stderr.slice(0, 300)}` }
   }
-  const place = placeOf(run, { printed, stepsBefore, totalSteps: reference.totalSteps })
+  const place = findKillPlace(run, { printed, stepsBefore, totalSteps: reference.totalSteps })
   if (!existsSync(join(run, 'config.json'))) return { place, run }
   const { ok, error } = await product.call('verify', { path: run })
   if (error !== undefined) return { place, run, problem: `verify() failed: ${error.message}` }
@@ -251,7 +251,7 @@ async function killOnce(reference, run, random, product) {
  * @param {Random} random
  */
 async function killAtMoment(child, reference, run, random) {
-  const { trigger, milliseconds } = random.pick(momentsOf(reference))
+  const { trigger, milliseconds } = random.pick(listMoments(reference))
   const delay = random.next() * milliseconds
   /** @type {NodeJS.Timeout | undefined} */
   let timer
@@ -284,7 +284,7 @@ async function killAtMoment(child, reference, run, random) {
  *
  * @param {Reference} reference
  */
-function momentsOf({ milliseconds, setup }) {
+function listMoments({ milliseconds, setup }) {
   return [
     { milliseconds },
     { trigger: 'start', milliseconds: 60 },
@@ -306,7 +306,7 @@ function momentsOf({ milliseconds, setup }) {
  */
 async function finish(reference, run, isFinished) {
   if (!isFinished) {
-    const { status, stderr } = await Child.node(commandOf(reference, run)).close()
+    const { status, stderr } = await Child.node(createCommand(reference, run)).close()
     if (status !== 0) return `resuming failed: ${stderr.slice(0, 300)}`
   }
   const report = join(run, 'report.html')

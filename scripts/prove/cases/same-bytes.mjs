@@ -44,23 +44,23 @@ async function prove(context) {
   const data = await writeImages(join(context.folder, 'images'), context.random('images'))
   const project = join(context.folder, 'project')
   await createConsumer(project)
-  const processor = await processorClass(context)
+  const processor = await readProcessorClass(context)
   /** @type {Record<string, string>} */
   const golden = {}
   const failures = []
   let attempts = 0
   let control = { attempts: 0, detected: 0 }
   for (const precision of PRECISIONS) {
-    const base = configOf(data, precision)
-    const [first, ...others] = variants(base, project, context.folder)
+    const base = createConfig(data, precision)
+    const [first, ...others] = createVariants(base, project, context.folder)
     const key = `${processor}, ${precision}`
-    golden[key] = await hashOf(context, first)
+    golden[key] = await runAndHash(context, first)
     const recorded = context.golden[key] ?? golden[key]
     attempts++
     if (golden[key] !== recorded) failures.push(`${key}: ${golden[key]} instead of ${recorded}`)
     for (const variant of others) {
       attempts++
-      const hash = await hashOf(context, variant)
+      const hash = await runAndHash(context, variant)
       if (hash !== golden[key]) failures.push(`${precision}, ${variant.name}: ${hash}`)
     }
     control = await runControl(context, base, golden[key], control)
@@ -89,7 +89,7 @@ async function prove(context) {
  *
  * @param {Context} context
  */
-async function processorClass({ machine }) {
+async function readProcessorClass({ machine }) {
   const info = await readFile('/proc/cpuinfo', 'utf8').catch(() => '')
   const vendor = /^vendor_id\s*:\s*(\S+)/m.exec(info)?.[1] ?? 'unknown vendor'
   return [vendor, ...machine.features].join(' ')
@@ -124,7 +124,7 @@ async function writeImages(folder, { integer }, { isChanged = false } = {}) {
  * @param {TrainConfig['precision']} precision
  * @returns {TrainConfig}
  */
-function configOf(source, precision) {
+function createConfig(source, precision) {
   return {
     data: { source, imageSize: 16, validation: 0.2 },
     transform: {
@@ -161,15 +161,17 @@ function configOf(source, precision) {
  * @param {string} folder temporary folder
  * @returns {Variant[]}
  */
-function variants(base, project, folder) {
+function createVariants(base, project, folder) {
   const packedCli = join(project, 'node_modules', 'residual', 'dist', 'cli', 'main.js')
   return [
-    apiVariant('API, 1 worker, no cache', { ...base, cache: 0 }),
-    ...[2, 3, 8].map((workers) => apiVariant(`${workers} workers`, { ...base, workers, cache: 0 })),
-    apiVariant('automatic cache, 1 worker', base),
-    apiVariant('automatic cache, 3 workers', { ...base, workers: 3 }),
-    apiVariant('cache of 1 MiB, 2 workers', { ...base, workers: 2, cache: 1 }),
-    { name: 'command line, settings', start: async (out) => cliChild(CLI, base, out) },
+    createApiVariant('API, 1 worker, no cache', { ...base, cache: 0 }),
+    ...[2, 3, 8].map((workers) =>
+      createApiVariant(`${workers} workers`, { ...base, workers, cache: 0 }),
+    ),
+    createApiVariant('automatic cache, 1 worker', base),
+    createApiVariant('automatic cache, 3 workers', { ...base, workers: 3 }),
+    createApiVariant('cache of 1 MiB, 2 workers', { ...base, workers: 2, cache: 1 }),
+    { name: 'command line, settings', start: async (out) => startCommand(CLI, base, out) },
     {
       name: 'command line, YAML',
       async start(out) {
@@ -178,8 +180,11 @@ function variants(base, project, folder) {
         return Child.node([CLI, 'train', '--config', file, '--out', out, '--no-report'])
       },
     },
-    apiVariant('packed package, API', { ...base, workers: 2 }, project),
-    { name: 'packed package, command line', start: async (out) => cliChild(packedCli, base, out) },
+    createApiVariant('packed package, API', { ...base, workers: 2 }, project),
+    {
+      name: 'packed package, command line',
+      start: async (out) => startCommand(packedCli, base, out),
+    },
   ]
 }
 
@@ -189,7 +194,7 @@ function variants(base, project, folder) {
  * @param {string} [cwd] folder of a project whose package is used
  * @returns {Variant}
  */
-function apiVariant(name, config, cwd = ROOT) {
+function createApiVariant(name, config, cwd = ROOT) {
   const argument = (/** @type {string} */ out) => JSON.stringify({ ...config, out })
   return {
     name,
@@ -204,7 +209,7 @@ function apiVariant(name, config, cwd = ROOT) {
  * @param {TrainConfig} config
  * @param {string} out
  */
-function cliChild(cli, config, out) {
+function startCommand(cli, config, out) {
   const settings = Object.entries(config).map(([key, value]) => `${key}=${JSON.stringify(value)}`)
   return Child.node([cli, 'train', ...settings, '--out', out, '--no-report'])
 }
@@ -215,7 +220,7 @@ function cliChild(cli, config, out) {
  * @param {Context} context
  * @param {Variant} variant
  */
-async function hashOf({ folder }, { name, start }) {
+async function runAndHash({ folder }, { name, start }) {
   const out = join(folder, 'run')
   const { status, stderr } = await (await start(out)).close()
   if (status !== 0) throw new Error(`${name}: ${stderr.slice(0, 500)}`)
@@ -244,7 +249,7 @@ async function runControl(context, base, hash, { attempts, detected }) {
   ]
   for (const config of faults) {
     attempts++
-    if ((await hashOf(context, apiVariant('control', config))) !== hash) detected++
+    if ((await runAndHash(context, createApiVariant('control', config))) !== hash) detected++
   }
   await rm(changed, { recursive: true })
   return { attempts, detected }

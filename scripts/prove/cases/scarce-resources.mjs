@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { ROOT } from '../../setup.mjs'
 import { residual } from '../child.mjs'
-import { Outcomes, problemOfCommand, problemOfEnd } from '../outcomes.mjs'
-import { canMount, withMounts } from '../private-mounts.mjs'
-import { problemOfLast } from '../run/check-run.mjs'
+import { findCommandProblem, findExitProblem, Outcomes } from '../outcomes.mjs'
+import { canMount, startWithMounts } from '../private-mounts.mjs'
+import { findLastCheckpointProblem } from '../run/check-run.mjs'
 import { RunCommand } from '../run/run-command.mjs'
 
 /** @typedef {import('../case.mjs').Context} Context */
@@ -21,8 +21,8 @@ const SIGNALS = /** @type {const} */ ([
   ['SIGTERM', 143],
 ])
 const STOPS = 5
-/** Moments of file times, relative to now, in seconds. */
-const CLOCKS = [-3e8, -86_400, 3600, 3e8]
+/** Offsets of the times of files from now, in seconds. */
+const TIME_OFFSETS = [-3e8, -86_400, 3600, 3e8]
 const MEMORY_CODES = ['E_MEMORY', 'E_LIBTORCH', 'E_TORCH']
 /** A user id without an entry in /etc/passwd. */
 const UNKNOWN_USER = 54_321
@@ -57,7 +57,7 @@ async function prove(context) {
   await changeMounts(context, run, outcomes)
   await sendSignals(context, run, outcomes)
   await changeTimes(run, outcomes)
-  return outcomes.toResult(await breakRuns(context, run))
+  return outcomes.toResult(await runControl(context, run))
 }
 
 /**
@@ -75,7 +75,7 @@ async function limitProcess({ attempts }, run, outcomes) {
   const attack = async (group, name, prefix, codes = []) => {
     const out = run.newFolder()
     const ended = await run.train(prefix, out).ended
-    outcomes.add(group, name, await run.problemOf(out, ended, codes))
+    outcomes.add(group, name, await run.findProblem(out, ended, codes))
   }
   for (const count of DESCRIPTORS) {
     await attack('limited open files', `${count}`, ['prlimit', `--nofile=${count}`])
@@ -103,7 +103,9 @@ async function limitGroup({ attempts }, run, outcomes) {
     mkdirSync(group)
     readdirSync(group)
   } catch {
-    outcomes.notes.push('A memory limit of a control group: this user may not create any.')
+    outcomes.notes.push(
+      'A memory limit of a control group: this needs cgroup v1, and the right to create a group.',
+    )
     return
   }
   try {
@@ -114,8 +116,8 @@ async function limitGroup({ attempts }, run, outcomes) {
       const ended = await run.train(['sh', '-c', enter, 'sh'], out).ended
       const isKilled = ended.signal === 'SIGKILL'
       const problem = isKilled
-        ? await run.problemOfResume(out)
-        : await run.problemOf(out, ended, MEMORY_CODES)
+        ? await run.findResumeProblem(out)
+        : await run.findProblem(out, ended, MEMORY_CODES)
       outcomes.add('memory limit of a control group', `${megabytes} MB`, problem)
     }
   } finally {
@@ -141,14 +143,14 @@ async function changeEnvironment({ folder }, run, outcomes) {
   for (const [name, prefix] of environments) {
     const out = `${run.newFolder()} größe 图像`
     const ended = await run.train(prefix, out).ended
-    outcomes.add('environments', name, await run.problemOf(out, ended, []))
+    outcomes.add('environments', name, await run.findProblem(out, ended, []))
   }
   const gone = join(folder, 'gone')
   mkdirSync(gone)
   const out = run.newFolder()
   const prefix = ['sh', '-c', 'rmdir "$(pwd)"; exec "$@"', 'sh']
   const ended = await run.train(prefix, out, { cwd: gone }).ended
-  outcomes.add('environments', 'a removed working directory', await run.problemOf(out, ended, []))
+  outcomes.add('environments', 'a removed working directory', await run.findProblem(out, ended, []))
 }
 
 /**
@@ -170,8 +172,8 @@ async function changeMounts({ folder }, run, outcomes) {
   )
   const withoutShm = `mount -t tmpfs none "$0"; ${devices.join('; ')}; mount --move "$0" /dev`
   const out = run.newFolder()
-  const ended = await withMounts(withoutShm, empty, run.command(out)).ended
-  outcomes.add('environments', 'no /dev/shm', await run.problemOf(out, ended, []))
+  const ended = await startWithMounts(withoutShm, empty, run.command(out)).ended
+  outcomes.add('environments', 'no /dev/shm', await run.findProblem(out, ended, []))
 
   if (process.getuid?.() !== 0) {
     outcomes.notes.push('No entry in /etc/passwd: only root can change the user id.')
@@ -188,8 +190,8 @@ async function changeMounts({ folder }, run, outcomes) {
   const command = ['setpriv', ...user, ...run.command(join(runs, 'run'))]
   const env = { HOME: '', RESIDUAL_LIBTORCH: libtorch }
   const mounts = `mount --bind "$(readlink -f ${library})" "$0"`
-  const unknown = await withMounts(mounts, libtorch, command, { env }).ended
-  const problem = await run.problemOf(join(runs, 'run'), unknown, [])
+  const unknown = await startWithMounts(mounts, libtorch, command, { env }).ended
+  const problem = await run.findProblem(join(runs, 'run'), unknown, [])
   outcomes.add('environments', 'no entry in /etc/passwd', problem)
 }
 
@@ -213,7 +215,7 @@ async function sendSignals({ attempts, random }, run, outcomes) {
       await setTimeout(100 + integer(200))
       child.kill('SIGCONT')
     }
-    const problem = await run.problemOf(out, await child.ended, [])
+    const problem = await run.findProblem(out, await child.ended, [])
     outcomes.add('SIGSTOP and SIGCONT', `${index}`, problem)
   }
   for (const [signal, status] of SIGNALS) {
@@ -222,8 +224,8 @@ async function sendSignals({ attempts, random }, run, outcomes) {
     while (!(await child.readLine())?.startsWith('epoch'));
     child.kill(signal)
     const ended = await child.ended
-    const problem = problemOfEnd(ended, [0, status])
-    outcomes.add('signals', signal, problem ?? (await run.problemOfResume(out)))
+    const problem = findExitProblem(ended, [0, status])
+    outcomes.add('signals', signal, problem ?? (await run.findResumeProblem(out)))
   }
   // The shell exits at once; its pipes are closed when no process reads them.
   for (const output of ['> /dev/null 2>&1', '']) {
@@ -234,7 +236,7 @@ async function sendSignals({ attempts, random }, run, outcomes) {
     parent.process.stdout.destroy()
     parent.process.stderr.destroy()
     const isEnded = await waitForEnd(pid)
-    const problem = isEnded ? await run.problemOfResume(out) : 'did not end in time'
+    const problem = isEnded ? await run.findResumeProblem(out) : 'did not end in time'
     outcomes.add('parent gone', output === '' ? 'pipes closed' : 'output discarded', problem)
   }
 }
@@ -265,7 +267,7 @@ async function waitForEnd(pid) {
  * @param {Outcomes} outcomes
  */
 async function changeTimes(run, outcomes) {
-  for (const seconds of CLOCKS) {
+  for (const seconds of TIME_OFFSETS) {
     const out = run.newFolder()
     const child = run.train(['env'], out)
     while (!(await child.readLine())?.startsWith('epoch'));
@@ -276,12 +278,12 @@ async function changeTimes(run, outcomes) {
     for (const name of ['', ...readdirSync(out, { recursive: true })]) {
       utimesSync(join(out, `${name}`), time, time)
     }
-    const verified = problemOfCommand(await residual(['verify', out]), ['E_CHECKPOINT'])
-    const problem = verified ?? (await run.problemOfResume(out))
+    const verified = findCommandProblem(await residual(['verify', out]), ['E_CHECKPOINT'])
+    const problem = verified ?? (await run.findResumeProblem(out))
     const left = readdirSync(out).filter((name) => name.endsWith('.tmp'))
     const days = Math.round(seconds / 86_400)
-    const isLeft = left.length > 0 ? `left ${left}` : undefined
-    outcomes.add('times of files', `${days} days`, problem ?? isLeft)
+    const leftover = left.length > 0 ? `left ${left}` : undefined
+    outcomes.add('times of files', `${days} days`, problem ?? leftover)
   }
 }
 
@@ -292,7 +294,7 @@ async function changeTimes(run, outcomes) {
  * @param {RunCommand} run
  * @returns {Promise<import('../case.mjs').Control>}
  */
-async function breakRuns({ folder }, run) {
+async function runControl({ folder }, run) {
   const other = new RunCommand(join(folder, 'other'), { seed: 2 })
   await other.prepare()
   const crash = ['sh', '-c', 'kill -SEGV $$', 'sh']
@@ -300,9 +302,9 @@ async function breakRuns({ folder }, run) {
   const trace = [process.execPath, '--eval', 'throw new Error("x")']
   const traced = await run.train(trace, run.newFolder()).ended
   const problems = [
-    problemOfLast(other.undisturbed, run.undisturbed),
-    problemOfCommand(crashed, MEMORY_CODES),
-    problemOfCommand(traced, MEMORY_CODES),
+    findLastCheckpointProblem(other.undisturbed, run.undisturbed),
+    findCommandProblem(crashed, MEMORY_CODES),
+    findCommandProblem(traced, MEMORY_CODES),
   ]
   return {
     fault: 'a run with another seed, a crash and a stack trace',

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { ROOT } from '../../setup.mjs'
 import { tarArchive, zipArchive } from './archives.mjs'
 import { HostileReader } from './reader.mjs'
-import { canTrace, outsideAccesses } from './system-calls.mjs'
+import { canTrace, findOutsideAccesses } from './system-calls.mjs'
 
 const CORPUS = join(ROOT, 'crates', 'data', 'tests', 'corpus')
 
@@ -37,14 +37,14 @@ export async function attackOutside({ folder, log }, run) {
   const archives = { ...(await writeShards(folders)), ...(await writeWeights(folders)) }
   const runs = await writeRuns(folders)
   const failures = [
-    ...(await accessesOf(archives, folders, isTraced)),
+    ...(await findReadProblems(archives, folders, isTraced)),
     // A link in a run is followed when it is read, which the system calls would report.
-    ...(await accessesOf(runs, folders, false)),
+    ...(await findReadProblems(runs, folders, false)),
   ]
   const controls = []
   for (const fault of isTraced ? ['read', 'write'] : ['write']) {
     const attack = { read: `fault: ${fault} outside`, path: folders.inside }
-    controls.push((await accessesOf({ fault: attack }, folders, isTraced)).length > 0)
+    controls.push((await findReadProblems({ fault: attack }, folders, isTraced)).length > 0)
   }
   const attempts = Object.keys(archives).length + Object.keys(runs).length
   log(`${attempts} files and folders that refer to others, ${failures.length} problems`)
@@ -66,23 +66,23 @@ export async function attackOutside({ folder, log }, run) {
  * @param {Folders} folders
  * @param {boolean} isTraced
  */
-async function accessesOf(attacks, { inside, outside, run }, isTraced) {
+async function findReadProblems(attacks, { inside, outside, run }, isTraced) {
   const trace = join(inside, '..', 'system-calls')
   const checkpoint = join(run, 'checkpoints', 'last.safetensors')
   const reader = new HostileReader(checkpoint, { cwd: inside, ...(isTraced && { trace }) })
-  const before = await contentOf(outside)
+  const before = await readContents(outside)
   const failures = []
   for (const [name, { read, path }] of Object.entries(attacks)) {
-    const problem = await reader.problem(read, path)
+    const problem = await reader.read(read, path)
     if (problem !== undefined) failures.push(`${name} ${problem}`)
-    if ((await contentOf(outside)) === before) continue
+    if ((await readContents(outside)) === before) continue
     failures.push(`${name} changed another file`)
     await rm(outside, { recursive: true })
     await writeOutside({ inside, outside, run })
   }
   await reader.close()
   if (!isTraced) return failures
-  const accesses = outsideAccesses(trace, { folder: inside, forbidden: outside, cwd: inside })
+  const accesses = findOutsideAccesses(trace, { folder: inside, forbidden: outside, cwd: inside })
   await rm(trace)
   return [...failures, ...accesses]
 }
@@ -99,7 +99,7 @@ async function writeOutside({ inside, outside }) {
  *
  * @param {string} folder
  */
-async function contentOf(folder) {
+async function readContents(folder) {
   const names = await readdir(folder, { recursive: true })
   const contents = names.sort().map(async (name) => {
     const path = join(folder, name)

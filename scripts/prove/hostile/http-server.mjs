@@ -1,4 +1,4 @@
-// A local server that answers as a test says.
+// A local HTTP server whose responses an attack determines.
 
 import { once } from 'node:events'
 import { createServer } from 'node:http'

@@ -8,10 +8,10 @@ import { SECRET } from './requests.mjs'
 /**
  * Starts the server.
  *
- * @param {string} folder of runs
+ * @param {string} folder folder of the runs
  */
 export async function serveNaively(folder) {
-  const server = await serve(async ({ url = '/' }, response) => {
+  return await serve(async ({ url = '/' }, response) => {
     if (!URL.canParse(url, 'http://x')) return void response.end()
     const { pathname, searchParams } = new URL(url, 'http://x')
     response.setHeader('Access-Control-Allow-Origin', '*')
@@ -29,7 +29,6 @@ export async function serveNaively(folder) {
     const path = join(folder, decode(url.split('?')[0]))
     response.end(await readFile(resolve(path)).catch(() => ''))
   })
-  return server
 }
 
 /**

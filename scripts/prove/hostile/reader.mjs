@@ -40,19 +40,19 @@ export class HostileReader {
   }
 
   /**
-   * Reads a file and returns how the promise was broken; undefined if it was kept.
+   * Reads a file. Returns how the promise was broken; undefined if it was kept.
    *
    * @param {string} kind
    * @param {string} path
    * @returns {Promise<string | undefined>}
    */
-  async problem(kind, path) {
+  async read(kind, path) {
     try {
       const child = await this.#start()
       const hung = setTimeout(() => child.kill(), HUNG_SECONDS * 1000)
       /** @type {ReadOutcome} */
       const outcome = await child.request({ read: kind, path }).finally(() => clearTimeout(hung))
-      const problem = problemOf(outcome)
+      const problem = findProblem(outcome)
       if (problem === undefined) {
         this.peak.seconds = Math.max(this.peak.seconds, outcome.seconds)
         this.peak.megabytes = Math.max(this.peak.megabytes, outcome.megabytes)
@@ -93,7 +93,7 @@ export class HostileReader {
  * @param {ReadOutcome} outcome
  * @returns {string | undefined}
  */
-function problemOf({ error, seconds, megabytes }) {
+function findProblem({ error, seconds, megabytes }) {
   if (seconds > MAX_SECONDS) return `took ${Math.round(seconds)} s of processor time`
   if (megabytes > MAX_MEGABYTES) return `used ${Math.round(megabytes)} MB`
   if (error === undefined) return undefined

@@ -76,7 +76,7 @@ export async function login(port, token) {
  * @param {readonly number[]} expected statuses
  * @returns {string | undefined}
  */
-function problemOf({ status, body }, expected) {
+function findProblem({ status, body }, expected) {
   if (body.includes(SECRET) || /root:.*:0:0:/.test(body)) return 'reads another file'
   if (!expected.includes(status)) return `status ${status}`
   return body.includes('"runs"') || body.includes('data: ') ? 'reads runs' : undefined
@@ -108,7 +108,7 @@ export async function attackGuard({ port, token, cookie }) {
    */
   const add = async (name, path, headers, method = 'GET') => {
     const response = await send(port, path, { method, headers, milliseconds: MAX_MILLISECONDS })
-    attempts.push([`${name}: ${method} ${path}`, problemOf(response, [400, 401, 403, 405])])
+    attempts.push([`${name}: ${method} ${path}`, findProblem(response, [400, 401, 403, 405])])
   }
   const [cookieName] = cookie.split('=')
   const wrong = [
@@ -207,7 +207,7 @@ export async function attackPaths({ port, cookie }) {
       headers: { cookie },
       milliseconds: MAX_MILLISECONDS,
     })
-    attempts.push([path, problemOf(response, [400, 404])])
+    attempts.push([path, findProblem(response, [400, 404])])
   }
   for (const path of [...links, '/api/stream?run=linked-log', '/api/runs']) {
     const response = await send(port, path, { headers: { cookie }, milliseconds: 2000 })
@@ -223,7 +223,7 @@ export async function attackPaths({ port, cookie }) {
  * @param {number} port
  * @param {string} bytes
  */
-export async function rawConnection(port, bytes) {
+export async function openConnection(port, bytes) {
   const socket = connect(port, '127.0.0.1')
   const state = { socket, received: '', isClosed: false }
   socket.on('error', () => {})
@@ -286,7 +286,7 @@ export async function attackProtocol({ port, cookie }) {
   /** @type {Attempt[]} */
   const attempts = []
   for (const [name, bytes] of Object.entries(requests)) {
-    const connection = await rawConnection(port, bytes)
+    const connection = await openConnection(port, bytes)
     for (let tries = 0; tries < 300 && !connection.isClosed; tries++) await wait(50)
     const { received, isClosed, socket } = connection
     socket.destroy()
@@ -308,7 +308,7 @@ export async function attackProtocol({ port, cookie }) {
 export async function attackSlowly({ port, cookie }, count) {
   const partial = `GET /api/runs HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n`
   const opening = Array.from({ length: count }, (_, index) =>
-    rawConnection(port, index % 2 === 0 ? '' : partial),
+    openConnection(port, index % 2 === 0 ? '' : partial),
   )
   const connections = await Promise.all(opening)
   const drip = setInterval(() => {
@@ -319,7 +319,7 @@ export async function attackSlowly({ port, cookie }, count) {
   for (let number = 1; number <= 5; number++) {
     attempts.push([
       `request ${number} beside slow clients`,
-      await problemOfAccess({ port, cookie }),
+      await findAccessProblem({ port, cookie }),
     ])
   }
   const start = performance.now()
@@ -338,7 +338,7 @@ export async function attackSlowly({ port, cookie }, count) {
  *
  * @param {Pick<Target, 'port' | 'cookie'>} target
  */
-export async function problemOfAccess({ port, cookie }) {
+export async function findAccessProblem({ port, cookie }) {
   const { status } = await send(port, '/api/runs', { headers: { cookie } })
   return status === 200 ? undefined : 'an authorized client is not served within 5 s'
 }
@@ -354,7 +354,7 @@ export async function attackStreams({ port, cookie }, count) {
   const bytes =
     `GET /api/stream?run=photos HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n` +
     `Cookie: ${cookie}\r\n\r\n`
-  const opening = Array.from({ length: count }, () => rawConnection(port, bytes))
+  const opening = Array.from({ length: count }, () => openConnection(port, bytes))
   const streams = await Promise.all(opening)
   const isAnswered = () => streams.every(({ received, isClosed }) => isClosed || received !== '')
   for (let tries = 0; tries < 200 && !isAnswered(); tries++) await wait(50)
@@ -366,7 +366,7 @@ export async function attackStreams({ port, cookie }, count) {
     return [`stream ${index}`, isBounded ? undefined : `status ${status}`]
   })
   const accepted = streams.filter(({ received }) => received.startsWith('HTTP/1.1 200')).length
-  attempts.push(['a request beside idle streams', await problemOfAccess({ port, cookie })])
+  attempts.push(['a request beside idle streams', await findAccessProblem({ port, cookie })])
   for (const { socket } of streams) socket.destroy()
   await wait(1000)
   const { status } = await send(port, '/api/stream?run=photos', {

@@ -12,7 +12,7 @@ import { Child } from '../child.mjs'
  *
  * @typedef {object} TestProgram
  * @property {string} crate folder in `crates/`
- * @property {string} name of the target
+ * @property {string} name name of the test program, such as `hostile_corpus`
  * @property {string} executable
  */
 

@@ -11,6 +11,9 @@ const CHANGES =
 /** A call with its result, such as `7 openat(AT_FDCWD</home>, "a", O_RDONLY) = 3</home/a>`. */
 const CALL = /^\d+ +(\w+)\((.*)\) += (-?\d+)(?:<([^>]*)>)?/
 
+/** End of a line whose call returns on a later line. */
+const UNFINISHED = ' <unfinished ...>'
+
 /** Folders of the system to which writing changes no file. */
 const DEVICES = ['/dev/', '/proc/']
 
@@ -28,15 +31,15 @@ export async function canTrace() {
  * @param {{ folder: string, forbidden: string, cwd: string }} options absolute paths
  * @returns {string[]}
  */
-export function outsideAccesses(log, { folder, forbidden, cwd }) {
+export function findOutsideAccesses(log, { folder, forbidden, cwd }) {
   const found = new Set()
-  for (const line of readFileSync(log, 'utf8').split('\n')) {
-    const [, name, text, result, opened] = CALL.exec(line) ?? []
+  for (const call of joinCalls(readFileSync(log, 'utf8'))) {
+    const [, name, text, result, opened] = CALL.exec(call) ?? []
     if (name === undefined) continue
     const isOpen = name === 'open' || name === 'openat'
     const isChange = CHANGES.test(name) || (isOpen && /O_(WRONLY|RDWR|CREAT|TRUNC)/.test(text))
     if (!isOpen && !isChange) continue
-    const paths = pathsOf(text, cwd)
+    const paths = parsePaths(text, cwd)
     // The file that was opened through links.
     for (const path of opened === undefined ? paths : [...paths, opened]) {
       if (isBelow(path, forbidden)) found.add(`${name} of ${path}`)
@@ -48,12 +51,30 @@ export function outsideAccesses(log, { folder, forbidden, cwd }) {
 }
 
 /**
+ * Returns the calls of a log, one on each line. strace splits a call into two lines if another thread
+ * makes a call before the first one returns.
+ *
+ * @param {string} log
+ */
+function joinCalls(log) {
+  /** @type {Map<string, string>} */
+  const unfinished = new Map()
+  return log.split('\n').map((line) => {
+    const [, thread, text] = /^(\d+) +(.*)$/.exec(line) ?? []
+    const start = text?.endsWith(UNFINISHED) ? text.slice(0, -UNFINISHED.length) : undefined
+    if (start !== undefined) unfinished.set(thread, start)
+    const [, rest] = /^<\.\.\. \w+ resumed>(.*)$/.exec(text ?? '') ?? []
+    return rest === undefined ? line : `${thread} ${unfinished.get(thread)}${rest}`
+  })
+}
+
+/**
  * Returns the paths of a call's arguments, such as `AT_FDCWD</home>, "a/b", O_RDONLY`.
  *
  * @param {string} text
  * @param {string} cwd
  */
-function pathsOf(text, cwd) {
+function parsePaths(text, cwd) {
   const found = text.matchAll(/(?:(?:AT_FDCWD|\d+)<([^>]*)>, )?"((?:[^"\\]|\\.)*)"/g)
   return [...found].map(([, folder = cwd, path]) => resolve(folder, path))
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { evaluate, loadModel, train } from 'residual'
 import { answerRequests } from '../child.mjs'
-import { differences, readCheckpoint } from '../run/checkpoint-file.mjs'
+import { findDifferences, readCheckpoint } from '../run/checkpoint-file.mjs'
 import { arraySplit, pixels } from '../tiny-data.mjs'
 
 const [, , folder] = process.argv
@@ -151,7 +151,7 @@ async function collectDuringRun() {
   })
   const last = (/** @type {string} */ name) =>
     readCheckpoint(join(folder, name, 'checkpoints', 'last.safetensors'))
-  return differences(last('alone'), last('collected'), ['residual.progress', 'residual.config'])
+  return findDifferences(last('alone'), last('collected'), ['residual.progress', 'residual.config'])
 }
 
 await answerRequests((request) => {

@@ -6,7 +6,11 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync }
 import { join } from 'node:path'
 import { train } from 'residual'
 import { answerRequests } from '../child.mjs'
-import { problemOfCheckpoints, problemOfLast, problemOfResume } from '../run/check-run.mjs'
+import {
+  findCheckpointProblem,
+  findLastCheckpointProblem,
+  findResumeProblem,
+} from '../run/check-run.mjs'
 import { tinyConfig } from '../tiny-data.mjs'
 
 const [, , folder, data] = process.argv
@@ -31,7 +35,8 @@ function makeReadOnly(/** @type {string} */ path) {
 }
 
 /**
- * Disturbances, what undoes them, and where the run continues; undefined if its files are gone.
+ * Disturbances by name. `undo` reverts a disturbance, and `run` is the folder in which the run is
+ * resumed: undefined if its files are gone.
  *
  * @type {Record<string, { apply: () => void, undo?: () => void, run?: string }>}
  */
@@ -99,10 +104,10 @@ async function disturb({ name, epoch }) {
   undo?.()
   if (isForeign) return { error, problem: `writes to a folder of others: ${readdirSync(RUN)}` }
   if (run === undefined) return { error, problem: existsSync(RUN) ? 'folder is back' : undefined }
-  const damaged = await problemOfCheckpoints(run, [])
+  const damaged = await findCheckpointProblem(run, [])
   if (damaged !== undefined) return { error, problem: damaged }
-  if (error === undefined) return { error, problem: problemOfLast(run, FINISHED) }
-  return { error, problem: await problemOfResume(run, FINISHED, config(run)) }
+  if (error === undefined) return { error, problem: findLastCheckpointProblem(run, FINISHED) }
+  return { error, problem: await findResumeProblem(run, FINISHED, config(run)) }
 }
 
 /** Trains to a folder that cannot be written from the start. */

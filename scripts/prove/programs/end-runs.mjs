@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { loadModel, train } from 'residual'
 import { answerRequests } from '../child.mjs'
-import { differences, readCheckpoint } from '../run/checkpoint-file.mjs'
+import { findDifferences, readCheckpoint } from '../run/checkpoint-file.mjs'
 import { arraySplit, pixels } from '../tiny-data.mjs'
 
 /** @typedef {import('residual').TrainOptions} TrainOptions */
@@ -31,7 +31,7 @@ const config = (epochs, name = 'run') => ({
  *
  * @param {PromiseLike<{ stopReason: string }>} run
  */
-async function endOf(run) {
+async function waitForEnd(run) {
   const pending = setTimeout(END_LIMIT, 'pending', { ref: false })
   const ended = run.then(
     ({ stopReason }) => stopReason,
@@ -64,7 +64,7 @@ async function abortRun({ moment, after, isAborted }) {
   })
   if (moment === 'at once') abort()
   if (moment === 'delay') setTimeout(after).then(abort)
-  const error = await endOf(run)
+  const error = await waitForEnd(run)
   if (error?.name !== 'AbortError') return `the run ended with ${error?.message ?? error}`
   if (error.checkpoint !== undefined && !existsSync(error.checkpoint)) return 'no checkpoint'
   if (['step', 'epoch', 'checkpoint'].includes(moment) && error.checkpoint === undefined) {
@@ -78,7 +78,7 @@ const never = () => new Promise(() => {})
 const nested = () => train(config(1, 'nested'), { arrays })
 
 /**
- * What a hook does, and how its run ends: `mine` for the error of the hook.
+ * Hooks by behavior, each with the possible ends of its run: `mine` is the error of the hook.
  *
  * @type {Record<string, { hook: () => any, end: readonly string[], stops?: boolean }>}
  */
@@ -139,10 +139,10 @@ async function attackHook({ event, behavior }) {
   const { hook, end, stops = false } = HOOKS[behavior]
   const run = train(config(2), { arrays, [event]: hook })
   if (stops) setTimeout(300).then(() => run.stop())
-  const ended = await endOf(run)
+  const ended = await waitForEnd(run)
   const name = ended === mine ? 'mine' : (ended?.code ?? `${ended}`)
   if (!end.includes(name)) return `the run ended with ${ended?.message ?? name}`
-  const next = await endOf(train(config(1, 'next'), { arrays }))
+  const next = await waitForEnd(train(config(1, 'next'), { arrays }))
   return next === 'completed' ? null : `the next run ended with ${next?.message ?? next}`
 }
 
@@ -164,7 +164,7 @@ async function predictWhileTraining() {
       }
     }),
   )
-  const ended = await endOf(run)
+  const ended = await waitForEnd(run)
   state.isTraining = false
   await predicting
   await model.close()
@@ -173,7 +173,7 @@ async function predictWhileTraining() {
   if (state.count < 20) return `only ${state.count} predictions during the run`
   const last = (/** @type {string} */ name) =>
     readCheckpoint(join(folder, name, 'checkpoints', 'last.safetensors'))
-  const different = differences(last('alone'), last('accompanied'), [
+  const different = findDifferences(last('alone'), last('accompanied'), [
     'residual.progress',
     'residual.config',
   ])

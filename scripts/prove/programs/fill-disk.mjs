@@ -19,7 +19,7 @@ import {
 import { join } from 'node:path'
 import { exportModel, findLr, report, train } from 'residual'
 import { answerRequests, CLI } from '../child.mjs'
-import { problemOfCheckpoints, problemOfResume } from '../run/check-run.mjs'
+import { findCheckpointProblem, findResumeProblem } from '../run/check-run.mjs'
 import { tinyConfig } from '../tiny-data.mjs'
 
 const [, , disk, data] = process.argv
@@ -71,10 +71,10 @@ function describe(error) {
 const config = () => tinyConfig(data, RUN, { epochs: EPOCHS, checkpoint: { everySteps: 4 } })
 
 /** @param {readonly string[]} checkpoints */
-async function problemOfRun(checkpoints) {
+async function findRunProblem(checkpoints) {
   return (
-    (await problemOfCheckpoints(RUN, checkpoints)) ??
-    (await problemOfResume(RUN, FINISHED, config()))
+    (await findCheckpointProblem(RUN, checkpoints)) ??
+    (await findResumeProblem(RUN, FINISHED, config()))
   )
 }
 
@@ -102,7 +102,7 @@ async function attackRun({ epoch, spare, unit }) {
   } finally {
     free()
   }
-  return { error, warnings, problem: await problemOfRun([...checkpoints]) }
+  return { error, warnings, problem: await findRunProblem([...checkpoints]) }
 }
 
 const WRITERS = {
@@ -182,7 +182,7 @@ async function attackUnsafe({ fault }) {
   const { last } = await train({ ...config(), seed })
   if (fault === 'truncated') truncateSync(last, 100_000)
   if (fault === 'removed') rmSync(last)
-  return { problem: await problemOfRun([last]) }
+  return { problem: await findRunProblem([last]) }
 }
 
 /** Trains the run with which others are compared. */

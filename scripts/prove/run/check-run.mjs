@@ -3,7 +3,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { train, verify } from 'residual'
-import { differences, readCheckpoint } from './checkpoint-file.mjs'
+import { findDifferences, readCheckpoint } from './checkpoint-file.mjs'
 
 /**
  * Returns which of the checkpoints that a run reported are lost or damaged.
@@ -12,7 +12,7 @@ import { differences, readCheckpoint } from './checkpoint-file.mjs'
  * @param {readonly string[]} checkpoints
  * @returns {Promise<string | undefined>}
  */
-export async function problemOfCheckpoints(run, checkpoints) {
+export async function findCheckpointProblem(run, checkpoints) {
   const missing = checkpoints.filter((path) => !existsSync(path))
   if (missing.length > 0) return `lost ${missing}`
   if (!existsSync(join(run, 'config.json'))) return undefined
@@ -31,7 +31,7 @@ export async function problemOfCheckpoints(run, checkpoints) {
  * @param {import('residual').TrainConfig} config
  * @returns {Promise<string | undefined>}
  */
-export async function problemOfResume(run, undisturbed, config) {
+export async function findResumeProblem(run, undisturbed, config) {
   const isRun = existsSync(join(run, 'config.json'))
   try {
     await train(isRun ? { resume: run } : config)
@@ -41,7 +41,7 @@ export async function problemOfResume(run, undisturbed, config) {
   }
   const left = readdirSync(run, { recursive: true }).filter((name) => `${name}`.endsWith('.tmp'))
   if (left.length > 0) return `left ${left}`
-  return problemOfLast(run, undisturbed)
+  return findLastCheckpointProblem(run, undisturbed)
 }
 
 /**
@@ -51,10 +51,10 @@ export async function problemOfResume(run, undisturbed, config) {
  * @param {string} run
  * @param {string} undisturbed
  */
-export function problemOfLast(run, undisturbed) {
+export function findLastCheckpointProblem(run, undisturbed) {
   const [a, b] = [run, undisturbed].map((folder) =>
     readCheckpoint(join(folder, 'checkpoints', 'last.safetensors')),
   )
-  const different = differences(a, b, ['residual.progress', 'residual.config'])
+  const different = findDifferences(a, b, ['residual.progress', 'residual.config'])
   return different.length > 0 ? `other values: ${different.slice(0, 3)}` : undefined
 }

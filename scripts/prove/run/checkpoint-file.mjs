@@ -39,7 +39,7 @@ export function readCheckpoint(file) {
  * @param {readonly string[]} [ignored]
  * @returns {string[]}
  */
-export function differences(a, b, ignored = []) {
+export function findDifferences(a, b, ignored = []) {
   const isCompared = (/** @type {string} */ key) =>
     !key.startsWith('residual.checksum.') && !ignored.includes(key)
   const keys = new Set([...Object.keys(a.metadata), ...Object.keys(b.metadata)].filter(isCompared))

@@ -25,20 +25,20 @@ export const PLACES = /** @type {const} */ ([
 const SIZE_DIFFERENCE = 256
 
 /**
- * Returns where a kill hit.
+ * Returns the place at which a kill hit a run.
  *
  * @param {string} run
  * @param {object} session
  * @param {Record<string, any> | undefined} session.printed last event that the process printed
- * @param {Record<string, number>} session.stepsBefore `checkpointSteps` before the process started
+ * @param {Record<string, number>} session.stepsBefore result of `readCheckpointSteps` before the process started
  * @param {number} session.totalSteps steps of a complete run
  * @returns {Place}
  */
-export function placeOf(run, { printed, stepsBefore, totalSteps }) {
+export function findKillPlace(run, { printed, stepsBefore, totalSteps }) {
   if (printed === undefined) return 'start-up'
   if (printed.type === 'end') return 'exit'
   if (existsSync(join(run, 'result.json'))) return 'report'
-  const written = partOfTemporaryFile(join(run, 'checkpoints'))
+  const written = measureTemporaryFile(join(run, 'checkpoints'))
   if (written !== undefined) {
     return written === 'whole' ? 'before the rename of a checkpoint' : 'checkpoint write'
   }
@@ -47,7 +47,7 @@ export function placeOf(run, { printed, stepsBefore, totalSteps }) {
     events.some(
       (event) => event.type === 'checkpoint' && event.path.endsWith(name) && event.step === step,
     )
-  const isRenamed = Object.entries(checkpointSteps(run)).some(
+  const isRenamed = Object.entries(readCheckpointSteps(run)).some(
     ([name, step]) => step !== stepsBefore[name] && !isLogged(name, step),
   )
   if (isRenamed) return 'after the rename of a checkpoint'
@@ -64,7 +64,7 @@ export function placeOf(run, { printed, stepsBefore, totalSteps }) {
  * @param {string} folder
  * @returns {'whole' | 'part' | undefined}
  */
-function partOfTemporaryFile(folder) {
+function measureTemporaryFile(folder) {
   const names = existsSync(folder) ? readdirSync(folder) : []
   const temporary = names.find((name) => name.startsWith('.residual-'))
   if (temporary === undefined) return undefined
@@ -82,7 +82,7 @@ function partOfTemporaryFile(folder) {
  * @param {string} run
  * @returns {Record<string, number>}
  */
-export function checkpointSteps(run) {
+export function readCheckpointSteps(run) {
   const folder = join(run, 'checkpoints')
   const names = existsSync(folder) ? readdirSync(folder) : []
   const steps = names

@@ -3,9 +3,9 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Child, CLI, residual } from '../child.mjs'
-import { problemOfCommand, problemOfEnd } from '../outcomes.mjs'
+import { findCommandProblem, findExitProblem } from '../outcomes.mjs'
 import { tinyConfig, writeIdxData } from '../tiny-data.mjs'
-import { problemOfLast } from './check-run.mjs'
+import { findLastCheckpointProblem } from './check-run.mjs'
 
 /** @typedef {import('../child.mjs').Ended} Ended */
 /** @typedef {import('../child.mjs').Options} Options */
@@ -31,7 +31,7 @@ export class RunCommand {
 
   /** Trains the undisturbed run. */
   async prepare() {
-    const problem = problemOfEnd(await residual(this.args(this.undisturbed)))
+    const problem = findExitProblem(await residual(this.args(this.undisturbed)))
     if (problem !== undefined) throw new Error(problem)
   }
 
@@ -78,10 +78,12 @@ export class RunCommand {
    * @param {Ended} ended
    * @param {readonly string[]} codes expected error codes
    */
-  async problemOf(out, ended, codes) {
-    const problem = problemOfCommand(ended, codes)
+  async findProblem(out, ended, codes) {
+    const problem = findCommandProblem(ended, codes)
     if (problem !== undefined) return problem
-    return ended.status === 0 ? problemOfLast(out, this.undisturbed) : this.problemOfResume(out)
+    return ended.status === 0
+      ? findLastCheckpointProblem(out, this.undisturbed)
+      : this.findResumeProblem(out)
   }
 
   /**
@@ -89,9 +91,9 @@ export class RunCommand {
    *
    * @param {string} out
    */
-  async problemOfResume(out) {
+  async findResumeProblem(out) {
     const isRun = existsSync(join(out, 'config.json'))
     const ended = await residual(isRun ? ['train', '--resume', out] : this.args(out))
-    return problemOfEnd(ended) ?? problemOfLast(out, this.undisturbed)
+    return findExitProblem(ended) ?? findLastCheckpointProblem(out, this.undisturbed)
   }
 }

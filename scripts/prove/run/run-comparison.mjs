@@ -2,7 +2,7 @@
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { differences, readCheckpoint } from './checkpoint-file.mjs'
+import { findDifferences, readCheckpoint } from './checkpoint-file.mjs'
 
 /**
  * Returns the values of two runs that are not equal, empty if the runs are the same to the bit:
@@ -14,14 +14,14 @@ import { differences, readCheckpoint } from './checkpoint-file.mjs'
  * @returns {string[]}
  */
 export function compareRuns(a, b) {
-  const [aNames, bNames] = [a, b].map(checkpointNames)
+  const [aNames, bNames] = [a, b].map(listCheckpoints)
   /** @type {[string, (run: string) => unknown][]} */
   const values = [
-    ['config.json', configOf],
-    ['metrics.jsonl', epochsOf],
-    ['metrics.csv', rowsOf],
-    ['evaluation.json', evaluationOf],
-    ['result.json', resultOf],
+    ['config.json', readConfig],
+    ['metrics.jsonl', readEpochs],
+    ['metrics.csv', readRows],
+    ['evaluation.json', readEvaluation],
+    ['result.json', readResult],
   ]
   return [
     ...(`${aNames}` === `${bNames}` ? [] : [`checkpoints ${bNames} instead of ${aNames}`]),
@@ -53,11 +53,11 @@ export function compareCheckpoints(a, b) {
     metadata['residual.config'] = JSON.stringify(config)
     metadata['residual.progress'] = JSON.stringify({ ...progress, images: time.images })
   }
-  return differences(left, right)
+  return findDifferences(left, right)
 }
 
 /** @param {string} run */
-function checkpointNames(run) {
+function listCheckpoints(run) {
   const folder = join(run, 'checkpoints')
   return existsSync(folder) ? readdirSync(folder).sort() : []
 }
@@ -72,26 +72,26 @@ function readJson(run, name) {
 }
 
 /** @param {string} run */
-function configOf(run) {
+function readConfig(run) {
   const { out: _, ...config } = readJson(run, 'config.json')
   return config
 }
 
 /** @param {string} run */
-function evaluationOf(run) {
+function readEvaluation(run) {
   const { evaluation, ...rest } = readJson(run, 'evaluation.json') ?? {}
   const { imagesPerSecond: _, ...values } = evaluation ?? {}
   return { ...rest, ...values }
 }
 
 /** @param {string} run */
-function resultOf(run) {
+function readResult(run) {
   const { stopReason, epochs, steps, best, test } = readJson(run, 'result.json') ?? {}
   return { stopReason, epochs, steps, best: best && { ...best, checkpoint: null }, test }
 }
 
 /** @param {string} run */
-function epochsOf(run) {
+function readEpochs(run) {
   return readEvents(run)
     .filter(({ type }) => type === 'epoch')
     .map(({ epoch, step, lr, train, val, best }) => ({ epoch, step, lr, train, val, best }))
@@ -102,7 +102,7 @@ function epochsOf(run) {
  *
  * @param {string} run
  */
-function rowsOf(run) {
+function readRows(run) {
   const [header, ...rows] = readFileSync(join(run, 'metrics.csv'), 'utf8').trimEnd().split('\n')
   const isTime = header.split(',').map((name) => ['images_per_second', 'seconds'].includes(name))
   return rows.map((row) => row.split(',').filter((_, column) => !isTime[column]))

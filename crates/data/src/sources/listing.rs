@@ -16,9 +16,9 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    /// Reads a directory. Follows symbolic links. Skips hidden entries and special files. A link
-    /// without a target is a file that cannot be read: the images of git-annex and DVC are such links
-    /// until they are downloaded.
+    /// Reads a directory. Follows symbolic links. Skips hidden entries and special files. Lists
+    /// links without a target as files, so that they are reported: the images of git-annex and DVC
+    /// are such links until they are downloaded.
     pub fn read(folder: &Path, cancelled: &dyn Fn() -> bool) -> Result<Listing> {
         let read_error = |cause| Error::read(folder, &cause).key("data");
         let ignored = IgnoredFolders::default();

@@ -1,13 +1,13 @@
-//! Changes of a file's bytes, shared by the targets of several crates.
+//! Changes of a file's bytes, shared by the property tests of several crates.
 
-#![allow(dead_code)] // no target uses everything
+#![allow(dead_code)] // no test uses everything
 
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
-/// Returns the configuration of a target: `PROPTEST_CASES`, or by default `cases`. Prints the number,
-/// which `npm run prove` counts.
+/// Returns the configuration of a property test with `PROPTEST_CASES` inputs, by default `cases`.
+/// Prints the number, from which `npm run prove` counts its attempts.
 pub fn config(cases: u32) -> ProptestConfig {
     let requested = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
     let cases = requested.unwrap_or(cases);
@@ -28,6 +28,7 @@ pub enum ByteChange {
     Number(f64, String),
 }
 
+/// Generates a change.
 pub fn byte_change() -> impl Strategy<Value = ByteChange> {
     // Headers are the most vulnerable: half of the positions are near the beginning.
     let position = || prop_oneof![0.0..0.1, 0.0..1.0];

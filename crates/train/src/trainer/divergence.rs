@@ -1,4 +1,4 @@
-//! The end of a run whose loss, gradients or weights are not finite.
+//! Ends a run whose loss, gradients or weights are not finite.
 
 use residual_data::NextBatch;
 use residual_spec::{CheckpointKind, Error, ErrorCode, Result};
@@ -7,7 +7,7 @@ use super::Trainer;
 use super::epoch::BATCH_TIMEOUT;
 use crate::step::{Divergence, NotFinite, NotFiniteValue};
 
-/// Number of images that an error names.
+/// Maximum number of images that an error names.
 const MAX_NAMED_IMAGES: usize = 4;
 
 /// A batch of the epoch, and its first value that is not finite.
@@ -31,7 +31,7 @@ impl Trainer<'_> {
             self.save(&[CheckpointKind::Last])?;
         }
         let message = format!("{quantity} became {value} in epoch {epoch} at step {step}");
-        // The run has failed already, so an error of the search only makes the message shorter.
+        // An error of the search must not replace the error of the run: the message is shorter.
         let found = self.find_not_finite().ok().flatten();
         self.step.roll_back()?;
         Ok(match found {

@@ -1,5 +1,6 @@
 //! Finds the tensors in a saved object: in nested dictionaries, lists, modules and other objects.
-//! Values that are not tensors are skipped, whatever their class.
+//! Values that are not tensors are skipped, whatever their class. Only an object without tensors
+//! under the name of a weight is refused.
 
 use std::collections::HashSet;
 

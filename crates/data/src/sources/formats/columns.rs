@@ -80,7 +80,7 @@ impl Column {
                 "dataset",
                 "usage",
                 "phase",
-                // Flags of validation images, as fastai writes them.
+                // Flags of validation images: fastai's `is_valid`.
                 "isvalid",
                 "isval",
                 "isvalidation",
@@ -100,12 +100,13 @@ impl Column {
     }
 }
 
+/// Returns the letters and digits of a column name in lower case.
 fn normalize(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Returns the split in a field of the split column `name`. A flag of validation images, such as
-/// fastai's column `is_valid`, is true or false.
+/// Converts a field of the split column `name` to the name of a split. A flag in a column such as
+/// fastai's `is_valid` becomes `val` if it is true, and `train` if it is false or empty.
 pub(crate) fn parse_split_field<'a>(name: &str, value: &'a str) -> &'a str {
     if !normalize(name).starts_with("isval") {
         return value;

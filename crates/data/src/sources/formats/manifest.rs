@@ -299,8 +299,9 @@ fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Resu
             field.ok_or_else(|| {
                 let expected = match column {
                     Column::Path => "is not a string",
-                    Column::Split => "is neither a string, a whole number nor a boolean",
-                    Column::Label => "is neither a string, a whole number nor a boolean",
+                    Column::Label | Column::Split => {
+                        "is neither a string, a whole number nor a boolean"
+                    }
                 };
                 malformed(file, line, format!("has a `{key}` that {expected}"))
             })
@@ -310,8 +311,8 @@ fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Resu
     Ok(())
 }
 
-/// Returns the text of a JSON value, empty for null. A label may also be a whole number or a
-/// boolean, a split a boolean or a whole number (flags). Returns `None` for a value of another type.
+/// Returns the text of a JSON value, empty for null. A label or a split may also be a
+/// whole number or a boolean, such as a flag `is_valid`. Returns `None` for other types.
 fn parse_field(column: Column, value: &Value) -> Option<String> {
     match value {
         Value::Null => Some(String::new()),

@@ -163,7 +163,7 @@ fn verify_checksum(header: &[u8; BLOCK as usize], position: u64) -> Result<(), T
     }
 }
 
-/// Returns whether a file starts like one of gzip, bzip2, xz, Zstandard or ZIP.
+/// Returns whether a file starts with the signature of gzip, bzip2, xz, Zstandard or ZIP.
 fn is_compressed(start: &[u8]) -> bool {
     let signatures: [&[u8]; 5] =
         [b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"];

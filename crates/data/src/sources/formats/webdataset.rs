@@ -38,7 +38,8 @@ const MAX_NAMED_EXTENSIONS: usize = 4;
 pub(crate) struct Shards {
     /// The shards, each with the split of its folder if the folder is named after one.
     shards: Vec<(PathBuf, Option<Split>)>,
-    /// Folders with shards that are named after no split.
+    /// Folders with shards that are not read: their name is not that of a split, or they contain
+    /// folders.
     skipped_folders: Vec<PathBuf>,
 }
 
@@ -58,21 +59,31 @@ impl Shards {
         folders: &[PathBuf],
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<Self>> {
-        let (mut shards, mut skipped_folders) = (Vec::new(), Vec::new());
+        let (mut shards, mut other_folders) = (Vec::new(), Vec::new());
         for folder in folders {
             let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let Some(split) = Split::from_name(name) else {
+                other_folders.push(folder);
+                continue;
+            };
             let listing = Listing::read(folder, cancelled)?;
-            let mut found = filter_shards(&listing.files).peekable();
-            match Split::from_name(name) {
-                Some(split) if listing.folders.is_empty() => {
-                    shards.extend(found.map(|shard| (shard, Some(split))));
-                }
-                Some(_) | None if found.peek().is_some() => skipped_folders.push(folder.clone()),
-                Some(_) | None => {}
+            if listing.folders.is_empty() {
+                let found = filter_shards(&listing.files);
+                shards.extend(found.map(|shard| (shard, Some(split))));
+            } else {
+                other_folders.push(folder);
             }
         }
-        let has_train = shards.iter().any(|(_, split)| *split == Some(Split::Train));
-        Ok(has_train.then_some(Shards { shards, skipped_folders }))
+        if !shards.iter().any(|(_, split)| *split == Some(Split::Train)) {
+            return Ok(None); // without reading the class folders of an image folder
+        }
+        let mut skipped_folders = Vec::new();
+        for folder in other_folders {
+            if filter_shards(&Listing::read(folder, cancelled)?.files).next().is_some() {
+                skipped_folders.push(folder.clone());
+            }
+        }
+        Ok(Some(Shards { shards, skipped_folders }))
     }
 
     /// Parses the path of one archive, or a range such as `train-{000000..000146}.tar`. Returns
@@ -211,7 +222,7 @@ impl LabelConflicts {
     }
 }
 
-/// Warns about folders with shards that belong to no split.
+/// Warns about folders with shards that are not read.
 fn skipped_folders_warning(root: &Path, folders: &[PathBuf]) -> Vec<WarningEvent> {
     if folders.is_empty() {
         return Vec::new();
@@ -219,9 +230,12 @@ fn skipped_folders_warning(root: &Path, folders: &[PathBuf]) -> Vec<WarningEvent
     let folders = format_paths(root, folders);
     vec![WarningEvent {
         code: ErrorCode::DataUnusable,
-        message: format!("{} has folders of shards that are no split: {folders}", root.display()),
+        message: format!("{} has shards in folders that are not splits: {folders}", root.display()),
         file: None,
-        hint: Some("They were skipped. Splits are folders named train, val and test.".into()),
+        hint: Some(
+            "They were skipped. Splits are folders named train, val and test without sub-folders."
+                .into(),
+        ),
     }]
 }
 
@@ -768,7 +782,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_of_shards_that_are_no_split_are_skipped_with_a_warning() {
+    fn folders_of_shards_that_are_not_splits_are_skipped_with_a_warning() {
         let root = tempfile::tempdir().unwrap();
         for folder in ["train", "extra", "docs"] {
             std::fs::create_dir(root.path().join(folder)).unwrap();
@@ -780,7 +794,7 @@ mod tests {
         let set = open_path(root.path()).unwrap();
         assert_eq!(set.facts().train, 2);
         let [warning] = set.warnings() else { panic!("{:?}", set.warnings()) };
-        assert!(warning.message.ends_with("that are no split: extra"), "{}", warning.message);
+        assert!(warning.message.ends_with("that are not splits: extra"), "{}", warning.message);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The first value that is not finite of a step that diverged.
+//! Tests of the search for the first value that is not finite in a step that diverged.
 
 use super::*;
 
@@ -69,8 +69,8 @@ fn names_the_first_parameter_whose_gradient_is_not_finite() {
     let config = config("resnet8");
     for engine in [eager, deferred] {
         let mut step = engine(&config, network(&config));
-        // The logits and the loss are finite, but the squares of the gradients behind the head are
-        // not.
+        // The logits and the loss are finite, but the squares of the gradients before the head
+        // are not.
         fill(&step, "fc.weight", 1e200);
         let (_, weight) = step.model().tensors().find(|(name, _)| *name == "fc.weight").unwrap();
         let _ = weight.detach().get(0).fill_(-1e200);
@@ -82,7 +82,7 @@ fn names_the_first_parameter_whose_gradient_is_not_finite() {
 }
 
 #[test]
-fn a_step_that_does_not_diverge_has_no_such_value() {
+fn finds_no_value_in_a_step_that_does_not_diverge() {
     let config = config("resnet8");
     let mut step = eager(&config, network(&config));
     assert_eq!(step.find_not_finite(&batch(0), 0).unwrap(), None);
