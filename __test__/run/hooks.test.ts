@@ -100,7 +100,9 @@ for (const hook of ['onEpoch', 'onStep'] as const) {
 
 test('returning another run from onEpoch rejects as awaiting it does', async (t) => {
   const other = tinyConfig(t, { epochs: 1 })
-  const run = train(tinyConfig(t, LONG), { onEpoch: () => train(other) as PromiseLike<unknown> as PromiseLike<undefined> })
+  const run = train(tinyConfig(t, LONG), {
+    onEpoch: () => train(other) as PromiseLike<unknown> as PromiseLike<undefined>,
+  })
   const error = await t.throwsAsync(async () => await run, { code: 'E_USAGE' })
   t.regex(error?.message ?? '', /`onEpoch` waits for a run/)
 })

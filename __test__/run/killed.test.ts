@@ -23,7 +23,8 @@ async function runAndKill(args: readonly string[], text: string): Promise<NodeJS
 }
 
 test('a run that is killed twice ends with the tensors of an undisturbed run', async (t) => {
-  const config = tinyConfig(t, { epochs: 3, checkpoint: { everySteps: 2 } })
+  // Long enough for a kill to arrive before the end.
+  const config = tinyConfig(t, { epochs: 12, checkpoint: { everySteps: 2 } })
   const { dir } = await train(config)
   const out = `${dir}-killed`
   const options = ['--json', '--no-report', 'log.everySteps=1']
