@@ -5,14 +5,21 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
-/// Returns the configuration of a property test with `PROPTEST_CASES` inputs, by default `cases`.
-/// Prints the number, from which `npm run prove` counts its attempts.
+/// Returns the configuration of a property test with `PROPTEST_CASES` inputs, by default `cases`, that
+/// depend only on `PROPTEST_RNG_SEED`, by default 0. Prints the number, from which `npm run prove`
+/// counts its attempts.
 pub fn config(cases: u32) -> ProptestConfig {
     let requested = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
     let cases = requested.unwrap_or(cases);
     eprintln!("cases: {cases}");
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    let default = ProptestConfig::default();
+    let rng_seed = match default.rng_seed {
+        RngSeed::Random => RngSeed::Fixed(0),
+        RngSeed::Fixed(seed) => RngSeed::Fixed(seed),
+    };
+    ProptestConfig { cases, rng_seed, failure_persistence: None, ..default }
 }
 
 /// A change of a file's bytes. Positions are fractions of the file's length.
