@@ -4,6 +4,7 @@ import { ResidualError } from '../../errors/errors.js'
 import { checkOptions } from '../../native/arguments/check-options.js'
 import type { TrainConfig } from '../../native/generated.js'
 import { RECIPES_ROOT } from '../../native/platform.js'
+import { isObject, type JsonObject } from '../../run-folder/json-object.js'
 import { shorthandKey } from './shorthand-key.js'
 import { didYouMean } from './suggestions.js'
 import { parseYaml, readConfigText, YamlError, type YamlText } from './yaml-text.js'
@@ -48,8 +49,6 @@ export function applyRecipe(json: string): string {
   if (isFile(config.recipe)) delete merged.recipe
   return JSON.stringify(merged)
 }
-
-type JsonObject = Record<string, unknown>
 
 function merge(base: JsonObject, overrides: JsonObject): JsonObject {
   const merged = { ...base }
@@ -152,8 +151,4 @@ function recipeNames(): string[] {
 
 function isFile(name: string): boolean {
   return /[\\/]|\.(ya?ml|json)$/i.test(name)
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
