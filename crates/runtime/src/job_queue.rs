@@ -92,6 +92,11 @@ impl JobQueue {
         Some(WorkItem::Requests(requests))
     }
 
+    /// Returns the number of jobs and requests.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

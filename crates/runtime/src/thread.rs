@@ -1,8 +1,9 @@
 //! The only thread that calls libtorch: every thread that calls it has its own team of OpenMP
 //! threads.
 //!
-//! Runs execute one after another. Short jobs (opening a model, predicting) execute before queued
-//! runs and between the steps of the current run, but never delay a run that is about to end.
+//! Runs execute one after another. Short jobs (opening a model, predicting) execute before the next
+//! queued run and between the steps of the current run: each time those that are queued at that
+//! moment. They never delay a run that is about to end.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -316,6 +317,25 @@ mod tests {
             worker.shared().lock().current = None;
         });
         assert_eq!(receiver.iter().take(2).collect::<Vec<i32>>(), [0, 2]);
+        thread.close();
+    }
+
+    #[test]
+    fn jobs_that_are_queued_by_jobs_do_not_keep_a_run_from_its_next_step() {
+        fn queue_forever(worker: &mut Worker) -> JobStatus {
+            worker.shared().lock().jobs.push_job(Box::new(queue_forever));
+            JobStatus::Done
+        }
+        let thread = TorchThread::start().unwrap();
+        let (sender, receiver) = mpsc::channel();
+        submit(&thread, move |worker| {
+            (0..3).for_each(|_| drop(queue_forever(worker)));
+            worker.run_jobs();
+            let mut queues = worker.shared().lock();
+            sender.send(queues.jobs.len()).unwrap();
+            queues.jobs.clear();
+        });
+        assert_eq!(receiver.recv(), Ok(3));
         thread.close();
     }
 

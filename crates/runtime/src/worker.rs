@@ -48,9 +48,12 @@ impl Worker {
     }
 
     /// Executes the queued jobs with all cores, then restores the number of threads of the current
-    /// run. Stops early if there is urgent work; the remaining jobs stay in the queue.
+    /// run. Jobs that are queued in the meantime wait for the next call, so that a run makes
+    /// progress however many callers predict at the same time. Stops early if there is urgent
+    /// work; the remaining jobs stay in the queue.
     pub(crate) fn run_jobs(&mut self) {
         let shared = Arc::clone(&self.shared);
+        let mut remaining = shared.lock().jobs.len();
         loop {
             let mut queues = shared.lock();
             if queues.has_urgent_work() {
@@ -61,10 +64,15 @@ impl Worker {
                 self.close_models_of_ended_owners();
                 continue;
             }
+            if remaining == 0 {
+                return;
+            }
+            let queued = queues.jobs.len();
             let item = queues.jobs.take(|request| {
                 let owned = self.sessions.get(&request.handle);
                 owned.map_or(0, |owned| owned.session.prediction_batch_size(&request.options))
             });
+            remaining = remaining.saturating_sub(queued - queues.jobs.len());
             drop(queues);
             let Some(item) = item else { return };
             let _threads = ThreadCount::set(self.cores);
