@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { train } from 'residual'
+import { loadModel, train } from 'residual'
 import { script } from '../child.js'
-import { tinyConfig } from '../tiny.js'
+import { pixels, tinyConfig } from '../tiny.js'
 
 test('training does not block the JavaScript thread', async (t) => {
   const config = tinyConfig(t, { model: 'resnet20', epochs: 20 })
@@ -20,6 +20,27 @@ test('training does not block the JavaScript thread', async (t) => {
   `)
   t.is(stderr, '')
   t.true(Number(stdout) < 0.25, `the main thread used ${stdout} of the CPU time`)
+})
+
+test.serial('a run trains while callers predict without a pause', async (t) => {
+  const { dir } = await train(tinyConfig(t, { epochs: 1 }))
+  await using model = await loadModel(dir)
+  const image = { data: pixels(3), width: 8, height: 8, channels: 1 } as const
+  const alone = await model.predict(image)
+  let isTraining = true
+  const callers = Array.from({ length: 20 }, async () => {
+    const probabilities: number[] = []
+    while (isTraining) probabilities.push((await model.predict(image)).probability)
+    return probabilities
+  })
+  const { stopReason } = await train(tinyConfig(t, { batchSize: 2 }))
+  isTraining = false
+  const during = await Promise.all(callers)
+  t.is(stopReason, 'completed')
+  t.true(during.every((probabilities) => probabilities.length > 0))
+  // A batch of another size is computed in another order.
+  const isEqual = (probability: number) => Math.abs(probability - alone.probability) < 1e-5
+  t.true(during.flat().every(isEqual))
 })
 
 test('a blocking hook does not cause a backlog of events', async (t) => {
