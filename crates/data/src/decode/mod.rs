@@ -130,12 +130,16 @@ fn has_end_of_image(coded_data: &[u8]) -> bool {
 pub(crate) fn header_error(error: &HeaderError) -> Error {
     match error {
         HeaderError::Unsupported(format) => {
-            image_error(format!("is a {format} image; JPEG and PNG are supported"))
+            let article = if matches!(*format, "AVIF" | "SVG") { "an" } else { "a" };
+            image_error(format!("is {article} {format} image; JPEG and PNG are supported"))
                 .hint("Convert it to JPEG or PNG.")
         }
         HeaderError::UnsupportedJpeg(coding) => {
             image_error(format!("is a JPEG with {coding}, which is not supported"))
                 .hint("Convert it to a baseline or progressive JPEG, or to PNG.")
+        }
+        HeaderError::OtherContent(content) => {
+            image_error(content.problem().into()).hint(content.hint())
         }
         HeaderError::Unknown => image_error("is neither a JPEG nor a PNG image".into()),
         HeaderError::Damaged(problem) => image_error(format!("is {problem}")),

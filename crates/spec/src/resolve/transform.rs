@@ -154,8 +154,19 @@ fn resolve_crop(
 pub(super) fn check_normalization(channels: usize, mean: &[f64], std: &[f64]) -> Result<()> {
     for (key, values) in [("transform.mean", mean), ("transform.std", std)] {
         if values.len() != channels {
-            let expected = format!("an array of {channels} numbers, one per channel");
-            return Err(invalid(key, &expected, json!(values)));
+            let expected = match channels {
+                1 => "an array of 1 number: the images are gray (1 channel)".into(),
+                _ => format!("an array of {channels} numbers: the images are RGB (3 channels)"),
+            };
+            let hint = match (channels, values.len()) {
+                (1, 3) => {
+                    "Write the value of the gray channel, or train on three equal channels with \
+                     `data: { channels: 3 }`."
+                }
+                (3, 1) => "Write one value per channel, in the order red, green, blue.",
+                _ => "Write one value per channel, or remove the key to use the defaults.",
+            };
+            return Err(invalid(key, &expected, json!(values)).hint(hint));
         }
     }
     match std.iter().find(|value| **value <= 0.0) {

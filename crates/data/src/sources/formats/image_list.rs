@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use residual_spec::{DataFormat, Error, ErrorCode, Result};
+use residual_spec::{DataFormat, Error, ErrorCode, Result, WarningEvent};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::class_names::{normalize_class_name, read_class_names, unknown_class};
+use super::duplicate_images::{ListedImage, duplicate_warnings};
 use crate::decode::header::HeaderError;
 use crate::decode::header_error;
 use crate::sources::dataset::check_classes;
@@ -119,6 +120,16 @@ impl ImageList {
         }
 
         let (classes, class_of) = order_classes(&self.labels, &counts, folder)?;
+        let listed = readable.iter().filter(|(image, _)| image.line > 0);
+        let duplicates = duplicate_warnings(
+            list,
+            listed.filter_map(|(image, location)| {
+                let label = image.label as usize;
+                let ListEntry { split, line, .. } = *image;
+                let (class, label) = (class_of[label]?, self.labels[label].as_str());
+                Some(ListedImage { file: location.file(), split, class, label, line })
+            }),
+        );
         let mut class_counts = vec![0; classes.len()];
         let mut sources: [DiskSource; 3] = Default::default();
         for (image, location) in readable {
@@ -146,7 +157,20 @@ impl ImageList {
         if let Some(files) = val.describe().filter(|_| sources[Split::Val as usize].is_empty()) {
             return Err(no_readable_images(source, Split::Val, &files, val.hint()).file(list));
         }
-        Ok(build_dataset(source, format, classes, sources, &stats, &hash, skipped.warnings()))
+        let mut warnings = skipped.warnings();
+        warnings.extend(duplicates);
+        let test = &unreadable[Split::Test as usize];
+        if let Some(files) = test.describe().filter(|_| sources[Split::Test as usize].is_empty()) {
+            warnings.push(WarningEvent {
+                code: ErrorCode::DataUnusable,
+                message: format!(
+                    "the test split of {source} has no readable images; found {files}"
+                ),
+                file: Some(list.display().to_string()),
+                hint: Some("The split was ignored.".into()),
+            });
+        }
+        Ok(build_dataset(source, format, classes, sources, &stats, &hash, warnings))
     }
 }
 

@@ -17,7 +17,7 @@ use super::tar::{Entry, Member, Tar, TarError};
 use crate::decode::header::{SIGNATURE_BYTES, has_image_signature};
 use crate::sources::disk::ImageLocation;
 use crate::sources::files::{damaged, open_file};
-use crate::sources::ignored_folders::format_paths;
+use crate::sources::ignored_entries::{IgnoredEntries, format_paths};
 use crate::sources::image_extension::is_image_extension;
 use crate::sources::listing::{Listing, check_cancelled};
 use crate::sources::skipped_files::SkippedFiles;
@@ -143,10 +143,12 @@ impl Shards {
         if index.list.is_empty() {
             return Err(index.no_samples(source).file(first));
         }
-        let Index { list, skipped, conflicts, .. } = index;
+        let Index { list, skipped, conflicts, second_images, leftovers, .. } = index;
         let mut set = list.open(source, DataFormat::Webdataset, first, folder, cancelled)?;
         set.add_warnings(skipped.warnings());
         set.add_warnings(conflicts.warning(source).into_iter().collect());
+        set.add_warnings(second_images.warning(source).into_iter().collect());
+        set.add_warnings(leftovers.warnings(Path::new("")));
         set.add_warnings(skipped_folders_warning(folder, &self.skipped_folders));
         Ok(set)
     }
@@ -157,14 +159,20 @@ struct Index {
     list: ImageList,
     skipped: SkippedFiles,
     conflicts: LabelConflicts,
+    second_images: SecondImages,
+    /// The first sample that has no image of its own but several further images.
+    ambiguous: Option<String>,
+    /// Backups and incomplete downloads in the shards.
+    leftovers: IgnoredEntries,
     /// Numbers of members by extension.
     extensions: BTreeMap<String, usize>,
 }
 
 impl Index {
     fn new() -> Index {
+        let (conflicts, second_images, ambiguous, leftovers, extensions) = Default::default();
         let (list, skipped) = (ImageList::new(), SkippedFiles::members());
-        Index { list, skipped, conflicts: LabelConflicts::default(), extensions: BTreeMap::new() }
+        Index { list, skipped, conflicts, second_images, ambiguous, leftovers, extensions }
     }
 
     fn count_extension(&mut self, extension: &str) {
@@ -194,7 +202,11 @@ impl Index {
                  the key `label`."
             }
         };
-        let message = format!("{source} has no labeled images; found {found}");
+        let (found, hint) = match &self.ambiguous {
+            Some(sample) => (sample, "Name the image of each sample key.png or key.image.png."),
+            None => (&format!("found {found}"), hint),
+        };
+        let message = format!("{source} has no labeled images; {found}");
         Error::new(ErrorCode::DataUnusable, message).key("data").hint(hint)
     }
 }
@@ -220,6 +232,95 @@ impl LabelConflicts {
             hint: Some("The labels of .cls are used.".into()),
         })
     }
+}
+
+/// Samples with two images of one key, such as `key.jpg` and `key.png`.
+#[derive(Default)]
+struct SecondImages {
+    count: usize,
+    /// The names of the image that is used and of the other one, in the first sample.
+    first: [String; 2],
+}
+
+impl SecondImages {
+    fn add(&mut self, used: &str, other: &str) {
+        if self.count == 0 {
+            self.first = [used, other].map(String::from);
+        }
+        self.count += 1;
+    }
+
+    /// Returns the warning about the samples, if there are any.
+    fn warning(&self, source: &str) -> Option<WarningEvent> {
+        let [used, other] = &self.first;
+        (self.count > 0).then(|| {
+            WarningEvent {
+            code: ErrorCode::DataFormat,
+            message: format!(
+                "{source} has samples with two images ({}), for example '{used}' and '{other}': \
+                 '{used}' is used",
+                self.count
+            ),
+            file: None,
+            hint: Some(
+                "The order of preference is .jpg, .jpeg, .png. Remove the other images if they are \
+                 the right ones, or name them key.mask.png."
+                    .into(),
+            ),
+        }
+        })
+    }
+}
+
+/// Returns the preference of an image among the images of a key by its extension, lowest first:
+/// JPEG, PNG, another image by content, formats that are not supported.
+fn image_preference(extension: &str) -> usize {
+    const PREFERRED: [&str; 6] = ["jpg", "jpeg", "jpe", "jfif", "jif", "png"];
+    let is_extension = |preferred: &&str| *preferred == extension;
+    match PREFERRED.iter().position(|preferred| is_extension(&preferred)) {
+        Some(position) => position,
+        None if is_image_extension(extension) => UNSUPPORTED,
+        None => PREFERRED.len(),
+    }
+}
+
+/// Preference of image formats that are not supported.
+const UNSUPPORTED: usize = usize::MAX;
+
+/// Words, in lower case, in the names of images that belong to a sample and are not its input.
+const ANNOTATION_WORDS: [&str; 22] = [
+    "mask",
+    "masks",
+    "seg",
+    "segm",
+    "segmentation",
+    "semantic",
+    "instance",
+    "panoptic",
+    "label",
+    "labels",
+    "target",
+    "gt",
+    "depth",
+    "normal",
+    "normals",
+    "edge",
+    "edges",
+    "trimap",
+    "alpha",
+    "thumb",
+    "output",
+    "outputs",
+];
+
+/// Returns whether a field of a sample, as in `key.image.png`, is named as its input.
+fn is_images_field(field: &str) -> bool {
+    matches!(field.trim_start_matches('.'), "image" | "img" | "rgb" | "input" | "photo")
+}
+
+/// Returns the extension of a member's name in lower case.
+fn extension_of(name: &str) -> String {
+    name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase()
 }
 
 /// Warns about folders with shards that are not read.
@@ -346,6 +447,9 @@ impl ShardSamples<'_> {
         }
         let (folder, file) =
             name.rsplit_once('/').map_or(("", name), |(folder, file)| (folder, file));
+        if index.leftovers.add_file_if_ignored(Path::new(name)) {
+            return Ok(());
+        }
         // Skip hidden files, whose names start with a dot.
         let Some((stem, extension)) = file.rsplit_once('.').filter(|_| !file.starts_with('.'))
         else {
@@ -370,15 +474,7 @@ impl ShardSamples<'_> {
             }
         };
         match (label, &mut sample.label) {
-            (None, _) => match &sample.image {
-                Some(other) => {
-                    let message =
-                        format!("has two images for one key: '{}' and '{name}'", other.name);
-                    let hint = "Keep one image for each key.";
-                    return Err(damaged(shard, message).hint(hint));
-                }
-                None => sample.image = Some(member),
-            },
+            (None, _) => add_image(shard, &mut sample.image, member, index)?,
             (Some(label), slot @ None) => *slot = Some(label),
             (Some(label), Some(other)) if label.text == other.text => {}
             (Some(label), Some(other)) if label.is_cls == other.is_cls => {
@@ -439,14 +535,54 @@ impl ShardSamples<'_> {
     /// Returns whether a key with a dot is that of a further image or label of a complete sample:
     /// `a.seg` of `a`.
     fn is_field_of_sample(&self, key: &str) -> bool {
-        let start = key.rfind('/').map_or(0, |slash| slash + 1);
-        let first_dot = key[start..].find('.').map(|dot| &key[..start + dot]);
-        first_dot.and_then(|key| self.samples.get(key)).is_some_and(Sample::is_complete)
+        owner_key(key).and_then(|key| self.samples.get(key)).is_some_and(Sample::is_complete)
+    }
+
+    /// Completes samples that have a label, no image of their own, and one further image that is no
+    /// annotation: `a.cls` and `a.rgb.png`, also beside `a.mask.png`. Returns the keys of other
+    /// further images of samples without an image, and the messages about them.
+    fn adopt_images(&mut self) -> HashMap<String, Vec<String>> {
+        let mut further: HashMap<String, Vec<String>> = HashMap::new();
+        for key in &self.order {
+            let is_image =
+                matches!(self.samples.get(key), Some(Sample { image: Some(_), label: None }));
+            let Some(owner) = owner_key(key).filter(|_| is_image) else { continue };
+            let is_owner =
+                matches!(self.samples.get(owner), Some(Sample { image: None, label: Some(_) }));
+            if is_owner {
+                further.entry(owner.into()).or_default().push(key.clone());
+            }
+        }
+        further.retain(|owner, keys| {
+            let is_input = |key: &&String| {
+                let field = key[owner.len()..].to_lowercase();
+                !field
+                    .split(|c: char| !c.is_alphanumeric())
+                    .any(|word| ANNOTATION_WORDS.contains(&word))
+            };
+            let is_named = |key: &&String| is_images_field(&key[owner.len()..]);
+            let only =
+                |mut keys: Box<dyn Iterator<Item = &String> + '_>| match (keys.next(), keys.next())
+                {
+                    (Some(key), None) => Some(key.clone()),
+                    _ => None,
+                };
+            let input = only(Box::new(keys.iter().filter(is_named)))
+                .or_else(|| only(Box::new(keys.iter().filter(is_input))));
+            let Some(input) = input else { return true };
+            let image = self.samples.get_mut(&input).and_then(|sample| sample.image.take());
+            if let Some(sample) = self.samples.get_mut(owner) {
+                sample.image = image;
+            }
+            false
+        });
+        further
     }
 
     /// Appends the complete samples to the list, and the others to the skipped members.
     fn finish(mut self, split: Split, index: &mut Index) {
         let shard = self.shard;
+        let further = self.adopt_images();
         let archive = Arc::<Path>::from(shard);
         let shard_name = shard.file_name().unwrap_or_default().to_string_lossy();
         let order = std::mem::take(&mut self.order);
@@ -469,8 +605,19 @@ impl ShardSamples<'_> {
                     index.skipped.add(skipped_member(shard, message));
                 }
                 Some(Sample { image: None, label: Some(_) }) => {
-                    let key = key.trim_start_matches('/');
-                    let message = format!("'{key}' in {} has no image", shard.display());
+                    let name = key.trim_start_matches('/');
+                    let message = format!("'{name}' in {} has no image", shard.display());
+                    let message = match further.get(&key) {
+                        Some(images) => {
+                            let images: Vec<&str> =
+                                images.iter().map(|key| key.trim_start_matches('/')).collect();
+                            let message =
+                                format!("{message} of its own, but {}", images.join(", "));
+                            index.ambiguous.get_or_insert_with(|| message.clone());
+                            message
+                        }
+                        None => message,
+                    };
                     index.skipped.add(skipped_member(shard, message));
                 }
                 Some(Sample { image: None, label: None }) | None => {}
@@ -525,6 +672,39 @@ fn index_shard(
     }
     samples.finish(split, index);
     Ok(())
+}
+
+/// Adds an image to a sample. Of two images of one key, keeps the preferred one.
+///
+/// # Errors
+/// `E_DATA_FORMAT` for two images with the same extension.
+fn add_image(
+    shard: &Path,
+    image: &mut Option<Member>,
+    member: Member,
+    index: &mut Index,
+) -> Result<()> {
+    let Some(other) = image else {
+        *image = Some(member);
+        return Ok(());
+    };
+    let extensions = [&member, &*other].map(|member| extension_of(&member.name));
+    if extensions[0] == extensions[1] {
+        let message = format!("has two images for one key: '{}' and '{}'", other.name, member.name);
+        return Err(damaged(shard, message).hint("Keep one image for each key."));
+    }
+    let [new, old] = extensions.map(|extension| image_preference(&extension));
+    let unused = if new < old { std::mem::replace(other, member) } else { member };
+    if new.max(old) != UNSUPPORTED {
+        index.second_images.add(&other.name, &unused.name);
+    }
+    Ok(())
+}
+
+/// Returns the key up to the first dot of its file name: `a` for `a.seg`.
+fn owner_key(key: &str) -> Option<&str> {
+    let start = key.rfind('/').map_or(0, |slash| slash + 1);
+    key[start..].find('.').map(|dot| &key[..start + dot])
 }
 
 /// Parses a `.cls` file: a class name or number.
@@ -735,6 +915,62 @@ mod tests {
         assert_eq!(set.facts().train, 2);
         assert_eq!(set.warnings().len(), 1, "{:?}", set.warnings());
         assert!(set.warnings()[0].message.starts_with("'2.v2.png' in"));
+    }
+
+    #[test]
+    fn of_two_images_of_a_key_the_preferred_one_is_used() {
+        let (jpeg, png) = (read_fixture("baseline.jpg"), read_fixture("picture.png"));
+        let webp = b"RIFF\x24\0\0\0WEBPVP8 ";
+        let shard = archive(&[
+            ("0.png", &png),
+            ("0.jpg", &jpeg),
+            ("0.cls", b"0"),
+            ("1.jpg", &jpeg),
+            ("1.png", &png),
+            ("1.cls", b"1"),
+            ("2.webp", webp),
+            ("2.png", &png),
+            ("2.cls", b"1"),
+            ("2.png~", &png),
+        ]);
+        let set = open(&[("0.tar", shard)]).unwrap();
+        let train = set.source(Split::Train);
+        let names: Vec<String> = (0..3).map(|i| train.name(i)).collect();
+        assert!(names[0].starts_with("0.jpg") && names[1].starts_with("1.jpg"), "{names:?}");
+        assert!(names[2].starts_with("2.png in"), "{names:?}");
+        let messages: Vec<&str> = set.warnings().iter().map(|warning| &*warning.message).collect();
+        let [second, leftover] = messages[..] else { panic!("{messages:?}") };
+        assert!(
+            second.contains("(2), for example '0.jpg' and '0.png': '0.jpg' is used"),
+            "{second}"
+        );
+        assert_eq!(leftover, "skipped a file of editors or incomplete downloads: 2.png~");
+    }
+
+    #[test]
+    fn a_sample_without_an_image_of_its_own_uses_its_only_further_image() {
+        let png = read_fixture("picture.png");
+        let shard = archive(&[
+            ("0.rgb.png", &png),
+            ("0.mask.png", &png),
+            ("0.cls", b"0"),
+            ("1.image.png", &png),
+            ("1.small.png", &png),
+            ("1.cls", b"1"),
+            ("2.left.png", &png),
+            ("2.right.png", &png),
+            ("2.cls", b"1"),
+        ]);
+        let set = open(&[("0.tar", shard)]).unwrap();
+        let train = set.source(Split::Train);
+        assert_eq!((train.len(), train.label(1)), (2, 1));
+        assert!(train.name(0).starts_with("0.rgb.png in"));
+        let messages: Vec<&str> = set.warnings().iter().map(|warning| &*warning.message).collect();
+        let choice = "has no image of its own, but 2.left, 2.right";
+        assert!(messages.iter().any(|message| message.ends_with(choice)), "{messages:?}");
+        let error =
+            open_error(archive(&[("a.left.png", &png), ("a.right.png", &png), ("a.cls", b"0")]));
+        assert!(error.message.ends_with("own, but a.left, a.right"), "{error}");
     }
 
     #[test]
