@@ -434,8 +434,16 @@ mod tests {
         assert!(decode_error(b"BMW in a street").contains("is neither a JPEG nor a PNG image"));
         assert!(decode_error(b"GIF89a\x01\x00\x01\x00").contains("is a GIF image"));
         assert!(decode_error(b"RIFF\x24\0\0\0WEBPVP8 ").contains("is a WebP image"));
-        assert!(decode_error(b"<!DOCTYPE html>").contains("neither a JPEG nor a PNG"));
-        assert!(decode_error(b"").contains("neither a JPEG nor a PNG"));
+        assert!(decode_error(b"<?xml version='1.0'?><svg>").contains("is an SVG image"));
+        assert!(decode_error(b"no picture").contains("neither a JPEG nor a PNG"));
+    }
+
+    #[test]
+    fn names_texts_in_place_of_an_image() {
+        assert!(decode_error(b"<!DOCTYPE html>").contains("is a web page"));
+        assert!(decode_error(b"404: Not Found").contains("is an error message of a server"));
+        assert!(decode_error(b"version https://git-lfs.github.com/spec/v1").contains("Git LFS"));
+        assert!(decode_error(b"").contains("is empty"));
     }
 
     #[test]

@@ -132,7 +132,13 @@ fn may_be_data(name: &str) -> bool {
     let name = name.trim_start_matches(['~', '$', '#', '.']).trim_end_matches(['~', '#']);
     let name = Path::new(name);
     let stem = match name.extension() {
-        Some(_) if !is_data(name) => Path::new(name.file_stem().unwrap_or_default()),
+        // `~1` is the rest of `~1~`.
+        Some(extension)
+            if is_leftover(&name.to_string_lossy())
+                || extension.as_encoded_bytes().starts_with(b"~") =>
+        {
+            Path::new(name.file_stem().unwrap_or_default())
+        }
         _ => name,
     };
     stem.extension().is_none() || is_data(stem)
@@ -208,13 +214,15 @@ impl IgnoredEntries {
     }
 }
 
-/// Formats the paths of folders relative to `root`, separated by commas: the first
-/// [`MAX_NAMED`], then an ellipsis.
-pub(crate) fn format_paths(root: &Path, folders: &[PathBuf]) -> String {
-    let relative =
-        |folder: &PathBuf| folder.strip_prefix(root).unwrap_or(folder).display().to_string();
-    let mut names: Vec<String> = folders.iter().take(MAX_NAMED).map(relative).collect();
-    if folders.len() > MAX_NAMED {
+/// Formats paths relative to `root`, sorted and separated by commas: the first [`MAX_NAMED`], then an
+/// ellipsis.
+pub(crate) fn format_paths(root: &Path, paths: &[PathBuf]) -> String {
+    let mut sorted: Vec<&Path> =
+        paths.iter().map(|path| path.strip_prefix(root).unwrap_or(path)).collect();
+    sorted.sort_unstable();
+    let mut names: Vec<String> =
+        sorted.iter().take(MAX_NAMED).map(|path| path.display().to_string()).collect();
+    if paths.len() > MAX_NAMED {
         names.push("...".into());
     }
     names.join(", ")
@@ -246,7 +254,7 @@ mod tests {
             ignored.warnings(root.path()).into_iter().map(|warning| warning.message).collect();
         assert_eq!(messages.len(), 2);
         assert!(messages[0].starts_with("skipped 4 folders of the operating system"));
-        assert!(messages[0].ends_with(": __MACOSX, @eaDir, RECYCLER, FOUND.001"));
+        assert!(messages[0].ends_with(": @eaDir, FOUND.001, RECYCLER, __MACOSX"));
         assert_eq!(messages[1], "skipped 2 folders with runs of residual: run, runs");
     }
 
@@ -289,14 +297,21 @@ mod tests {
             assert!(!is_leftover(name), "{name}");
         }
         let mut ignored = IgnoredEntries::default();
-        let names = ["ant/0.png~", "ant/Unconfirmed 1.crdownload", "ant/notes.txt~", "x.csv.bak"];
+        let names = [
+            "ant/0.png~",
+            "ant/0.png.~1~",
+            "ant/Unconfirmed 1.crdownload",
+            "ant/notes.txt~",
+            "x.csv.bak",
+        ];
         for name in names {
             assert!(ignored.add_file_if_ignored(&Path::new("root").join(name)), "{name}");
         }
         let [warning] = &ignored.warnings(Path::new("root"))[..] else { panic!("one warning") };
         assert_eq!(
             warning.message,
-            "skipped 2 files of editors or incomplete downloads: ant/0.png~, ant/Unconfirmed 1.crdownload"
+            "skipped 3 files of editors or incomplete downloads: ant/0.png.~1~, ant/0.png~, \
+             ant/Unconfirmed 1.crdownload"
         );
     }
 }

@@ -155,8 +155,8 @@ pub(super) fn check_normalization(channels: usize, mean: &[f64], std: &[f64]) ->
     for (key, values) in [("transform.mean", mean), ("transform.std", std)] {
         if values.len() != channels {
             let expected = match channels {
-                1 => "an array of 1 number: the images are gray (1 channel)".into(),
-                _ => format!("an array of {channels} numbers: the images are RGB (3 channels)"),
+                1 => "an array of one number, because the images are gray (`data.channels` is 1)",
+                _ => "an array of three numbers, because the images are RGB (`data.channels` is 3)",
             };
             let hint = match (channels, values.len()) {
                 (1, 3) => {
@@ -166,7 +166,7 @@ pub(super) fn check_normalization(channels: usize, mean: &[f64], std: &[f64]) ->
                 (3, 1) => "Write one value per channel, in the order red, green, blue.",
                 _ => "Write one value per channel, or remove the key to use the defaults.",
             };
-            return Err(invalid(key, &expected, json!(values)).hint(hint));
+            return Err(invalid(key, expected, json!(values)).hint(hint));
         }
     }
     match std.iter().find(|value| **value <= 0.0) {

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use csv::StringRecord;
-use residual_spec::{DataFormat, Error, ErrorCode, Result, WarningEvent};
+use residual_spec::{DataFormat, Error, ErrorCode, OtherContent, Result, WarningEvent};
 use serde_json::Value;
 
 use super::columns::{Column, FlagColumn, is_flag_column, missing_column};
@@ -440,7 +440,8 @@ fn malformed(file: &Path, line: u32, problem: String) -> Error {
         }
         _ => "Write one line per image: path,label or path,label,split (train, val or test).",
     };
-    if let Some(content) = detect_other_content(file) {
+    let content = detect_other_content(file);
+    if let Some(content) = content.filter(|content| *content != OtherContent::Empty) {
         let message = format!("{} {}", file.display(), content.problem());
         return Error::new(ErrorCode::DataFormat, message)
             .key("data")

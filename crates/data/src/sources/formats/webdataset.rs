@@ -1057,7 +1057,7 @@ mod tests {
         assert_malformed(with(entry(b'0', "../a.jpg", b"")), "outside the archive");
         assert_malformed(with(entry(b'0', "x/..\\a.jpg", b"")), "outside the archive");
         assert_malformed(with(entry(b'0', "/etc/a.jpg", b"")), "outside the archive");
-        assert_malformed(with(entry(b'0', "a.png", b"")), "two images for one key");
+        assert_malformed(with(entry(b'0', "a.jpg", b"")), "two images for one key");
         assert_malformed(with(entry(b'0', "a.cls", b"0")), "and '0'");
         assert_malformed(with(entry(b'0', "c.cls", b"")), "no label in 'c.cls'");
         assert_malformed(with(entry(b'0', "c.cls", b"\xff")), "invalid UTF-8");

@@ -77,7 +77,7 @@ pub(crate) fn open(
     build(source, root, &folders, headers, warnings).map_err(|error| {
         match (found.ignored.leftovers_message(root), &error.hint) {
             (Some(skipped), Some(hint)) => {
-                let hint = format!("{hint} Note: {skipped}.");
+                let hint = format!("{hint} ({skipped})");
                 error.hint(hint)
             }
             _ => error,
@@ -631,12 +631,12 @@ pub(super) mod tests {
         assert_eq!((set.facts().classes.join(" "), counts(&set)), ("ant bee".into(), [2, 0, 0]));
         let texts = messages(&set);
         assert_eq!(texts.len(), 1, "{texts:?}");
-        let skipped = "bee.bak, ant/1.png~, ant/2.jpg.crdownload, bee/1.bak";
+        let skipped = "ant/1.png~, ant/2.jpg.crdownload, bee/1.bak, bee.bak";
         assert!(texts[0].ends_with(skipped), "{texts:?}");
         std::fs::remove_file(root.path().join("bee/1.png")).unwrap();
         let error = open(root.path()).err().unwrap();
         assert!(error.message.contains("one class only"), "{error}");
-        assert!(error.hint.unwrap().ends_with(&format!("{skipped}.")));
+        assert!(error.hint.unwrap().ends_with(&format!("{skipped})")));
     }
 
     #[test]
