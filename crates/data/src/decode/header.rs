@@ -102,8 +102,8 @@ impl Header {
     }
 }
 
-/// Returns the error for a file of no image format, which starts with `start`. Detects texts in place
-/// of an image, and SVG.
+/// Returns the error for a file of no image format, which starts with `start`. Detects SVG, and
+/// texts in place of an image.
 fn text_error(start: &[u8], file: &mut impl Read) -> std::io::Result<HeaderError> {
     let mut text = [0; OTHER_CONTENT_BYTES];
     text[..start.len()].copy_from_slice(start);

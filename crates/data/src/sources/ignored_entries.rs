@@ -37,8 +37,8 @@ const SYSTEM_FOLDERS: [&str; 24] = [
     "lightning_logs",
     "tb_logs",
 ];
-/// Extensions of backups and temporary files of editors, and of incomplete downloads of browsers and
-/// download programs, in lower case.
+/// Extensions of backups and temporary files of editors, and of incomplete downloads, in lower
+/// case.
 const LEFTOVER_EXTENSIONS: [&str; 22] = [
     "bak",
     "backup",
@@ -123,8 +123,8 @@ fn file_name(path: &Path) -> Cow<'_, str> {
     path.file_name().unwrap_or_default().to_string_lossy()
 }
 
-/// Returns whether a leftover may be an image or a shard: whether the name before its ending has the
-/// extension of one, or none.
+/// Returns whether a leftover may be an image or a shard: whether the name before its ending has
+/// the extension of one, or none.
 fn may_be_data(name: &str) -> bool {
     let is_data = |name: &Path| {
         has_image_extension(name) || name.extension().is_some_and(|extension| extension == "tar")
@@ -214,8 +214,8 @@ impl IgnoredEntries {
     }
 }
 
-/// Formats paths relative to `root`, sorted and separated by commas: the first [`MAX_NAMED`], then an
-/// ellipsis.
+/// Formats paths relative to `root`, sorted and separated by commas: the first [`MAX_NAMED`], then
+/// an ellipsis.
 pub(crate) fn format_paths(root: &Path, paths: &[PathBuf]) -> String {
     let mut sorted: Vec<&Path> =
         paths.iter().map(|path| path.strip_prefix(root).unwrap_or(path)).collect();

@@ -26,9 +26,9 @@ impl Trainer<'_> {
         let message = format!("{quantity} became {value} in epoch {epoch} at step {step}");
         // An error after the divergence must not replace its error, the first cause. Without a
         // restored state, nothing is saved or searched: the last checkpoint is an older one.
-        let saved = self.step.roll_back().and_then(|is_changed| {
+        let saved = self.step.roll_back().and_then(|is_finite| {
             // A resume repeats the batches of updates that were not made.
-            if is_changed && self.position.step > 0 {
+            if is_finite && self.position.step > 0 {
                 self.save(&[CheckpointKind::Last])
             } else {
                 Ok(())
@@ -41,6 +41,8 @@ impl Trainer<'_> {
             ));
         }
         let found = self.find_not_finite().ok().flatten();
+        // The search has changed the running statistics. The run ends, even if they stay so.
+        let _ = self.step.roll_back();
         match found {
             None => self.diverged_error(message),
             Some(found) => {

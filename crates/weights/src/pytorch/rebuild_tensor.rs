@@ -1,13 +1,14 @@
 //! Reads the data of a pickled tensor in row-major order, as `torch._utils._rebuild_tensor_v2`
 //! does.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use residual_pickle::{Array, Value, printable};
 use residual_spec::{Error, Result};
 
 use super::storage::{StorageRef, Storages};
-use super::unsupported;
+use super::{malformed, unsupported};
 use crate::tensor::{DType, Tensor};
 
 /// Maximum ratio of tensor data to file size. Tensors can share a storage or an array, so that a file
@@ -107,7 +108,13 @@ impl<'f> TensorRebuilder<'f> {
 
         let offset = (storage.view.0 + layout.offset) * size as u64;
         let span = self.storages.read(storage.key, offset, spanned as usize);
-        let span = span.map_err(|cause| Error::read(self.path, &cause))?;
+        let span = span.map_err(|cause| match cause.kind() {
+            // Damaged data of a compressed storage.
+            ErrorKind::InvalidData | ErrorKind::InvalidInput => {
+                malformed(self.path, format!("is damaged: {cause}"))
+            }
+            _ => Error::read(self.path, &cause),
+        })?;
         let bytes = if layout.is_contiguous() {
             span
         } else {

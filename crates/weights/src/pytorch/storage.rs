@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufReader, Error, Read, Seek, SeekFrom};
+use std::io::{BufReader, Error, ErrorKind, Read, Seek, SeekFrom};
 
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
@@ -121,7 +121,7 @@ pub(crate) fn inflate(
     if bytes.len() as u64 == len && sum.sum() == crc {
         Ok(bytes)
     } else {
-        Err(Error::other("its compressed data is damaged"))
+        Err(Error::new(ErrorKind::InvalidData, "the checksum of its compressed data is wrong"))
     }
 }
 

@@ -2,8 +2,9 @@
 //! describes the tensors, and `<name>/data/<key>` is the data of a storage. Other programs may
 //! compress the entries.
 //!
-//! This module parses archives itself, because only the offsets of entries are needed. It limits the size of the central directory, which the `zip` crate does not, and rejects duplicate
-//! names and local headers that contradict the directory.
+//! This module parses archives itself, because only the offsets of entries are needed. It limits the
+//! size of the central directory, which the `zip` crate does not, and rejects duplicate names and
+//! local headers that contradict the directory.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -149,17 +149,19 @@ impl FlagColumn {
         if is_val { "val" } else { "train" }
     }
 
-    /// Returns why the column is not a flag of validation images, for a message that starts with the
-    /// file name; `None` if it is one, or if there is no such column.
+    /// Returns why the column is not a flag of validation images, for a message that starts with
+    /// the file name; `None` if it is one, or if there is no such column.
     pub fn problem(&self) -> Option<String> {
         let name = &self.name;
         match &self.other {
             _ if !self.has_flag => None,
             Some((line, value)) => Some(format!(
-                "has a column '{name}' that is no flag of validation images: '{value}' in line {line}"
+                "has a column '{name}' that is no flag of validation images: '{value}' in line \
+                 {line}"
             )),
             None if !self.has_training_image => Some(format!(
-                "has a column '{name}' that is no flag of validation images: it is true in every line"
+                "has a column '{name}' that is no flag of validation images: it is true in every \
+                 line"
             )),
             None => None,
         }

@@ -120,16 +120,7 @@ impl ImageList {
         }
 
         let (classes, class_of) = order_classes(&self.labels, &counts, folder)?;
-        let listed = readable.iter().filter(|(image, _)| image.line > 0);
-        let duplicates = duplicate_warnings(
-            list,
-            listed.filter_map(|(image, location)| {
-                let label = image.label as usize;
-                let ListEntry { split, line, .. } = *image;
-                let (class, label) = (class_of[label]?, self.labels[label].as_str());
-                Some(ListedImage { file: location.file(), split, class, label, line })
-            }),
-        );
+        let duplicates = find_duplicates(list, &readable, &self.labels, &class_of);
         let mut class_counts = vec![0; classes.len()];
         let mut sources: [DiskSource; 3] = Default::default();
         for (image, location) in readable {
@@ -153,25 +144,43 @@ impl ImageList {
             }
             .file(list)
         })?;
-        let val = &unreadable[Split::Val as usize];
-        if let Some(files) = val.describe().filter(|_| sources[Split::Val as usize].is_empty()) {
-            return Err(no_readable_images(source, Split::Val, &files, val.hint()).file(list));
-        }
         let mut warnings = skipped.warnings();
         warnings.extend(duplicates);
-        let test = &unreadable[Split::Test as usize];
-        if let Some(files) = test.describe().filter(|_| sources[Split::Test as usize].is_empty()) {
+        for split in [Split::Val, Split::Test] {
+            let files = unreadable[split as usize].describe();
+            let Some(files) = files.filter(|_| sources[split as usize].is_empty()) else {
+                continue;
+            };
+            let hint = unreadable[split as usize].hint();
+            let error = no_readable_images(source, split, &files, hint).file(list);
+            if split == Split::Val {
+                return Err(error);
+            }
             warnings.push(WarningEvent {
                 code: ErrorCode::DataUnusable,
-                message: format!(
-                    "the test split of {source} has no readable images; found {files}"
-                ),
+                message: error.message,
                 file: Some(list.display().to_string()),
-                hint: Some("The split was ignored.".into()),
+                hint: Some(format!("The split was ignored. {hint}")),
             });
         }
         Ok(build_dataset(source, format, classes, sources, &stats, &hash, warnings))
     }
+}
+
+/// Returns warnings about images that a manifest lists more than once.
+fn find_duplicates(
+    list: &Path,
+    images: &[(ListEntry, ImageLocation)],
+    labels: &[String],
+    class_of: &[Option<u32>],
+) -> Vec<WarningEvent> {
+    let listed = images.iter().filter(|(image, _)| image.line > 0);
+    let listed = listed.filter_map(|(image, location)| {
+        let ListEntry { split, label, line } = *image;
+        let (class, label) = (class_of[label as usize]?, labels[label as usize].as_str());
+        Some(ListedImage { file: location.file(), split, class, label, line })
+    });
+    duplicate_warnings(list, listed)
 }
 
 /// Returns the class names in order, and the class of each label. The class of a label without

@@ -136,9 +136,8 @@ fn read_rows(
         }
         if is_url(path) {
             let problem = format!("lists '{path}', which is a URL, not a file");
-            return Err(malformed(file, line, problem).hint(
-                "Images are not downloaded: download them first, and list the paths of their files.",
-            ));
+            return Err(malformed(file, line, problem)
+                .hint("Images are not downloaded: download them first, and list their paths."));
         }
         let split =
             check_fields(path, label, split).map_err(|problem| malformed(file, line, problem))?;

@@ -1,6 +1,6 @@
 //! Recognizes folders beside class folders that are no classes: a folder that contains all images
-//! (`images`), and folders with annotations (`masks`), as in the data sets Oxford Flowers, Oxford-IIIT
-//! Pet, Caltech-UCSD Birds and PASCAL VOC.
+//! (`images`), and folders with annotations (`masks`), as in the data sets Oxford Flowers,
+//! Oxford-IIIT Pet, Caltech-UCSD Birds and PASCAL VOC.
 
 use std::collections::BTreeSet;
 use std::path::Path;

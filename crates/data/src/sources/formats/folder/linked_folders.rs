@@ -101,8 +101,8 @@ impl<'a> LinkedFolders<'a> {
             .hint("Remove the symbolic link from one of the two classes."))
     }
 
-    /// Returns the warnings about links that were skipped, and about folders and files that belong to
-    /// several splits or classes.
+    /// Returns the warnings about links that were skipped, and about folders and files that belong
+    /// to several splits or classes.
     pub fn warnings(&self) -> Vec<WarningEvent> {
         let warning = |message: String, hint: &str| WarningEvent {
             code: ErrorCode::DataUnusable,
@@ -136,7 +136,8 @@ impl<'a> LinkedFolders<'a> {
             let example = format_paths(self.root, &example);
             warning(
                 format!(
-                    "symbolic links lead to images of other classes ({count}), for example: {example}"
+                    "symbolic links lead to images of other classes ({count}), for example: \
+                     {example}"
                 ),
                 "Remove the links, unless these images belong to several classes.",
             )
@@ -144,8 +145,8 @@ impl<'a> LinkedFolders<'a> {
         cycles.into_iter().chain(shared).chain(files).collect()
     }
 
-    /// Returns the folders of a split that the training split has too, or of the test split that the
-    /// validation split has.
+    /// Returns the folders of a split that the training split has too, or of the test split that
+    /// the validation split has.
     fn shared_folders(&self, split: Split) -> Vec<PathBuf> {
         let earlier = &self.visited[..split as usize];
         let is_shared = |real: &PathBuf| earlier.iter().any(|visited| visited.contains_key(real));

@@ -264,8 +264,8 @@ fn check_has_images(
     Ok(())
 }
 
-/// Returns whether the images of a split have no labels: for the test split, no image is in a folder
-/// named after a class; for the validation split, all are in a folder such as `images`.
+/// Returns whether the images of a split have no labels: for the test split, no image is in a
+/// folder named after a class; for the validation split, all are in a folder such as `images`.
 fn is_unlabeled(split: Split, found: &[&ClassImages], classes: &[String]) -> bool {
     let mut with_images = found.iter().filter(|found| !found.images.is_empty()).peekable();
     let is_class =

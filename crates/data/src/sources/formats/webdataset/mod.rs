@@ -2,29 +2,25 @@
 //! which `key.jpg` is an image and `key.cls` or `key.json` its label. One pass over the tar headers
 //! finds the offsets of the images, which are read on demand.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
+mod sample_image;
+mod shard_samples;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use residual_spec::{DataFormat, Error, ErrorCode, Result, WarningEvent};
-use serde_json::Value;
 
-use super::columns::Column;
 use super::image_list::ImageList;
-use super::manifest::parse_json_label;
-use super::tar::{Entry, Member, Tar, TarError};
-use crate::decode::header::{SIGNATURE_BYTES, has_image_signature};
-use crate::sources::disk::ImageLocation;
-use crate::sources::files::{damaged, open_file};
+use super::tar::{Entry, Tar, TarError};
+use crate::sources::files::open_file;
 use crate::sources::ignored_entries::{IgnoredEntries, format_paths};
 use crate::sources::image_extension::is_image_extension;
 use crate::sources::listing::{Listing, check_cancelled};
 use crate::sources::skipped_files::SkippedFiles;
 use crate::{Dataset, Split};
+use sample_image::SecondImages;
+use shard_samples::{ShardSamples, skipped_member};
 
-/// Maximum size of a label file in bytes.
-const MAX_LABEL_BYTES: u64 = 1 << 20;
 /// Maximum number of shards.
 const MAX_SHARDS: usize = 100_000;
 
@@ -234,95 +230,6 @@ impl LabelConflicts {
     }
 }
 
-/// Samples with two images of one key, such as `key.jpg` and `key.png`.
-#[derive(Default)]
-struct SecondImages {
-    count: usize,
-    /// The names of the image that is used and of the other one, in the first sample.
-    first: [String; 2],
-}
-
-impl SecondImages {
-    fn add(&mut self, used: &str, other: &str) {
-        if self.count == 0 {
-            self.first = [used, other].map(String::from);
-        }
-        self.count += 1;
-    }
-
-    /// Returns the warning about the samples, if there are any.
-    fn warning(&self, source: &str) -> Option<WarningEvent> {
-        let [used, other] = &self.first;
-        (self.count > 0).then(|| {
-            WarningEvent {
-            code: ErrorCode::DataFormat,
-            message: format!(
-                "{source} has samples with two images ({}), for example '{used}' and '{other}': \
-                 '{used}' is used",
-                self.count
-            ),
-            file: None,
-            hint: Some(
-                "The order of preference is .jpg, .jpeg, .png. Remove the other images if they are \
-                 the right ones, or name them key.mask.png."
-                    .into(),
-            ),
-        }
-        })
-    }
-}
-
-/// Returns the preference of an image among the images of a key by its extension, lowest first:
-/// JPEG, PNG, another image by content, formats that are not supported.
-fn image_preference(extension: &str) -> usize {
-    const PREFERRED: [&str; 6] = ["jpg", "jpeg", "jpe", "jfif", "jif", "png"];
-    let is_extension = |preferred: &&str| *preferred == extension;
-    match PREFERRED.iter().position(|preferred| is_extension(&preferred)) {
-        Some(position) => position,
-        None if is_image_extension(extension) => UNSUPPORTED,
-        None => PREFERRED.len(),
-    }
-}
-
-/// Preference of image formats that are not supported.
-const UNSUPPORTED: usize = usize::MAX;
-
-/// Words, in lower case, in the names of images that belong to a sample and are not its input.
-const ANNOTATION_WORDS: [&str; 22] = [
-    "mask",
-    "masks",
-    "seg",
-    "segm",
-    "segmentation",
-    "semantic",
-    "instance",
-    "panoptic",
-    "label",
-    "labels",
-    "target",
-    "gt",
-    "depth",
-    "normal",
-    "normals",
-    "edge",
-    "edges",
-    "trimap",
-    "alpha",
-    "thumb",
-    "output",
-    "outputs",
-];
-
-/// Returns whether a field of a sample, as in `key.image.png`, is named as its input.
-fn is_images_field(field: &str) -> bool {
-    matches!(field.trim_start_matches('.'), "image" | "img" | "rgb" | "input" | "photo")
-}
-
-/// Returns the extension of a member's name in lower case.
-fn extension_of(name: &str) -> String {
-    name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase()
-}
-
 /// Warns about folders with shards that are not read.
 fn skipped_folders_warning(root: &Path, folders: &[PathBuf]) -> Vec<WarningEvent> {
     if folders.is_empty() {
@@ -388,248 +295,6 @@ fn split_of(shard: &Path) -> Split {
     stem.split(['-', '_', '.']).find_map(Split::from_name).unwrap_or(Split::Train)
 }
 
-/// The image and the label of a key.
-#[derive(Default)]
-struct Sample {
-    image: Option<Member>,
-    label: Option<Label>,
-}
-
-impl Sample {
-    fn is_complete(&self) -> bool {
-        self.image.is_some() && self.label.is_some()
-    }
-}
-
-/// The label of a sample.
-struct Label {
-    text: String,
-    /// Whether the label is from a .cls file, which takes precedence over a .json file.
-    is_cls: bool,
-}
-
-/// The samples of a shard, collected member by member.
-struct ShardSamples<'a> {
-    shard: &'a Path,
-    samples: HashMap<String, Sample>,
-    /// The keys in the order of their first members.
-    order: Vec<String>,
-}
-
-/// The kinds of members that belong to samples.
-enum MemberKind {
-    Image,
-    Cls,
-    Json,
-}
-
-impl ShardSamples<'_> {
-    fn read_error(&self, error: TarError) -> Error {
-        match error {
-            TarError::Io(cause) => Error::read(self.shard, &cause).key("data"),
-            TarError::Malformed(problem) => damaged(self.shard, problem),
-        }
-    }
-
-    /// Adds an image or a label to the sample of its key; ignores other files.
-    ///
-    /// A key ends at the last dot of the name. The `webdataset` library ends it at the first dot,
-    /// but keys with dots are common. [`finish`](Self::finish) therefore recognizes further images
-    /// of a sample, such as `key.seg.png`.
-    fn add(&mut self, tar: &mut Tar<File>, member: Member, index: &mut Index) -> Result<()> {
-        let shard = self.shard;
-        let name = member.name.as_str();
-        if name.starts_with('/') || name.split(['/', '\\']).any(|component| component == "..") {
-            return Err(damaged(
-                shard,
-                format!("has a member with a path outside the archive: '{name}'"),
-            ));
-        }
-        let (folder, file) =
-            name.rsplit_once('/').map_or(("", name), |(folder, file)| (folder, file));
-        if index.leftovers.add_file_if_ignored(Path::new(name)) {
-            return Ok(());
-        }
-        // Skip hidden files, whose names start with a dot.
-        let Some((stem, extension)) = file.rsplit_once('.').filter(|_| !file.starts_with('.'))
-        else {
-            return Ok(());
-        };
-        let extension = extension.to_ascii_lowercase();
-        index.count_extension(&extension);
-        let Some(kind) = self.detect_kind(tar, &member, &extension)? else { return Ok(()) };
-        let label = match kind {
-            MemberKind::Image => None,
-            MemberKind::Cls | MemberKind::Json => match self.read_label(tar, &member, &kind)? {
-                None => return Ok(()),
-                label => label,
-            },
-        };
-        let key = format!("{folder}/{stem}");
-        let sample = match self.samples.get_mut(&key) {
-            Some(sample) => sample,
-            None => {
-                self.order.push(key.clone());
-                self.samples.entry(key).or_default()
-            }
-        };
-        match (label, &mut sample.label) {
-            (None, _) => add_image(shard, &mut sample.image, member, index)?,
-            (Some(label), slot @ None) => *slot = Some(label),
-            (Some(label), Some(other)) if label.text == other.text => {}
-            (Some(label), Some(other)) if label.is_cls == other.is_cls => {
-                let (label, other) = (label.text, &other.text);
-                let message = format!("has two labels for '{name}': '{label}' and '{other}'");
-                let hint = "Keep one label for each key.";
-                return Err(damaged(shard, message).hint(hint));
-            }
-            (Some(label), Some(other)) => {
-                if index.conflicts.count == 0 {
-                    let (label, other) = (&label.text, &other.text);
-                    index.conflicts.first = format!("'{name}': '{label}' and '{other}'");
-                }
-                index.conflicts.count += 1;
-                if label.is_cls {
-                    *other = label;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Determines the kind of a member by its extension; an image with another extension, by its
-    /// first bytes. Returns `None` for other files.
-    fn detect_kind(
-        &self,
-        tar: &mut Tar<File>,
-        member: &Member,
-        extension: &str,
-    ) -> Result<Option<MemberKind>> {
-        match extension {
-            "cls" => return Ok(Some(MemberKind::Cls)),
-            "json" => return Ok(Some(MemberKind::Json)),
-            _ if is_image_extension(extension) => return Ok(Some(MemberKind::Image)),
-            _ => {}
-        }
-        let bytes = member.bytes.min(SIGNATURE_BYTES as u64);
-        let start = Member { bytes, ..member.clone() };
-        let start = tar.read(&start, bytes).map_err(|error| self.read_error(error))?;
-        Ok(has_image_signature(&start).then_some(MemberKind::Image))
-    }
-
-    /// Reads a label file. Returns `None` for JSON without a label.
-    fn read_label(
-        &self,
-        tar: &mut Tar<File>,
-        member: &Member,
-        kind: &MemberKind,
-    ) -> Result<Option<Label>> {
-        let bytes = tar.read(member, MAX_LABEL_BYTES).map_err(|error| self.read_error(error))?;
-        let is_cls = matches!(kind, MemberKind::Cls);
-        let label = if is_cls { parse_cls(&bytes).map(Some) } else { parse_json(&bytes) };
-        let label =
-            label.map_err(|problem| damaged(self.shard, format!("{problem} in '{}'", member.name)));
-        Ok(label?.map(|text| Label { text, is_cls }))
-    }
-
-    /// Returns whether a key with a dot is that of a further image or label of a complete sample:
-    /// `a.seg` of `a`.
-    fn is_field_of_sample(&self, key: &str) -> bool {
-        owner_key(key).and_then(|key| self.samples.get(key)).is_some_and(Sample::is_complete)
-    }
-
-    /// Completes samples that have a label, no image of their own, and one further image that is no
-    /// annotation: `a.cls` and `a.rgb.png`, also beside `a.mask.png`. Returns the keys of other
-    /// further images of samples without an image, and the messages about them.
-    fn adopt_images(&mut self) -> HashMap<String, Vec<String>> {
-        let mut further: HashMap<String, Vec<String>> = HashMap::new();
-        for key in &self.order {
-            let is_image =
-                matches!(self.samples.get(key), Some(Sample { image: Some(_), label: None }));
-            let Some(owner) = owner_key(key).filter(|_| is_image) else { continue };
-            let is_owner =
-                matches!(self.samples.get(owner), Some(Sample { image: None, label: Some(_) }));
-            if is_owner {
-                further.entry(owner.into()).or_default().push(key.clone());
-            }
-        }
-        further.retain(|owner, keys| {
-            let is_input = |key: &&String| {
-                let field = key[owner.len()..].to_lowercase();
-                !field
-                    .split(|c: char| !c.is_alphanumeric())
-                    .any(|word| ANNOTATION_WORDS.contains(&word))
-            };
-            let is_named = |key: &&String| is_images_field(&key[owner.len()..]);
-            let only =
-                |mut keys: Box<dyn Iterator<Item = &String> + '_>| match (keys.next(), keys.next())
-                {
-                    (Some(key), None) => Some(key.clone()),
-                    _ => None,
-                };
-            let input = only(Box::new(keys.iter().filter(is_named)))
-                .or_else(|| only(Box::new(keys.iter().filter(is_input))));
-            let Some(input) = input else { return true };
-            let image = self.samples.get_mut(&input).and_then(|sample| sample.image.take());
-            if let Some(sample) = self.samples.get_mut(owner) {
-                sample.image = image;
-            }
-            false
-        });
-        further
-    }
-
-    /// Appends the complete samples to the list, and the others to the skipped members.
-    fn finish(mut self, split: Split, index: &mut Index) {
-        let shard = self.shard;
-        let further = self.adopt_images();
-        let archive = Arc::<Path>::from(shard);
-        let shard_name = shard.file_name().unwrap_or_default().to_string_lossy();
-        let order = std::mem::take(&mut self.order);
-        let is_field: Vec<bool> = order
-            .iter()
-            .map(|key| !self.samples[key].is_complete() && self.is_field_of_sample(key))
-            .collect();
-        for (key, is_field) in order.into_iter().zip(is_field) {
-            match self.samples.remove(&key) {
-                _ if is_field => {}
-                Some(Sample { image: Some(image), label: Some(label) }) => {
-                    let unique_name = format!("{shard_name}/{}", image.name);
-                    let Member { name, offset, bytes } = image;
-                    let (archive, name) = (archive.clone(), name.into());
-                    let location = ImageLocation::Member { archive, name, offset, bytes };
-                    index.list.add(split, &label.text, location, unique_name.as_bytes(), 0);
-                }
-                Some(Sample { image: Some(image), label: None }) => {
-                    let message = format!("'{}' in {} has no label", image.name, shard.display());
-                    index.skipped.add(skipped_member(shard, message));
-                }
-                Some(Sample { image: None, label: Some(_) }) => {
-                    let name = key.trim_start_matches('/');
-                    let message = format!("'{name}' in {} has no image", shard.display());
-                    let message = match further.get(&key) {
-                        Some(images) => {
-                            let images: Vec<&str> =
-                                images.iter().map(|key| key.trim_start_matches('/')).collect();
-                            let message =
-                                format!("{message} of its own, but {}", images.join(", "));
-                            index.ambiguous.get_or_insert_with(|| message.clone());
-                            message
-                        }
-                        None => message,
-                    };
-                    index.skipped.add(skipped_member(shard, message));
-                }
-                Some(Sample { image: None, label: None }) | None => {}
-            }
-        }
-    }
-}
-
-fn skipped_member(shard: &Path, message: String) -> Error {
-    Error::new(ErrorCode::DataFormat, message).file(shard)
-}
-
 /// Reads the tar headers of a shard and appends its samples to the index.
 fn index_shard(
     shard: &Path,
@@ -649,7 +314,7 @@ fn index_shard(
         }
         _ => Error::read(shard, &cause).key("data"),
     })?;
-    let mut samples = ShardSamples { shard, samples: HashMap::new(), order: Vec::new() };
+    let mut samples = ShardSamples::new(shard);
     let mut tar = Tar::new(file).map_err(|cause| samples.read_error(TarError::Io(cause)))?;
     loop {
         check_cancelled(cancelled)?;
@@ -672,63 +337,6 @@ fn index_shard(
     }
     samples.finish(split, index);
     Ok(())
-}
-
-/// Adds an image to a sample. Of two images of one key, keeps the preferred one.
-///
-/// # Errors
-/// `E_DATA_FORMAT` for two images with the same extension.
-fn add_image(
-    shard: &Path,
-    image: &mut Option<Member>,
-    member: Member,
-    index: &mut Index,
-) -> Result<()> {
-    let Some(other) = image else {
-        *image = Some(member);
-        return Ok(());
-    };
-    let extensions = [&member, &*other].map(|member| extension_of(&member.name));
-    if extensions[0] == extensions[1] {
-        let message = format!("has two images for one key: '{}' and '{}'", other.name, member.name);
-        return Err(damaged(shard, message).hint("Keep one image for each key."));
-    }
-    let [new, old] = extensions.map(|extension| image_preference(&extension));
-    let unused = if new < old { std::mem::replace(other, member) } else { member };
-    if new.max(old) != UNSUPPORTED {
-        index.second_images.add(&other.name, &unused.name);
-    }
-    Ok(())
-}
-
-/// Returns the key up to the first dot of its file name: `a` for `a.seg`.
-fn owner_key(key: &str) -> Option<&str> {
-    let start = key.rfind('/').map_or(0, |slash| slash + 1);
-    key[start..].find('.').map(|dot| &key[..start + dot])
-}
-
-/// Parses a `.cls` file: a class name or number.
-fn parse_cls(bytes: &[u8]) -> Result<String, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "has invalid UTF-8".to_string())?.trim();
-    if text.is_empty() || text.contains('\0') {
-        Err("has no label".into())
-    } else {
-        Ok(text.into())
-    }
-}
-
-/// Returns the label of a JSON object, if it has one.
-fn parse_json(bytes: &[u8]) -> Result<Option<String>, String> {
-    let value: Value =
-        serde_json::from_slice(bytes).map_err(|cause| format!("has invalid JSON ({cause})"))?;
-    let Value::Object(object) = value else { return Ok(None) };
-    let Some((key, value)) = Column::Label.find_in_object(&object) else { return Ok(None) };
-    if value.is_null() {
-        return Ok(None);
-    }
-    parse_json_label(value).map(Some).ok_or_else(|| {
-        format!("has a `{key}` that is neither a string, a whole number nor a boolean")
-    })
 }
 
 #[cfg(test)]
