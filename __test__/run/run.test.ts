@@ -43,22 +43,34 @@ test('a run emits its events in order and resolves with its result', async (t) =
 
 test('a test split of damaged images does not end the run', async (t) => {
   const source = tempFolder(t)
-  cpSync(imageFolder(tempFolder(t), ['left', 'middle', 'right']), join(source, 'train'), {
-    recursive: true,
-  })
+  const classes = ['left', 'middle', 'right']
+  cpSync(imageFolder(tempFolder(t), classes), join(source, 'train'), { recursive: true })
   // Half of a PNG has a valid header: the damage is found when the image is decoded.
-  for (const name of ['left', 'middle', 'right']) {
-    mkdirSync(join(source, 'test', name), { recursive: true })
-    const bytes = readFileSync(join(source, 'train', name, '0.png'))
-    writeFileSync(join(source, 'test', name, '0.png'), bytes.subarray(0, bytes.length / 2))
+  const writeTestImages = (share: number) => {
+    for (const name of classes) {
+      mkdirSync(join(source, 'test', name), { recursive: true })
+      const bytes = readFileSync(join(source, 'train', name, '0.png'))
+      writeFileSync(join(source, 'test', name, '0.png'), bytes.subarray(0, bytes.length * share))
+    }
   }
-  const warnings: string[] = []
-  const config = tinyConfig(t, { data: { source, validation: 0.25 }, epochs: 1, batchSize: 6 })
-  const result = await train(config, { onWarning: ({ message }) => void warnings.push(message) })
-  t.is(result.stopReason, 'completed')
-  t.is(result.test, null)
-  t.true(warnings.some((message) => message.includes('0.png is damaged')))
-  t.is(warnings.at(-1), 'the test split is not evaluated: none of its images could be read')
+  const trainOn = async (onStart: () => void) => {
+    const warnings: string[] = []
+    const config = tinyConfig(t, { data: { source, validation: 0.25 }, epochs: 1, batchSize: 6 })
+    const onWarning = ({ message }: { message: string }) => void warnings.push(message)
+    const result = await train(config, { onStart, onWarning })
+    t.is(result.stopReason, 'completed')
+    t.is(result.test, null)
+    return warnings
+  }
+  writeTestImages(0.5)
+  const [warning, ...others] = await trainOn(() => {})
+  t.deepEqual(others, [])
+  t.regex(warning ?? '', /^no image of the test split \(3\) can be decoded: .*0\.png is damaged/)
+
+  writeTestImages(1)
+  const later = await trainOn(() => writeTestImages(0.5))
+  t.true(later.some((message) => message.includes('0.png is damaged')))
+  t.is(later.at(-1), 'the test split is not evaluated: none of its images could be read')
 })
 
 test('overwrite removes the figures of the earlier report', async (t) => {

@@ -91,7 +91,7 @@ impl Storages {
                 }
                 let (_, bytes) = self.inflated.as_ref().expect("the storage was decompressed");
                 let range = offset as usize..offset as usize + length;
-                Ok(bytes.get(range).ok_or(std::io::ErrorKind::UnexpectedEof)?.to_vec())
+                Ok(bytes.get(range).ok_or(ErrorKind::UnexpectedEof)?.to_vec())
             }
         }
     }
@@ -102,7 +102,7 @@ fn read_exactly(file: &mut impl Read, length: usize) -> std::io::Result<Vec<u8>>
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(length)?;
     file.take(length as u64).read_to_end(&mut bytes)?;
-    if bytes.len() == length { Ok(bytes) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
+    if bytes.len() == length { Ok(bytes) } else { Err(ErrorKind::UnexpectedEof.into()) }
 }
 
 /// Decompresses a range of a file to `len` bytes, and verifies its CRC-32.

@@ -1,5 +1,5 @@
-//! The image of a sample among several: of one key, as `key.jpg` and `key.png`, or of further names, as
-//! `key.rgb.png` and `key.mask.png`.
+//! The image of a sample among several: of one key, as `key.jpg` and `key.png`, or of further
+//! names, as `key.rgb.png` and `key.mask.png`.
 
 use std::path::Path;
 
@@ -28,21 +28,18 @@ impl SecondImages {
     /// Returns the warning about the samples, if there are any.
     pub fn warning(&self, source: &str) -> Option<WarningEvent> {
         let [used, other] = &self.first;
-        (self.count > 0).then(|| {
-            WarningEvent {
+        let message = format!(
+            "{source} has samples with two images ({}), for example '{used}' and '{other}': \
+             '{used}' is used",
+            self.count
+        );
+        let hint = "The order of preference is .jpg, .jpeg, .png. If the other images are the \
+                    right ones, remove those that are used.";
+        (self.count > 0).then(|| WarningEvent {
             code: ErrorCode::DataFormat,
-            message: format!(
-                "{source} has samples with two images ({}), for example '{used}' and '{other}': \
-                 '{used}' is used",
-                self.count
-            ),
+            message,
             file: None,
-            hint: Some(
-                "The order of preference is .jpg, .jpeg, .png. Remove the other images if they are \
-                 the right ones, or name them key.mask.png."
-                    .into(),
-            ),
-        }
+            hint: Some(hint.into()),
         })
     }
 }
@@ -91,8 +88,8 @@ const ANNOTATION_WORDS: [&str; 22] = [
 /// Names, in lower case, of a further image that is the input of its sample.
 const INPUT_WORDS: [&str; 5] = ["image", "img", "rgb", "input", "photo"];
 
-/// Returns the key that is the input of the sample `owner` among the keys of its further images: the
-/// only one with a name such as `image`, or else the only one that is no annotation.
+/// Returns the key that is the input of the sample `owner` among the keys of its further images:
+/// the only one with a name such as `image`, or else the only one that is no annotation.
 pub(super) fn find_input<'a>(owner: &str, keys: &'a [String]) -> Option<&'a String> {
     let field = |key: &String| key[owner.len()..].to_lowercase();
     let is_annotation = |key: &String| {
