@@ -487,7 +487,7 @@ mod tests {
         assert_eq!(
             error.message,
             "`transform.mean` must be an array of one number, because the images are gray \
-             (`data.channels` is 1), not [0.0,0.0,0.0]"
+             (`data.channels` is 1), not of 3"
         );
         assert!(error.hint.unwrap().contains("`data: { channels: 3 }`"));
         let color = json!({ "data": { "channels": 3 }, "transform": { "std": [1] } });
