@@ -133,5 +133,10 @@ fn read_preview(
             })
         })
         .collect();
-    Ok(json!({ "facts": dataset.facts(), "split": preview.split.as_str(), "images": images }))
+    Ok(json!({
+        "facts": dataset.facts(),
+        "split": preview.split.as_str(),
+        "images": images,
+        "warnings": dataset.warnings(),
+    }))
 }
