@@ -48,8 +48,7 @@ impl SecondImages {
 /// JPEG, PNG, another image by content, formats that are not supported.
 fn image_preference(extension: &str) -> usize {
     const PREFERRED: [&str; 6] = ["jpg", "jpeg", "jpe", "jfif", "jif", "png"];
-    let is_extension = |preferred: &&str| *preferred == extension;
-    match PREFERRED.iter().position(|preferred| is_extension(&preferred)) {
+    match PREFERRED.iter().position(|preferred| *preferred == extension) {
         Some(position) => position,
         None if is_image_extension(extension) => UNSUPPORTED,
         None => PREFERRED.len(),
