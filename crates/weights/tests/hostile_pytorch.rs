@@ -133,7 +133,7 @@ fn compressed_entries_are_verified_and_bounded() {
     assert!(error_message(&wrong_sum).contains("is damaged: the checksum"));
     let too_long = compressed_archive(&pickle, &data, |len, crc| [len + 1, crc]);
     assert!(error_message(&too_long).contains("which has 25 bytes"));
-    let longer = [data.clone(), vec![0; 4]].concat();
+    let longer = [data, vec![0; 4]].concat();
     let too_short = compressed_archive(&pickle, &longer, |len, crc| [len - 4, crc]);
     assert!(error_message(&too_short).contains("is damaged: the checksum"));
 
