@@ -146,6 +146,12 @@ fn compressed_entries_are_verified_and_bounded() {
 }
 
 #[test]
+fn names_archives_of_numpy() {
+    let message = error_message(&zip(&[("conv1.weight.npy", b"\x93NUMPY", None)]));
+    assert!(message.ends_with("is an archive of NumPy arrays (.npz), not of PyTorch"), "{message}");
+}
+
+#[test]
 fn many_views_of_a_compressed_storage_are_read_in_seconds() {
     let count = 1_i64 << 18;
     let data: Vec<u8> = (0..count).flat_map(|n| (n as f32).to_le_bytes()).collect();
