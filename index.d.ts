@@ -2729,7 +2729,8 @@ export declare interface VerifiedFile {
 /**
  * Draws images of a data set with their classes as a grid (`residual data preview`; torchvision's
  * `make_grid`). With `augmented`, the images are augmented as in training, and the normalization is
- * reverted. A named data set is downloaded if necessary. Does not load libtorch.
+ * reverted. A named data set is downloaded if necessary. Does not load libtorch. Warnings about the
+ * data set are process warnings.
  *
  * @example
  * const grid = await previewDataset('./photos', { augmented: true, count: 12 })

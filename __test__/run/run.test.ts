@@ -1,9 +1,18 @@
-import { existsSync, readFileSync, realpathSync, renameSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import { type RunEvent, train } from 'residual'
-import { tinyConfig } from '../tiny.js'
+import { imageFolder, tempFolder, tinyConfig } from '../tiny.js'
 
 test('a run emits its events in order and resolves with its result', async (t) => {
   const run = train(tinyConfig(t))
@@ -30,6 +39,49 @@ test('a run emits its events in order and resolves with its result', async (t) =
   t.is(run.dir, result.dir)
   t.is(run.checkpoint && existsSync(run.checkpoint), true)
   t.deepEqual(JSON.parse(readFileSync(join(result.dir, 'result.json'), 'utf8')), result)
+})
+
+test('a test split of damaged images does not end the run', async (t) => {
+  const source = tempFolder(t)
+  const classes = ['left', 'middle', 'right']
+  cpSync(imageFolder(tempFolder(t), classes), join(source, 'train'), { recursive: true })
+  // Half of a PNG has a valid header: the damage is found when the image is decoded.
+  const writeTestImages = (share: number) => {
+    for (const name of classes) {
+      mkdirSync(join(source, 'test', name), { recursive: true })
+      const bytes = readFileSync(join(source, 'train', name, '0.png'))
+      writeFileSync(join(source, 'test', name, '0.png'), bytes.subarray(0, bytes.length * share))
+    }
+  }
+  const trainOn = async (onStart: () => void) => {
+    const warnings: string[] = []
+    const config = tinyConfig(t, { data: { source, validation: 0.25 }, epochs: 1, batchSize: 6 })
+    const onWarning = ({ message }: { message: string }) => void warnings.push(message)
+    const result = await train(config, { onStart, onWarning })
+    t.is(result.stopReason, 'completed')
+    t.is(result.test, null)
+    return warnings
+  }
+  writeTestImages(0.5)
+  const [warning, ...others] = await trainOn(() => {})
+  t.deepEqual(others, [])
+  t.regex(warning ?? '', /^no image of the test split \(3\) can be decoded: .*0\.png is damaged/)
+
+  writeTestImages(1)
+  const later = await trainOn(() => writeTestImages(0.5))
+  t.true(later.some((message) => message.includes('0.png is damaged')))
+  t.is(later.at(-1), 'the test split is not evaluated: none of its images could be read')
+})
+
+test('overwrite removes the figures of the earlier report', async (t) => {
+  const config = tinyConfig(t, { epochs: 1 })
+  const plots = join(String(config.out), 'plots')
+  await train(config)
+  mkdirSync(plots, { recursive: true })
+  for (const name of ['validation-top-losses.svg', 'mine.svg']) writeFileSync(join(plots, name), '')
+  await train({ ...config, overwrite: true })
+  t.false(readdirSync(plots).includes('validation-top-losses.svg'))
+  t.true(readdirSync(plots).includes('mine.svg'))
 })
 
 test('hooks and two iterators receive the same events', async (t) => {

@@ -46,7 +46,7 @@ export declare function inspectCheckpoint(model: string, request: string): Promi
 /** Returns whether a process is writing a run to a folder. */
 export declare function isRunActive(folder: string): boolean
 
-/** Returns the paths of the images below a folder that training would read, relative to the folder. */
+/** Returns the images below a folder that training would read, and warnings about skipped files. */
 export declare function listImages(folder: string): string
 
 /** A preview of a data set. */

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import type { DatasetVerification, NamedDataset } from 'residual'
@@ -35,6 +35,15 @@ test('data preview draws original and augmented images of a folder', async (t) =
     '--by-class',
   ])
   t.is(plain.status, 0, plain.stderr)
+  t.is(plain.stderr, '')
+  writeFileSync(join(photos, 'right', '0.png~'), 'backup')
+  const warned = await residual(['data', 'preview', photos, '--out', join(parent, 'warned.svg')])
+  t.is(warned.status, 0, warned.stderr)
+  t.regex(
+    warned.stderr,
+    /warning: skipped a file of editors or incomplete downloads: right\/0\.png~/,
+  )
+  rmSync(join(photos, 'right', '0.png~'))
   t.is(plain.stdout, `${svg}\n`)
   const grid = readFileSync(svg, 'utf8')
   t.is(grid.match(/<image /g)?.length, 6)

@@ -77,17 +77,25 @@ test('predict reads folders and stdin, and continues after an unreadable image',
 
   // The same files as for training: by content, without system folders and run folders.
   const mixed = tempFolder(t)
-  for (const name of ['1.png', 'deep/2', 'deep/3.tmp', '@eaDir/1.png/4.png', 'runs/x/5.png']) {
+  const skipped = ['1.png~', 'deep/4.tmp', '@eaDir/1.png/4.png', 'runs/x/5.png']
+  for (const name of ['1.png', 'deep/2', 'deep/3.dat', ...skipped]) {
     mkdirSync(dirname(join(mixed, name)), { recursive: true })
     writeFileSync(join(mixed, name), readFileSync(file))
   }
   writeFileSync(join(mixed, 'runs/x/config.json'), '{}')
-  const { stdout } = await residual(['predict', dir, mixed, '--json'])
-  const expected = ['1.png', 'deep/2', 'deep/3.tmp'].map((name) => join(mixed, name))
+  const { stdout, stderr } = await residual(['predict', dir, mixed, '--json'])
+  t.regex(stderr, /skipped 2 files of editors or incomplete downloads: 1\.png~, deep\/4\.tmp/)
+  const expected = ['1.png', 'deep/2', 'deep/3.dat'].map((name) => join(mixed, name))
   t.deepEqual(
     parseLines(stdout).map(({ image }) => image),
     expected,
   )
+
+  const pointer = join(tempFolder(t), '1.jpg')
+  writeFileSync(pointer, 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n')
+  const lfs = await residual(['predict', dir, pointer])
+  t.is(lfs.status, 4)
+  t.regex(lfs.stderr, /is a pointer of Git LFS[\s\S]*`git lfs pull`/)
 
   const empty = tempFolder(t)
   const none = await residual(['predict', dir, empty])

@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use napi::bindgen_prelude::{AsyncTask, Buffer, ClassInstance};
 use napi::{Env, Task};
 use napi_derive::napi;
-use residual_data::{KnownDataset, PreviewImage};
-use residual_spec::{DataConfig, Error, ErrorCode, FromJson, NameOr, PreviewConfig, Result};
+use residual_data::{ImageListing, KnownDataset, PreviewImage};
+use residual_spec::{
+    DataConfig, Error, ErrorCode, FromJson, NameOr, PreviewConfig, Result, WarningEvent,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -33,16 +35,23 @@ pub fn is_run_active(folder: String) -> bool {
     residual_runlog::RunDir::is_in_use(folder.as_ref())
 }
 
-/// Returns the paths of the images below a folder that training would read, relative to the folder.
+/// Returns the images below a folder that training would read, and warnings about skipped files.
 #[napi]
 pub fn list_images(folder: String) -> String {
-    let images = residual_data::list_images(folder.as_ref(), &|| false);
-    to_native_result(images.map(|images| {
+    let listing = residual_data::list_images(folder.as_ref(), &|| false);
+    to_native_result(listing.map(|ImageListing { images, warnings }| {
         let relative = |image: PathBuf| {
             image.strip_prefix(&folder).unwrap_or(&image).to_string_lossy().into_owned()
         };
-        images.into_iter().map(relative).collect::<Vec<String>>()
+        ListedImages { images: images.into_iter().map(relative).collect(), warnings }
     }))
+}
+
+#[derive(Serialize)]
+struct ListedImages {
+    /// Paths relative to the folder.
+    images: Vec<String>,
+    warnings: Vec<WarningEvent>,
 }
 
 #[derive(Serialize)]
@@ -124,5 +133,10 @@ fn read_preview(
             })
         })
         .collect();
-    Ok(json!({ "facts": dataset.facts(), "split": preview.split.as_str(), "images": images }))
+    Ok(json!({
+        "facts": dataset.facts(),
+        "split": preview.split.as_str(),
+        "images": images,
+        "warnings": dataset.warnings(),
+    }))
 }

@@ -22,10 +22,10 @@ pub use loader::{Batch, LoadedBatch, Loader, LoaderOptions, NextBatch, SampleOrd
 pub use preview::{Preview, PreviewImage, preview};
 pub use random::SampleRng;
 pub use sources::{
-    ArraySplit, Arrays, DataFile, Dataset, Download, KnownDataset, MemorySource, OpenedImage,
-    ReadBuffers, Source, Split, Splits, Subset, cifar10_class_names, decode_file, decode_file_with,
-    find_known_dataset, has_more_files_than, known_datasets, list_images, open, open_with_arrays,
-    set_bundled_dir, set_download_dir,
+    ArraySplit, Arrays, DataFile, Dataset, Download, ImageListing, KnownDataset, MemorySource,
+    OpenedImage, ReadBuffers, Source, Split, Splits, Subset, cifar10_class_names, decode_file,
+    decode_file_with, find_known_dataset, has_more_files_than, known_datasets, list_images, open,
+    open_with_arrays, set_bundled_dir, set_download_dir,
 };
 pub use transforms::{
     CropNormalize, CropPlan, CropWindow, MixedLabels, Pipeline, PixelMean, thumbnail,

@@ -1,5 +1,8 @@
 //! Fixtures, which `scripts/fixtures/images.py` and `transforms.py` generate, and helpers of tests.
 
+#[path = "../tests/mutate/mod.rs"]
+pub(crate) mod mutate;
+
 use residual_spec::{DataFormat, DatasetInfo, MachineInfo, ResolvedConfig, TrainConfig, resolve};
 use serde_json::{Value, json};
 

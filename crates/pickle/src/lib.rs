@@ -15,6 +15,7 @@ mod node;
 mod number;
 mod numpy;
 mod opcode;
+mod printable;
 mod reduce;
 mod stack;
 mod string;
@@ -23,6 +24,7 @@ mod value;
 
 pub use limits::Limits;
 pub use numpy::Array;
+pub use printable::printable;
 pub use unpickler::read;
 pub use value::{Pickle, Value};
 

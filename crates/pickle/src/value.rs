@@ -1,14 +1,13 @@
 //! Read access to the values of a pickle.
 
 use crate::node::{Id, Node};
+use crate::printable;
 
 /// Maximum length of a Python 2 byte string that is read as a str. Each access validates the UTF-8,
 /// and a pickle can refer to one string a million times.
 const MAX_STR_BYTES: usize = 4096;
 /// Maximum number of arguments of a recorded call. No supported global has more.
 const MAX_ARGUMENTS: usize = 16;
-/// Maximum length of a global's name in a description, in characters.
-const MAX_NAME_CHARS: usize = 100;
 
 /// Parsed pickle.
 #[derive(Debug, Clone)]
@@ -187,16 +186,6 @@ impl<'p> Value<'p> {
             Node::Persistent(_) => "a persistent reference".into(),
         }
     }
-}
-
-/// Shortens a name and removes control characters, which terminals interpret.
-fn printable(name: &str) -> String {
-    let is_printable = |char: &char| !char.is_control();
-    let mut printable: String = name.chars().take(MAX_NAME_CHARS).filter(is_printable).collect();
-    if name.chars().nth(MAX_NAME_CHARS).is_some() {
-        printable.push_str("...");
-    }
-    printable
 }
 
 impl std::fmt::Debug for Value<'_> {

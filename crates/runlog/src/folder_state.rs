@@ -19,6 +19,20 @@ pub(crate) const EVALUATION: &str = "evaluation.json";
 pub(crate) const REPORT: &str = "report.html";
 /// Folder with the figures of the report, which the TypeScript package writes.
 pub(crate) const PLOTS: &str = "plots";
+/// Names of the figures, without `training-` or `validation-` and the extension.
+const FIGURES: [&str; 11] = [
+    "loss",
+    "step-loss",
+    "accuracy",
+    "learning-rate",
+    "throughput",
+    "confusion-matrix",
+    "calibration",
+    "class-balance",
+    "samples",
+    "top-losses",
+    "augmented",
+];
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 pub(crate) const LAST: &str = "last.safetensors";
 pub(crate) const BEST: &str = "best.safetensors";
@@ -137,6 +151,7 @@ fn is_leftover(folder: &Path, name: &str) -> bool {
 /// Removes config.json last: it identifies the run, so an interrupted removal can be repeated.
 pub(crate) fn remove_run(path: &Path) -> std::io::Result<()> {
     remove_checkpoints(path, is_checkpoint_name)?;
+    remove_figures(&path.join(PLOTS))?;
     if let Ok(Some(events)) = tensorboard::find_event_file(path) {
         remove_if_present(&events)?;
     }
@@ -144,6 +159,31 @@ pub(crate) fn remove_run(path: &Path) -> std::io::Result<()> {
         remove_if_present(&path.join(name))?;
     }
     Ok(())
+}
+
+/// Removes the figures of the report from a folder, and the folder if it is then empty.
+fn remove_figures(plots: &Path) -> std::io::Result<()> {
+    if !plots.is_dir() || plots.is_symlink() {
+        return Ok(());
+    }
+    let mut is_empty = true;
+    for entry in fs::read_dir(plots)? {
+        let entry = entry?;
+        if is_figure_name(&entry.file_name().to_string_lossy()) {
+            remove_if_present(&entry.path())?;
+        } else {
+            is_empty = false;
+        }
+    }
+    if is_empty { fs::remove_dir(plots) } else { Ok(()) }
+}
+
+/// Returns whether `name` is the file name of a figure of the report, which `src/report` writes.
+fn is_figure_name(name: &str) -> bool {
+    let stem = name.strip_suffix(".svg").or_else(|| name.strip_suffix(".png")).unwrap_or_default();
+    let parts = ["training-", "validation-"];
+    let figure = parts.iter().find_map(|part| stem.strip_prefix(part)).unwrap_or(stem);
+    FIGURES.contains(&figure)
 }
 
 /// Removes the checkpoints of a run whose file names `predicate` accepts.

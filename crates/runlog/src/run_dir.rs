@@ -444,7 +444,13 @@ mod tests {
     #[test]
     fn overwrite_removes_only_the_files_of_the_run() {
         let folder = finished_run();
-        let notes = [folder.path().join("notes.txt"), folder.path().join("checkpoints/mine.txt")];
+        let plots = folder.path().join(PLOTS);
+        fs::create_dir(&plots).unwrap();
+        for figure in ["validation-loss.svg", "samples.png", "training-step-loss.svg"] {
+            fs::write(plots.join(figure), "figure").unwrap();
+        }
+        let mine = ["notes.txt", "checkpoints/mine.txt", "plots/sketch.svg"];
+        let notes = mine.map(|name| folder.path().join(name));
         for note in &notes {
             fs::write(note, "mine").unwrap();
         }
@@ -454,8 +460,20 @@ mod tests {
         assert_eq!(remaining[0], path(".lock"));
         assert_eq!(
             remaining[1..],
-            [notes[1].clone(), path("metrics.csv"), path("metrics.jsonl"), notes[0].clone()]
+            [
+                notes[1].clone(),
+                path("metrics.csv"),
+                path("metrics.jsonl"),
+                notes[0].clone(),
+                notes[2].clone()
+            ]
         );
+        fs::remove_file(&notes[2]).unwrap();
+        fs::write(plots.join("calibration.png"), "figure").unwrap();
+        let config = folder.path().join(CONFIG);
+        fs::write(config, r#"{"data": {}, "model": {}, "optimizer": {}, "reasons": {}}"#).unwrap();
+        drop(RunDir::create(folder.path(), true).unwrap());
+        assert!(!plots.exists());
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use residual_spec::{Error, ErrorCode, Result};
 
-use crate::state_dict::printable;
 use crate::{DType, Tensor};
+use residual_pickle::printable;
 
 /// Checks the values of all tensors of a network, see [`check_finite_tensor`].
 ///

@@ -2,27 +2,16 @@
 
 use std::path::Path;
 
-use residual_spec::{Error, ErrorCode};
+use residual_spec::{Error, ErrorCode, OTHER_CONTENT_BYTES, OtherContent};
 
 /// Number of bytes at the start of a file that [`other_file_error`] needs.
-pub(crate) const START_LEN: u64 = 64;
+pub(crate) const START_LEN: u64 = OTHER_CONTENT_BYTES as u64;
 
 /// Returns the error for a file that starts with `start`, if the file is known not to contain
 /// weights.
 pub(crate) fn other_file_error(path: &Path, start: &[u8]) -> Option<Error> {
-    let text = String::from_utf8_lossy(start).trim_start().to_lowercase();
-    let (problem, hint) = if start.is_empty() {
-        ("is empty", "Download or copy the file again.")
-    } else if text.starts_with("version https://git-lfs") {
-        ("is a pointer of Git LFS, not the file itself", "Run `git lfs pull` in the repository.")
-    } else if ["<!doctype", "<html", "<?xml"].iter().any(|tag| text.starts_with(tag)) {
-        (
-            "is a web page, not the file itself",
-            "Download the file again, with the address of the file instead of its page.",
-        )
-    } else {
-        return None;
-    };
+    let content = OtherContent::detect(start)?;
+    let (problem, hint) = (content.problem(), content.hint());
     let message = format!("{} {problem}", path.display());
     Some(Error::new(ErrorCode::Checkpoint, message).file(path).hint(hint))
 }

@@ -5,10 +5,13 @@
 mod mutate;
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use flate2::read::DeflateEncoder;
+use flate2::{Compression, Crc};
 use proptest::prelude::*;
 use residual_spec::{Error, ErrorCode};
 use residual_weights::StateDict;
@@ -81,6 +84,90 @@ fn test_archives_are_valid() {
     let data: Vec<u8> = (0..6).flat_map(|n| (n as f32).to_le_bytes()).collect();
     let read = read(&archive(&tensor_pickle(6, 0, &[2, 3], &[3, 1]), &data)).unwrap();
     assert_eq!(read.tensors["w"].bytes, data);
+}
+
+/// Returns an archive with compressed entries. `edit` changes the length and the CRC-32 that the
+/// archive declares for the data of the storage.
+fn compressed_archive(pickle: &[u8], data: &[u8], edit: impl Fn(u32, u32) -> [u32; 2]) -> Vec<u8> {
+    let (mut file, mut directory) = (Vec::new(), Vec::new());
+    for (name, bytes) in [("x/data.pkl", pickle), ("x/byteorder", b"little"), ("x/data/0", data)] {
+        let mut compressed = Vec::new();
+        DeflateEncoder::new(bytes, Compression::best()).read_to_end(&mut compressed).unwrap();
+        let mut crc = Crc::new();
+        crc.update(bytes);
+        let declared = [bytes.len() as u32, crc.sum()];
+        let [len, crc] = if name == "x/data/0" { edit(declared[0], declared[1]) } else { declared };
+        let header = file.len() as u32;
+        let sizes = [compressed.len() as u32, len].map(u32::to_le_bytes);
+        let length = (name.len() as u16).to_le_bytes();
+        let start = [
+            &[0, 0, 8, 0, 0, 0, 0, 0][..],
+            &crc.to_le_bytes(),
+            sizes.as_flattened(),
+            &length,
+            &[0; 2],
+        ]
+        .concat();
+        file.extend(
+            [b"PK\x03\x04", &[0; 2][..], &start[..], name.as_bytes(), &compressed].concat(),
+        );
+        directory.extend([b"PK\x01\x02", &[0; 2][..], &[0; 2], &start[..], &[0; 10]].concat());
+        directory.extend(header.to_le_bytes());
+        directory.extend(name.as_bytes());
+    }
+    let (at, length) = (file.len() as u32, directory.len() as u32);
+    file.extend(directory);
+    file.extend([b"PK\x05\x06", &[0; 4][..], &[3, 0], &[3, 0]].concat());
+    file.extend([length.to_le_bytes(), at.to_le_bytes()].concat());
+    file.extend([0; 2]);
+    file
+}
+
+#[test]
+fn compressed_entries_are_verified_and_bounded() {
+    let data: Vec<u8> = (0..6).flat_map(|n| (n as f32).to_le_bytes()).collect();
+    let pickle = tensor_pickle(6, 0, &[2, 3], &[3, 1]);
+    let intact = compressed_archive(&pickle, &data, |len, crc| [len, crc]);
+    assert_eq!(read(&intact).unwrap().tensors["w"].bytes, data);
+    let wrong_sum = compressed_archive(&pickle, &data, |len, crc| [len, crc ^ 1]);
+    assert!(error_message(&wrong_sum).contains("is damaged: the checksum"));
+    let too_long = compressed_archive(&pickle, &data, |len, crc| [len + 1, crc]);
+    assert!(error_message(&too_long).contains("which has 25 bytes"));
+    let longer = [data, vec![0; 4]].concat();
+    let too_short = compressed_archive(&pickle, &longer, |len, crc| [len - 4, crc]);
+    assert!(error_message(&too_short).contains("is damaged: the checksum"));
+
+    let count = 16_i64 << 20;
+    let zeros = vec![0; 4 * count as usize];
+    let pickle = tensor_pickle(count, 0, &[count], &[1]);
+    let bomb = compressed_archive(&pickle, &zeros, |len, crc| [len, crc]);
+    assert!(bomb.len() < 100_000);
+    assert!(error_message(&bomb).contains("an entry that expands 1"), "{}", error_message(&bomb));
+}
+
+#[test]
+fn names_archives_of_numpy() {
+    let message = error_message(&zip(&[("conv1.weight.npy", b"\x93NUMPY", None)]));
+    assert!(message.ends_with("is an archive of NumPy arrays (.npz), not of PyTorch"), "{message}");
+}
+
+#[test]
+fn many_views_of_a_compressed_storage_are_read_in_seconds() {
+    let count = 1_i64 << 18;
+    let data: Vec<u8> = (0..count).flat_map(|n| (n as f32).to_le_bytes()).collect();
+    let tensor = |n: i64| {
+        format!(
+            "Vw{n}\nctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\nFloatStorage\nV0\n\
+             Vcpu\nL{count}L\ntQL{n}L\n(L1L\nt(L1L\ntI00\n(dtRs"
+        )
+    };
+    let pickle = format!("(d{}.", (0..3000).map(tensor).collect::<String>());
+    let archive = compressed_archive(pickle.as_bytes(), &data, |len, crc| [len, crc]);
+    let started = Instant::now();
+    let tensors = read(&archive).unwrap().tensors;
+    assert_eq!(tensors.len(), 3000);
+    assert_eq!(tensors["w2999"].bytes, 2999_f32.to_le_bytes());
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
 #[test]

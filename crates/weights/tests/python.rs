@@ -24,6 +24,7 @@ fn every_file_format_and_key_map_gives_the_same_weights() {
         ("expected.safetensors", KeyMap::Torchvision),
         ("zip.pth", KeyMap::Torchvision),
         ("legacy.pth", KeyMap::Torchvision),
+        ("compressed.pth", KeyMap::Torchvision),
         ("notebook.pth", KeyMap::Notebook),
     ] {
         let read = StateDict::read(&fixture(file)).unwrap();
@@ -70,16 +71,11 @@ fn reads_the_parameters_of_a_whole_model() {
 
 #[test]
 fn rejects_files_with_code_with_a_hint() {
-    for (file, expected, hint) in [
-        ("torchscript.pt", "is a TorchScript archive", "torch.jit.load"),
-        ("compressed.pth", "compressed", "state_dict()"),
-    ] {
-        let error = StateDict::read(&fixture(file)).unwrap_err();
-        assert_eq!(error.code, ErrorCode::Checkpoint);
-        assert!(error.message.contains(expected), "{error}");
-        assert!(error.hint.unwrap().contains(hint));
-        assert!(error.at.file.unwrap().ends_with(file));
-    }
+    let error = StateDict::read(&fixture("torchscript.pt")).unwrap_err();
+    assert_eq!(error.code, ErrorCode::Checkpoint);
+    assert!(error.message.contains("is a TorchScript archive"), "{error}");
+    assert!(error.hint.unwrap().contains("torch.jit.load"));
+    assert!(error.at.file.unwrap().ends_with("torchscript.pt"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import type { DownloadOptions } from '../../download/fetch-file.js'
 import { prepareData } from '../../download/prepare-data.js'
+import { emitWarnings } from '../../errors/emit-warnings.js'
 import { type GridOptions, type ImageGrid, makeGrid } from '../../image-grid/grid.js'
 import { checkOptions } from '../../native/arguments/check-options.js'
 import { serializeConfig } from '../../native/arguments/serialize-config.js'
@@ -18,7 +19,8 @@ const MAX_CLASS_ROW = 20
 /**
  * Draws images of a data set with their classes as a grid (`residual data preview`; torchvision's
  * `make_grid`). With `augmented`, the images are augmented as in training, and the normalization is
- * reverted. A named data set is downloaded if necessary. Does not load libtorch.
+ * reverted. A named data set is downloaded if necessary. Does not load libtorch. Warnings about the
+ * data set are process warnings.
  *
  * @example
  * const grid = await previewDataset('./photos', { augmented: true, count: 12 })
@@ -33,7 +35,11 @@ export async function previewDataset(
 ): Promise<ImageGrid> {
   checkOptions('preview', serializeConfig({ data, ...config }, 'the options'))
   await prepareData(data)?.({ signal, onDownload })
-  const { facts, split, labels, tiles } = await readPreviewTiles({ data, ...config }, signal)
+  const { facts, split, labels, tiles, warnings } = await readPreviewTiles(
+    { data, ...config },
+    signal,
+  )
+  emitWarnings(warnings)
   const augmented = config.augmented ? ', augmented' : ''
   return makeGrid(tiles, {
     title:

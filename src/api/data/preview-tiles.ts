@@ -3,7 +3,7 @@ import type { GridTile } from '../../image-grid/grid.js'
 import { coreAddon } from '../../native/addon.js'
 import { serializeConfig } from '../../native/arguments/serialize-config.js'
 import { runCancellable } from '../../native/cancel.js'
-import type { DatasetInfo, PreviewConfig, Split } from '../../native/generated.js'
+import type { DatasetInfo, PreviewConfig, Split, WarningEvent } from '../../native/generated.js'
 import { unwrapResult } from '../../native/native-result.js'
 
 /** Images of a data set as grid tiles, with their classes as captions. */
@@ -13,6 +13,8 @@ export interface Preview {
   /** Class index of each tile. */
   labels: number[]
   tiles: GridTile[]
+  /** Warnings about skipped files and suspicious properties of the data set. */
+  warnings: WarningEvent[]
 }
 
 /** Metadata that the addon returns together with the pixels. */
@@ -27,6 +29,7 @@ interface PreviewMetadata {
     height: number
     channels: 1 | 3
   }[]
+  warnings: WarningEvent[]
 }
 
 /**
@@ -45,7 +48,7 @@ export async function readPreviewTiles(
     const { result, pixels } = await addon.preview(request, cancel)
     return { metadata: unwrapResult<PreviewMetadata>(result), pixels }
   })
-  const { facts, split, images } = metadata
+  const { facts, split, images, warnings } = metadata
   let offset = 0
   const tiles = images.map(({ label, name, width, height, channels }) => {
     const end = offset + width * height * channels
@@ -53,7 +56,7 @@ export async function readPreviewTiles(
     offset = end
     return { image, caption: facts.classes[label] ?? String(label), note: shortName(name) }
   })
-  return { facts, split, labels: images.map(({ label }) => label), tiles }
+  return { facts, split, labels: images.map(({ label }) => label), tiles, warnings }
 }
 
 /** Returns the base name of a file; the name of an image without a file (`train/7`) is kept. */

@@ -58,7 +58,10 @@ async function writeFiles(
   return { file, figures: files, skipped, runs: describeRuns(runs) }
 }
 
-/** Names of all figures that reports write; other files in the folder are not touched. */
+/**
+ * Names of all figures that reports write; other files in the folder are not touched.
+ * `crates/runlog/src/folder_state.rs` lists them too, to remove them with their run.
+ */
 const FIGURES =
   /^((training|validation)-)?(loss|step-loss|accuracy|learning-rate|throughput|confusion-matrix|calibration|class-balance|samples|top-losses|augmented)\.(svg|png)$/
 

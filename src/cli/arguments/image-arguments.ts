@@ -2,6 +2,8 @@ import { existsSync, statSync } from 'node:fs'
 import { buffer } from 'node:stream/consumers'
 import { listImages } from '../../api/data/list-images.js'
 import { cliError } from '../messages.js'
+import { log } from '../output/streams.js'
+import { formatWarning } from '../output/warning.js'
 import { isOverride } from './config-arguments.js'
 
 const STDIN = '-'
@@ -43,7 +45,8 @@ async function readStdin(): Promise<Buffer> {
 }
 
 function readFolder(folder: string): ImageArgument[] {
-  const images = listImages(folder)
+  const { images, warnings } = listImages(folder)
+  for (const warning of warnings) log(formatWarning(warning))
   if (images.length === 0) throw cliError.noImages(folder)
   return images.map((name) => ({ name }))
 }

@@ -3,6 +3,7 @@
 use std::io::{BufRead, ErrorKind, Read, Seek};
 
 use image::metadata::Orientation;
+use residual_spec::{OTHER_CONTENT_BYTES, OtherContent};
 
 use super::orientation::{MAX_METADATA_BYTES, OrientationMetadata};
 use super::png_text::add_text_chunk;
@@ -42,12 +43,21 @@ pub(crate) enum HeaderError {
     /// A JPEG with a coding that is not supported. The text completes the sentence "the image is a
     /// JPEG with ...".
     UnsupportedJpeg(String),
+    /// A text file in place of an image.
+    OtherContent(OtherContent),
     /// Not a known image format.
     Unknown,
     /// A damaged or too large JPEG or PNG. The text completes the sentence "the image is ...".
     Damaged(String),
     /// The file could not be read.
     Io(std::io::Error),
+}
+
+impl HeaderError {
+    /// Returns whether the file has no sign of an image in its content.
+    pub fn is_no_image(&self) -> bool {
+        matches!(self, HeaderError::Unknown | HeaderError::OtherContent(_))
+    }
 }
 
 impl From<std::io::Error> for HeaderError {
@@ -71,10 +81,10 @@ impl Header {
         } else if start.starts_with(PNG) {
             file.seek_relative(8 - length as i64)?;
             parse_png(file)?
+        } else if let Some(format) = unsupported_format(start) {
+            return Err(HeaderError::Unsupported(format));
         } else {
-            return Err(
-                unsupported_format(start).map_or(HeaderError::Unknown, HeaderError::Unsupported)
-            );
+            return Err(text_error(start, file)?);
         };
         let Header { width, height, .. } = header;
         if width == 0 || height == 0 {
@@ -90,6 +100,20 @@ impl Header {
         }
         Ok(header)
     }
+}
+
+/// Returns the error for a file of no image format, which starts with `start`. Detects SVG, and
+/// texts in place of an image.
+fn text_error(start: &[u8], file: &mut impl Read) -> std::io::Result<HeaderError> {
+    let mut text = [0; OTHER_CONTENT_BYTES];
+    text[..start.len()].copy_from_slice(start);
+    let length = start.len() + read_up_to(file, &mut text[start.len()..])?;
+    let text = &text[..length];
+    Ok(if memchr::memmem::find(text, b"<svg").is_some() {
+        HeaderError::Unsupported("SVG")
+    } else {
+        OtherContent::detect(text).map_or(HeaderError::Unknown, HeaderError::OtherContent)
+    })
 }
 
 /// Reads until `buffer` is full or the file ends. Returns the number of bytes read.

@@ -130,12 +130,16 @@ fn has_end_of_image(coded_data: &[u8]) -> bool {
 pub(crate) fn header_error(error: &HeaderError) -> Error {
     match error {
         HeaderError::Unsupported(format) => {
-            image_error(format!("is a {format} image; JPEG and PNG are supported"))
+            let article = if matches!(*format, "AVIF" | "SVG") { "an" } else { "a" };
+            image_error(format!("is {article} {format} image; JPEG and PNG are supported"))
                 .hint("Convert it to JPEG or PNG.")
         }
         HeaderError::UnsupportedJpeg(coding) => {
             image_error(format!("is a JPEG with {coding}, which is not supported"))
                 .hint("Convert it to a baseline or progressive JPEG, or to PNG.")
+        }
+        HeaderError::OtherContent(content) => {
+            image_error(content.problem().into()).hint(content.hint())
         }
         HeaderError::Unknown => image_error("is neither a JPEG nor a PNG image".into()),
         HeaderError::Damaged(problem) => image_error(format!("is {problem}")),
@@ -430,8 +434,16 @@ mod tests {
         assert!(decode_error(b"BMW in a street").contains("is neither a JPEG nor a PNG image"));
         assert!(decode_error(b"GIF89a\x01\x00\x01\x00").contains("is a GIF image"));
         assert!(decode_error(b"RIFF\x24\0\0\0WEBPVP8 ").contains("is a WebP image"));
-        assert!(decode_error(b"<!DOCTYPE html>").contains("neither a JPEG nor a PNG"));
-        assert!(decode_error(b"").contains("neither a JPEG nor a PNG"));
+        assert!(decode_error(b"<?xml version='1.0'?><svg>").contains("is an SVG image"));
+        assert!(decode_error(b"no picture").contains("neither a JPEG nor a PNG"));
+    }
+
+    #[test]
+    fn names_texts_in_place_of_an_image() {
+        assert!(decode_error(b"<!DOCTYPE html>").contains("is a web page"));
+        assert!(decode_error(b"404: Not Found").contains("is an error message of a server"));
+        assert!(decode_error(b"version https://git-lfs.github.com/spec/v1").contains("Git LFS"));
+        assert!(decode_error(b"").contains("is empty"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use residual_spec::{DataFormat, DatasetInfo, Error, ErrorCode, Result, WarningEvent};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::disk::DiskSource;
 use super::memory::MemorySource;
 use super::source::Source;
 use super::split::Split;
@@ -97,6 +98,18 @@ impl Dataset {
         self.warnings.extend(warnings);
     }
 
+    /// Removes the test split, whose images cannot be decoded, and adds a warning with the `cause`.
+    pub fn ignore_test_split(&mut self, cause: Error) {
+        self.sources[Split::Test as usize] = Arc::new(DiskSource::default());
+        self.facts.test = 0;
+        self.warnings.push(WarningEvent {
+            code: cause.code,
+            message: cause.message,
+            file: cause.at.file,
+            hint: Some("The split was ignored. Replace the damaged images, or remove it.".into()),
+        });
+    }
+
     /// Returns the source of a split as it is stored, before [`splits`](Self::splits) holds out
     /// images. The source may be empty.
     pub fn source(&self, split: Split) -> Arc<dyn Source> {
@@ -174,6 +187,16 @@ mod tests {
         let set = tiny_dataset(&[1, 0], 0).unwrap();
         assert_eq!(set.warnings().len(), 1);
         assert!(set.warnings()[0].message.contains("'cat'"), "{:?}", set.warnings());
+    }
+
+    #[test]
+    fn an_ignored_test_split_is_a_warning() {
+        let mut set = tiny_dataset(&[1, 0, 2], 0).unwrap();
+        set.facts.test = 3;
+        set.ignore_test_split(Error::new(ErrorCode::DataUnusable, "no image can be decoded"));
+        assert_eq!((set.facts().test, set.source(Split::Test).len()), (0, 0));
+        let [warning] = set.warnings() else { panic!("{:?}", set.warnings()) };
+        assert_eq!(warning.message, "no image can be decoded");
     }
 
     #[test]

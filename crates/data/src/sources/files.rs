@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-use residual_spec::{Error, ErrorCode};
+use residual_spec::{Error, ErrorCode, OTHER_CONTENT_BYTES, OtherContent};
 
 /// Opens a regular file.
 ///
@@ -48,12 +48,33 @@ pub(crate) fn read_into(path: &Path, max: u64, bytes: &mut Vec<u8>) -> io::Resul
 }
 
 /// Returns the error for a malformed data set file. Its message is the file name followed by
-/// `problem`.
+/// `problem`, or by the text that the file contains in place of data.
 pub(crate) fn damaged(file: &Path, problem: impl std::fmt::Display) -> Error {
-    Error::new(ErrorCode::DataFormat, format!("{} {problem}", file.display()))
-        .key("data")
-        .file(file)
-        .hint("Copy or download the file again, or recreate it.")
+    damaged_with_hint(file, problem, "Copy or download the file again, or recreate it.")
+}
+
+/// Returns the error of [`damaged`] with another hint for a file that contains data.
+pub(crate) fn damaged_with_hint(
+    file: &Path,
+    problem: impl std::fmt::Display,
+    hint: impl Into<String>,
+) -> Error {
+    let error = |problem: &dyn std::fmt::Display| {
+        let message = format!("{} {problem}", file.display());
+        Error::new(ErrorCode::DataFormat, message).key("data").file(file)
+    };
+    match detect_other_content(file) {
+        Some(content) => error(&content.problem()).hint(content.hint()),
+        None => error(&problem).hint(hint),
+    }
+}
+
+/// Returns the text that a file contains in place of data, if it does.
+pub(crate) fn detect_other_content(file: &Path) -> Option<OtherContent> {
+    let mut start = Vec::new();
+    let file = open_file(file).ok()?;
+    file.take(OTHER_CONTENT_BYTES as u64).read_to_end(&mut start).ok()?;
+    OtherContent::detect(&start)
 }
 
 #[cfg(test)]
@@ -69,6 +90,20 @@ mod tests {
         assert!(read_file(&path, 99).is_err());
         assert_eq!(open_file(&folder.path().join("y")).unwrap_err().kind(), ErrorKind::NotFound);
         assert!(open_file(folder.path()).unwrap_err().to_string().contains("not a regular file"));
+    }
+
+    #[test]
+    fn names_texts_in_place_of_data() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("train-0.tar");
+        std::fs::write(&path, "version https://git-lfs.github.com/spec/v1\noid sha256:0").unwrap();
+        let error = damaged(&path, "is not a tar archive");
+        assert!(error.message.ends_with("is a pointer of Git LFS, not the file itself"), "{error}");
+        assert_eq!(error.hint.as_deref(), Some("Run `git lfs pull` in the repository."));
+        std::fs::write(&path, [7; 600]).unwrap();
+        let error = damaged_with_hint(&path, "is not a tar archive", "Unpack it.");
+        assert!(error.message.ends_with("train-0.tar is not a tar archive"), "{error}");
+        assert_eq!(error.hint.as_deref(), Some("Unpack it."));
     }
 
     #[cfg(target_os = "linux")]

@@ -5,24 +5,27 @@ use std::path::{Path, PathBuf};
 
 use residual_spec::{Error, ErrorCode, Result};
 
-use super::ignored_folders::IgnoredFolders;
+use super::ignored_entries::IgnoredEntries;
 
 /// The visible entries of a directory, sorted by the bytes of their names.
 pub(crate) struct Listing {
     pub files: Vec<PathBuf>,
     pub folders: Vec<PathBuf>,
-    /// Folders that are never part of a data set.
-    pub ignored: IgnoredFolders,
+    /// The files that are symbolic links to files.
+    pub links: Vec<PathBuf>,
+    /// Files and folders that are never part of a data set.
+    pub ignored: IgnoredEntries,
 }
 
 impl Listing {
-    /// Reads a directory. Follows symbolic links. Skips hidden entries and special files. Lists
-    /// links without a target as files, so that they are reported: the images of git-annex and DVC
-    /// are such links until they are downloaded.
+    /// Reads a directory. Follows symbolic links. Skips hidden entries and special files, and
+    /// collects ignored ones. Lists links without a target as files, so that they are reported: the
+    /// images of git-annex and DVC are such links until they are downloaded.
     pub fn read(folder: &Path, cancelled: &dyn Fn() -> bool) -> Result<Listing> {
         let read_error = |cause| Error::read(folder, &cause).key("data");
-        let ignored = IgnoredFolders::default();
-        let mut listing = Listing { files: Vec::new(), folders: Vec::new(), ignored };
+        let ignored = IgnoredEntries::default();
+        let mut listing =
+            Listing { files: Vec::new(), folders: Vec::new(), links: Vec::new(), ignored };
         for (count, entry) in std::fs::read_dir(folder).map_err(read_error)?.enumerate() {
             if count % 256 == 0 {
                 check_cancelled(cancelled)?;
@@ -33,20 +36,26 @@ impl Listing {
             }
             let path = entry.path();
             let mut kind = entry.file_type().map_err(read_error)?;
-            if kind.is_symlink() {
+            let is_link = kind.is_symlink();
+            if is_link {
                 match std::fs::metadata(&path) {
                     Ok(target) => kind = target.file_type(),
                     Err(_) => {
-                        listing.files.push(path);
+                        if !listing.ignored.add_file_if_ignored(&path) {
+                            listing.files.push(path);
+                        }
                         continue;
                     }
                 }
             }
             if kind.is_dir() {
-                if !listing.ignored.add_if_ignored(&path) {
+                if !listing.ignored.add_folder_if_ignored(&path) {
                     listing.folders.push(path);
                 }
-            } else if kind.is_file() {
+            } else if kind.is_file() && !listing.ignored.add_file_if_ignored(&path) {
+                if is_link {
+                    listing.links.push(path.clone());
+                }
                 listing.files.push(path);
             }
         }
@@ -57,13 +66,13 @@ impl Listing {
 }
 
 /// Lists all files below a folder, sorted. Visits a folder once, even if several symbolic links
-/// point to it. Adds ignored folders to `ignored`.
+/// point to it. Adds ignored entries to `ignored`.
 ///
 /// # Errors
 /// `E_IO`; `E_ABORTED`.
 pub(crate) fn list_files(
     folder: &Path,
-    ignored: &mut IgnoredFolders,
+    ignored: &mut IgnoredEntries,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();

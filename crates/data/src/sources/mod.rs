@@ -5,7 +5,7 @@ mod dataset;
 mod disk;
 mod files;
 mod formats;
-mod ignored_folders;
+mod ignored_entries;
 mod image_extension;
 mod listing;
 mod memory;
@@ -29,7 +29,7 @@ pub use registry::{
     DataFile, Download, KnownDataset, find_known_dataset, known_datasets, set_bundled_dir,
     set_download_dir,
 };
-pub use scan_headers::list_images;
+pub use scan_headers::{ImageListing, list_images};
 pub use source::{OpenedImage, ReadBuffers, Source};
 pub use split::{Split, Splits};
 pub use subset::Subset;

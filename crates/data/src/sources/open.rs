@@ -188,7 +188,11 @@ fn open_folder(
     let configured = format.unwrap_or(detected);
     let layout = layouts.into_iter().find(|layout| layout.format() == configured);
     match (configured, layout) {
-        (_, Some(layout)) => layout.open(source, folder, labels, cancelled),
+        (_, Some(layout)) => {
+            let mut set = layout.open(source, folder, labels, cancelled)?;
+            set.add_warnings(listing.ignored.warnings(folder));
+            Ok(set)
+        }
         (DataFormat::ImageFolder, None) if detected == configured => {
             check_fine_labels(source, labels)?;
             folder::open(source, folder, listing, cancelled)
@@ -197,19 +201,40 @@ fn open_folder(
     }
 }
 
-/// Returns the path of the sibling folder whose name is most similar to that of a missing folder.
-fn nearest_sibling(folder: &Path) -> Option<String> {
-    let parent = match folder.parent() {
+/// Extensions of files that are often given as a data set, in lower case, without manifests.
+const FILE_EXTENSIONS: [&str; 15] = [
+    "json", "txt", "xls", "xlsx", "parquet", "npz", "npy", "mat", "tar", "tgz", "zip", "gz", "bz2",
+    "xz", "7z",
+];
+
+/// Returns whether a path that does not exist looks like that of a file.
+fn has_file_extension(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    ManifestFormat::from_path(path).is_some()
+        || FILE_EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str())
+}
+
+/// Returns the path of the folder, manifest or shard beside a missing `path` whose name is most
+/// similar.
+fn nearest_sibling(path: &Path) -> Option<String> {
+    let parent = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
     let entries = std::fs::read_dir(parent).ok()?.flatten();
     let mut names: Vec<String> = entries
-        .filter(|entry| entry.path().is_dir())
+        .filter(|entry| entry.path().is_dir() || has_file_extension(&entry.path()))
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
     names.sort();
-    let name = nearest(folder.file_name()?.to_str()?, names.iter().map(String::as_str))?;
+    let name = path.file_name()?.to_str()?;
+    // The name may lack the extension only.
+    let with_extension =
+        names.iter().find(|other| Path::new(other).file_stem() == path.file_name());
+    let name = match with_extension {
+        Some(name) => name,
+        None => nearest(name, names.iter().map(String::as_str))?,
+    };
     Some(parent.join(name).display().to_string())
 }
 
@@ -231,15 +256,20 @@ fn check_is_folder(source: &str, folder: &Path) -> Result<()> {
             not_found(message, hint.into())
         }
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+            let is_file = has_file_extension(folder);
             let known = nearest(source, known_datasets().iter().map(|known| known.name));
             let known = known.filter(|name| *name != source).map(String::from);
             let hint = match known.or_else(|| nearest_sibling(folder)) {
                 Some(suggestion) => format!("Did you mean '{suggestion}'?"),
+                None if is_file => {
+                    "Check the path: it is relative to the current directory.".into()
+                }
                 None => {
                     format!("Set `data` to an existing folder, or to one of {}.", known_names())
                 }
             };
-            not_found(format!("there is no folder {}", absolute.display()), hint)
+            let kind = if is_file { "file" } else { "folder" };
+            not_found(format!("there is no {kind} {}", absolute.display()), hint)
         }
         Err(cause) => Err(Error::read(&absolute, &cause).key("data")),
     }
@@ -396,6 +426,32 @@ mod tests {
         }
         let set = open(&config(folder.path().to_str().unwrap()), &|| false).unwrap();
         assert_eq!((set.facts().format, set.facts().train), (DataFormat::Idx, 2));
+    }
+
+    #[test]
+    fn a_missing_file_is_no_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["labels.csv", "train.jsonl", "notes.md", "photos-000.tar"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let error = |name: &str| {
+            let path = folder.path().join(name);
+            let error = open_error(&config(path.to_str().unwrap()));
+            assert_eq!(error.code, ErrorCode::DataNotFound);
+            (error.message, error.hint.unwrap())
+        };
+        let hint = |name: &str| format!("Did you mean '{}'?", folder.path().join(name).display());
+        for (name, kind, meant) in [
+            ("label.csv", "file", "labels.csv"),
+            ("labels", "folder", "labels.csv"),
+            ("trian.jsonl", "file", "train.jsonl"),
+        ] {
+            let (message, found) = error(name);
+            let path = folder.path().join(name);
+            assert_eq!(message, format!("there is no {kind} {}", path.display()));
+            assert_eq!(found, hint(meant));
+        }
+        assert!(error("zzzzzzzz.csv").1.starts_with("Check the path"));
     }
 
     #[test]

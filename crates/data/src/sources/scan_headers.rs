@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::dataset::{fingerprint, flip_preserves_label};
 use super::disk::{DiskSource, ImageLocation};
-use super::ignored_folders::IgnoredFolders;
+use super::ignored_entries::IgnoredEntries;
 use super::image_extension::has_image_extension;
 use super::listing::{check_cancelled, list_files};
 use crate::decode::header::{Header, HeaderError};
@@ -24,22 +24,30 @@ pub(crate) fn is_image(file: &Path) -> bool {
     ImageLocation::File(file.into()).read_header().is_ok()
 }
 
+/// The images below a folder, and warnings about skipped files and folders.
+pub struct ImageListing {
+    pub images: Vec<PathBuf>,
+    pub warnings: Vec<WarningEvent>,
+}
+
 /// Lists the images below a folder, sorted, by the rules for training data: recognizes images by
-/// their content, and skips hidden files, folders of operating systems and run folders. Includes
-/// unreadable files that have the extension of an image.
+/// their content, and skips hidden files, leftovers of editors and downloads, folders of operating
+/// systems and run folders. Includes unreadable files that have the extension of an image.
 ///
 /// # Errors
 /// `E_IO` if a folder cannot be read; `E_ABORTED`.
-pub fn list_images(folder: &Path, cancelled: &dyn Fn() -> bool) -> Result<Vec<PathBuf>> {
-    let files = list_files(folder, &mut IgnoredFolders::default(), cancelled)?;
+pub fn list_images(folder: &Path, cancelled: &dyn Fn() -> bool) -> Result<ImageListing> {
+    let mut ignored = IgnoredEntries::default();
+    let files = list_files(folder, &mut ignored, cancelled)?;
     let locations: Vec<ImageLocation> =
         files.iter().map(|file| ImageLocation::File(file.as_path().into())).collect();
     let headers = scan_headers(&locations, cancelled)?;
     let is_image = |(file, header): &(PathBuf, HeaderResult)| match header {
-        Err(HeaderError::Unknown) => has_image_extension(file),
+        Err(error) if error.is_no_image() => has_image_extension(file),
         Ok(_) | Err(_) => true,
     };
-    Ok(files.into_iter().zip(headers).filter(is_image).map(|(file, _)| file).collect())
+    let images = files.into_iter().zip(headers).filter(is_image).map(|(file, _)| file).collect();
+    Ok(ImageListing { images, warnings: ignored.warnings(folder) })
 }
 
 /// Parses the headers of all images. Uses more threads than cores, because the disk is the
@@ -185,6 +193,7 @@ mod tests {
         for (file, bytes) in [
             ("a.png", &png[..]),
             ("b/without-extension", &png),
+            ("b/c.dat", &png),
             ("b/c.tmp", &png),
             ("broken.jpg", b"text"),
             ("d.webp", b"RIFF\x24\0\0\0WEBPVP8 "),
@@ -199,10 +208,12 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, bytes).unwrap();
         }
-        let images = list_images(root.path(), &|| false).unwrap();
+        let ImageListing { images, warnings } = list_images(root.path(), &|| false).unwrap();
         let names: Vec<&Path> =
             images.iter().map(|file| file.strip_prefix(root.path()).unwrap()).collect();
-        let expected = ["a.png", "b/c.tmp", "b/without-extension", "broken.jpg", "d.webp"];
+        let expected = ["a.png", "b/c.dat", "b/without-extension", "broken.jpg", "d.webp"];
         assert_eq!(names, expected.map(Path::new));
+        let skipped = "skipped a file of editors or incomplete downloads: b/c.tmp";
+        assert_eq!(warnings.last().unwrap().message, skipped);
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use residual_spec::{Error, ErrorCode, WarningEvent};
+use residual_spec::{Error, ErrorCode, OtherContent, WarningEvent};
 
 use crate::decode::header::HeaderError;
 
@@ -67,6 +67,8 @@ const MAX_CAUSES: usize = 3;
 pub(crate) struct UnreadableFiles {
     causes: BTreeMap<String, usize>,
     has_unsupported: bool,
+    /// The content of the first text file in place of an image.
+    other_content: Option<OtherContent>,
 }
 
 impl UnreadableFiles {
@@ -80,6 +82,10 @@ impl UnreadableFiles {
             HeaderError::UnsupportedJpeg(coding) => {
                 self.has_unsupported = true;
                 format!("JPEGs with {coding}")
+            }
+            HeaderError::OtherContent(content) => {
+                self.other_content.get_or_insert(*content);
+                content.plural().into()
             }
             HeaderError::Unknown => match name.extension().and_then(|extension| extension.to_str())
             {
@@ -98,6 +104,7 @@ impl UnreadableFiles {
     /// Adds the counts of `other`.
     pub fn extend(&mut self, other: &UnreadableFiles) {
         self.has_unsupported |= other.has_unsupported;
+        self.other_content = self.other_content.or(other.other_content);
         for (cause, count) in &other.causes {
             *self.causes.entry(cause.clone()).or_default() += count;
         }
@@ -119,7 +126,9 @@ impl UnreadableFiles {
 
     /// Returns the hint of an error about the files.
     pub fn hint(&self) -> &'static str {
-        if self.has_unsupported {
+        if let Some(content) = self.other_content {
+            content.hint()
+        } else if self.has_unsupported {
             "Convert the images to JPEG or PNG, for example with ImageMagick: `magick mogrify \
              -format png *`."
         } else {
@@ -165,5 +174,10 @@ mod tests {
         files.add(Path::new("b.png"), &HeaderError::Damaged("truncated".into()));
         assert!(files.describe().unwrap().ends_with(", other files (1)"));
         assert!(files.hint().starts_with("Convert"));
+        let pointer = HeaderError::OtherContent(OtherContent::LfsPointer);
+        files.add(Path::new("c.jpg"), &pointer);
+        files.add(Path::new("d.jpg"), &pointer);
+        assert!(files.describe().unwrap().contains("pointers of Git LFS (2)"));
+        assert_eq!(files.hint(), "Run `git lfs pull` in the repository.");
     }
 }

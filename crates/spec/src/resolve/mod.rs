@@ -481,6 +481,21 @@ mod tests {
     }
 
     #[test]
+    fn normalization_of_another_number_of_channels_names_the_channels() {
+        let gray = json!({ "transform": { "mean": [0, 0, 0] } });
+        let error = resolved(gray, &small_images()).unwrap_err();
+        assert_eq!(
+            error.message,
+            "`transform.mean` must be an array of one number, because the images are gray \
+             (`data.channels` is 1), not of 3"
+        );
+        assert!(error.hint.unwrap().contains("`data: { channels: 3 }`"));
+        let color = json!({ "data": { "channels": 3 }, "transform": { "std": [1] } });
+        let error = resolved(color, &small_images()).unwrap_err();
+        assert!(error.message.contains("three numbers, because the images are RGB"), "{error}");
+    }
+
+    #[test]
     fn validation_accepts_a_number_of_images() {
         let config = json!({ "data": { "source": "x", "validation": 120 } });
         let config = resolved(config, &small_images()).unwrap();

@@ -154,8 +154,20 @@ fn resolve_crop(
 pub(super) fn check_normalization(channels: usize, mean: &[f64], std: &[f64]) -> Result<()> {
     for (key, values) in [("transform.mean", mean), ("transform.std", std)] {
         if values.len() != channels {
-            let expected = format!("an array of {channels} numbers, one per channel");
-            return Err(invalid(key, &expected, json!(values)));
+            let reason = match channels {
+                1 => "one number, because the images are gray (`data.channels` is 1)",
+                _ => "three numbers, because the images are RGB (`data.channels` is 3)",
+            };
+            let hint = match (channels, values.len()) {
+                (1, 3) => {
+                    "Write the value of the gray channel, or train on three equal channels with \
+                     `data: { channels: 3 }`."
+                }
+                (3, 1) => "Write one value per channel, in the order red, green, blue.",
+                _ => "Write one value per channel, or remove the key to use the defaults.",
+            };
+            let message = format!("`{key}` must be an array of {reason}, not of {}", values.len());
+            return Err(Error::new(ErrorCode::Config, message).key(key).hint(hint));
         }
     }
     match std.iter().find(|value| **value <= 0.0) {

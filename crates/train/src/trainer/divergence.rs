@@ -20,21 +20,30 @@ struct NotFiniteBatch {
 impl Trainer<'_> {
     /// Restores and saves the state after the last successful update. Returns the `E_DIVERGED` error,
     /// which names the first value of the step that is not finite, and its images.
-    pub(super) fn roll_back(
-        &mut self,
-        Divergence { quantity, value }: &Divergence,
-    ) -> Result<Error> {
+    pub(super) fn roll_back(&mut self, Divergence { quantity, value }: &Divergence) -> Error {
         let (epoch, step) = (self.position.epoch + 1, self.position.step + 1);
         self.in_flight.clear();
-        // A resume repeats the batches of updates that were not made.
-        if self.step.roll_back()? && self.position.step > 0 {
-            self.save(&[CheckpointKind::Last])?;
-        }
         let message = format!("{quantity} became {value} in epoch {epoch} at step {step}");
-        // An error of the search must not replace the error of the run: the message is shorter.
+        // An error after the divergence must not replace its error, the first cause. Without a
+        // restored state, nothing is saved or searched: the last checkpoint is an older one.
+        let saved = self.step.roll_back().and_then(|is_finite| {
+            // A resume repeats the batches of updates that were not made.
+            if is_finite && self.position.step > 0 {
+                self.save(&[CheckpointKind::Last])
+            } else {
+                Ok(())
+            }
+        });
+        if let Err(error) = saved {
+            return self.diverged_error(format!(
+                "{message}; the state before the step could not be saved: {}",
+                error.message
+            ));
+        }
         let found = self.find_not_finite().ok().flatten();
-        self.step.roll_back()?;
-        Ok(match found {
+        // The search has changed the running statistics. The run ends, even if they stay so.
+        let _ = self.step.roll_back();
+        match found {
             None => self.diverged_error(message),
             Some(found) => {
                 let error = self.diverged_error(format!("{message}: {}", self.describe(&found)));
@@ -47,7 +56,7 @@ impl Trainer<'_> {
                     | NotFiniteValue::Gradient(_) => error,
                 }
             }
-        })
+        }
     }
 
     /// Repeats the batches of the step after the current position, which diverged, and returns the

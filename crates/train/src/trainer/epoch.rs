@@ -81,7 +81,7 @@ impl Trainer<'_> {
         self.warn_graphs_disabled()?;
         match outcome {
             StepOutcome::Done(()) => Ok(()),
-            StepOutcome::Diverged(divergence) => Err(self.roll_back(&divergence)?),
+            StepOutcome::Diverged(divergence) => Err(self.roll_back(&divergence)),
         }
     }
 
@@ -107,7 +107,7 @@ impl Trainer<'_> {
         if !lr.is_finite() {
             self.finish_updates(0)?;
             let divergence = Divergence { quantity: "the learning rate", value: lr };
-            return Err(self.roll_back(&divergence)?);
+            return Err(self.roll_back(&divergence));
         }
         self.step.start_optimizer_step(lr)?;
         self.in_flight.push_back(StartedUpdate { batches, lr });
@@ -127,7 +127,7 @@ impl Trainer<'_> {
     fn finish_update(&mut self, StartedUpdate { batches, lr }: StartedUpdate) -> Result<()> {
         let metrics = match self.step.finish_optimizer_step()? {
             StepOutcome::Done(metrics) => metrics,
-            StepOutcome::Diverged(divergence) => return Err(self.roll_back(&divergence)?),
+            StepOutcome::Diverged(divergence) => return Err(self.roll_back(&divergence)),
         };
         self.position.batch += batches;
         self.position.step += 1;

@@ -28,7 +28,7 @@ enum Evaluated {
     Done(Box<Evaluation>),
     /// The run is stopping.
     Stopped,
-    /// The checkpoint is missing or damaged.
+    /// The checkpoint is missing or damaged, or no image of the split could be read.
     Unavailable,
 }
 
@@ -63,7 +63,7 @@ impl Trainer<'_> {
             if reason == StopReason::Stopped {
                 break;
             }
-            match self.evaluate_best(&images, on_idle)? {
+            match self.evaluate_best(split, &images, on_idle)? {
                 Evaluated::Stopped => reason = StopReason::Stopped,
                 Evaluated::Unavailable => break,
                 Evaluated::Done(mut evaluation) => {
@@ -88,8 +88,14 @@ impl Trainer<'_> {
         Ok(result)
     }
 
-    /// Evaluates the best checkpoint. Emits a warning if the checkpoint is missing or damaged.
-    fn evaluate_best(&mut self, images: &Subset, on_idle: &mut dyn FnMut()) -> Result<Evaluated> {
+    /// Evaluates the best checkpoint on a split. Emits a warning if the checkpoint is missing or
+    /// damaged, or if no image of the split could be read: the network is trained nevertheless.
+    fn evaluate_best(
+        &mut self,
+        split: Split,
+        images: &Subset,
+        on_idle: &mut dyn FnMut(),
+    ) -> Result<Evaluated> {
         let best = match self.read_best_model() {
             Err(Error { code: ErrorCode::Checkpoint, message, at, .. }) => {
                 self.emit(RunEvent::Warning(WarningEvent {
@@ -102,9 +108,23 @@ impl Trainer<'_> {
             }
             best => best?,
         };
-        let evaluation = self.evaluate_on(Some(&best), images, on_idle)?;
-        Ok(evaluation
-            .map_or(Evaluated::Stopped, |evaluation| Evaluated::Done(Box::new(evaluation))))
+        match self.evaluate_on(Some(&best), images, on_idle) {
+            Ok(Some(evaluation)) => Ok(Evaluated::Done(Box::new(evaluation))),
+            Ok(None) => Ok(Evaluated::Stopped),
+            Err(Error { code: ErrorCode::DataUnusable, .. }) => {
+                let split = split.as_str();
+                self.emit(RunEvent::Warning(WarningEvent {
+                    code: ErrorCode::DataUnusable,
+                    message: format!(
+                        "the {split} split is not evaluated: none of its images could be read"
+                    ),
+                    file: None,
+                    hint: Some("Replace its files, and run `residual eval`.".into()),
+                }))?;
+                Ok(Evaluated::Unavailable)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Reads the network of the best checkpoint.

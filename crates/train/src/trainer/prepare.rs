@@ -86,7 +86,7 @@ impl Prepared {
             config.cache = cache;
             config.reasons.insert("cache".into(), reason);
         }
-        check_decodable(&dataset, &config, is_cancelled)?;
+        check_decodable(&mut dataset, &config, is_cancelled)?;
         dataset.cache_decoded(u64::from(config.cache) << 20);
         let mut initial_weights = initial_weights.adapt(&mut config, &network)?;
         initial_weights.warnings.extend(cuda_fallback_warning(&input, &config));
@@ -177,20 +177,25 @@ fn check_unchanged(
 }
 
 /// Checks that each split has an image that can be decoded, because the metrics of a split without
-/// images are undefined. Must precede caching, because the cache would keep images at full size.
+/// images are undefined. Ignores a test split without one: the network is trained without it. Must
+/// precede caching, because the cache would keep images at full size.
 fn check_decodable(
-    dataset: &Dataset,
+    dataset: &mut Dataset,
     config: &ResolvedConfig,
     is_cancelled: &dyn Fn() -> bool,
 ) -> Result<()> {
     let splits = dataset.splits(&config.data);
     splits.train.check_decodable(Split::Train, is_cancelled)?;
-    for (split, images) in [(Split::Val, splits.val), (Split::Test, splits.test)] {
-        if let Some(images) = images {
-            images.check_decodable(split, is_cancelled)?;
-        }
+    if let Some(val) = splits.val {
+        val.check_decodable(Split::Val, is_cancelled)?;
     }
-    Ok(())
+    match splits.test.map(|test| test.check_decodable(Split::Test, is_cancelled)) {
+        Some(Err(error)) if error.code == ErrorCode::DataUnusable => {
+            dataset.ignore_test_split(error);
+            Ok(())
+        }
+        checked => checked.unwrap_or(Ok(())),
+    }
 }
 
 fn build_network(config: &ResolvedConfig, facts: &DatasetInfo) -> Result<Network> {

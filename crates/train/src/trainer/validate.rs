@@ -168,13 +168,14 @@ impl Trainer<'_> {
                 {
                     self.warn_graphs_disabled()?;
                 }
-                evaluated => break (evaluated?, warnings),
+                evaluated => break (evaluated, warnings),
             }
         };
+        // The warnings name the causes if no image could be read.
         for warning in warnings {
             self.emit(RunEvent::Warning(warning))?;
         }
-        Ok(evaluation)
+        evaluation
     }
 
     fn eval_loader(&self, subset: &Subset) -> Loader {

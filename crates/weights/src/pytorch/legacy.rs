@@ -10,7 +10,7 @@ use std::path::Path;
 use residual_pickle::{Limits, Pickle, read};
 use residual_spec::{Error, Result};
 
-use super::storage::{ByteRange, StorageRef, Storages};
+use super::storage::{ByteRange, StorageData, StorageRef, Storages};
 use super::{SavedFile, malformed, pickle_error, unsupported};
 
 const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
@@ -26,7 +26,7 @@ pub(crate) fn open(path: &Path, mut file: BufReader<File>) -> Result<SavedFile> 
     let bytes = Limits::default().bytes.max(size as usize);
     let first = read_next(Limits { bytes, ..Limits::default() })?;
     if first.root().as_int() != Some(MAGIC) {
-        let storages = Storages { file, ranges: HashMap::new() };
+        let storages = Storages::new(file, HashMap::new());
         return Ok(SavedFile { pickle: first, storages });
     }
     if read_next(small_limits)?.root().as_int() != Some(PROTOCOL) {
@@ -39,17 +39,17 @@ pub(crate) fn open(path: &Path, mut file: BufReader<File>) -> Result<SavedFile> 
     let pickle = read_next(Limits::default())?;
     let keys = read_next(Limits::default())?;
     let ranges = storage_ranges(path, &pickle, &keys, &mut file, size)?;
-    Ok(SavedFile { pickle, storages: Storages { file, ranges } })
+    Ok(SavedFile { pickle, storages: Storages::new(file, ranges) })
 }
 
-/// Returns the range of each storage's data by key.
+/// Returns the data of each storage by key.
 fn storage_ranges(
     path: &Path,
     pickle: &Pickle,
     keys: &Pickle,
     file: &mut BufReader<File>,
     size: u64,
-) -> Result<HashMap<String, ByteRange>> {
+) -> Result<HashMap<String, StorageData>> {
     // Storage lengths are in elements. The element sizes follow from the references to the storages.
     let mut element_sizes = HashMap::new();
     for id in pickle.persistent_ids() {
@@ -85,7 +85,7 @@ fn storage_ranges(
             let problem = format!("is truncated: a storage of {count} elements is missing");
             return Err(malformed(path, problem));
         };
-        let range = ByteRange { offset, len: end - offset };
+        let range = StorageData::Stored(ByteRange { offset, len: end - offset });
         if ranges.insert(key.to_string(), range).is_some() {
             return Err(malformed(path, "has a duplicate storage key"));
         }

@@ -1,14 +1,14 @@
 //! Reads the data of a pickled tensor in row-major order, as `torch._utils._rebuild_tensor_v2`
 //! does.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
-use residual_pickle::{Array, Value};
+use residual_pickle::{Array, Value, printable};
 use residual_spec::{Error, Result};
 
 use super::storage::{StorageRef, Storages};
-use super::unsupported;
-use crate::state_dict::printable;
+use super::{malformed, unsupported};
 use crate::tensor::{DType, Tensor};
 
 /// Maximum ratio of tensor data to file size. Tensors can share a storage or an array, so that a file
@@ -38,8 +38,9 @@ struct StridedLayout<'p> {
 }
 
 impl<'f> TensorRebuilder<'f> {
-    /// `size` is the file size in bytes.
+    /// `size` is the file size in bytes, to which the decompressed length of storages is added.
     pub fn new(path: &'f Path, storages: Storages, size: u64) -> Self {
+        let size = size.saturating_add(storages.inflated_len());
         let budget = size.saturating_mul(MAX_EXPANSION).max(MIN_BUDGET);
         TensorRebuilder { path, storages, budget }
     }
@@ -76,15 +77,15 @@ impl<'f> TensorRebuilder<'f> {
         let storage = &layout.storage;
         let dtype = storage.dtype().map_err(invalid)?;
         let size = dtype.size();
-        let Some(&range) = self.storages.ranges.get(storage.key) else {
+        let Some(data) = self.storages.get(storage.key) else {
             return Err(invalid(format!("has no storage '{}'", printable(storage.key))));
         };
-        if storage.count.checked_mul(size as u64) != Some(range.len) {
+        if storage.count.checked_mul(size as u64) != Some(data.len()) {
             let problem = format!(
                 "declares {} elements for storage '{}', which has {} bytes",
                 storage.count,
                 printable(storage.key),
-                range.len,
+                data.len(),
             );
             return Err(invalid(problem));
         }
@@ -102,11 +103,18 @@ impl<'f> TensorRebuilder<'f> {
         // Bytes from the first to the last element, and bytes of all elements.
         let spanned = (last + 1).saturating_mul(size as u64);
         let gathered = count.saturating_mul(size as u64);
-        self.charge(name, spanned.max(gathered))?;
+        let inflated = self.storages.bytes_to_inflate(storage.key);
+        self.charge(name, spanned.max(gathered).max(inflated))?;
 
-        let offset = range.offset + (storage.view.0 + layout.offset) * size as u64;
-        let span = self.storages.read(offset, spanned as usize);
-        let span = span.map_err(|cause| Error::read(self.path, &cause))?;
+        let offset = (storage.view.0 + layout.offset) * size as u64;
+        let span = self.storages.read(storage.key, offset, spanned as usize);
+        let span = span.map_err(|cause| match cause.kind() {
+            // Damaged data of a compressed storage.
+            ErrorKind::InvalidData | ErrorKind::InvalidInput => {
+                malformed(self.path, format!("is damaged: {cause}"))
+            }
+            _ => Error::read(self.path, &cause),
+        })?;
         let bytes = if layout.is_contiguous() {
             span
         } else {

@@ -4,10 +4,10 @@
 
 use std::collections::HashSet;
 
-use residual_pickle::{Pickle, Value};
+use residual_pickle::{Pickle, Value, printable};
 
 use super::rebuild_tensor::tensor_shape;
-use crate::state_dict::{TensorEntry, printable};
+use crate::state_dict::TensorEntry;
 use crate::tensor::MAX_NAME_LEN;
 
 /// Maximum nesting of dictionaries, lists and objects that contain tensors.

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Error, ErrorKind, Read, Seek, SeekFrom};
 
-use residual_pickle::Value;
+use flate2::Crc;
+use flate2::read::DeflateDecoder;
+use residual_pickle::{Value, printable};
 
-use crate::state_dict::printable;
 use crate::tensor::{DType, MAX_NAME_LEN};
 
 /// A byte range of a file.
@@ -16,24 +17,111 @@ pub(crate) struct ByteRange {
     pub len: u64,
 }
 
+/// The data of a storage in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StorageData {
+    Stored(ByteRange),
+    /// Data compressed by deflate, with its length in bytes and its CRC-32 after decompression.
+    Deflated {
+        range: ByteRange,
+        len: u64,
+        crc: u32,
+    },
+}
+
+impl StorageData {
+    /// Returns the length in bytes after decompression.
+    pub fn len(&self) -> u64 {
+        match self {
+            StorageData::Stored(range) => range.len,
+            StorageData::Deflated { len, .. } => *len,
+        }
+    }
+}
+
 /// The storages of a file by key. All ranges are within the file.
 pub(crate) struct Storages {
-    pub file: BufReader<File>,
-    pub ranges: HashMap<String, ByteRange>,
+    file: BufReader<File>,
+    data: HashMap<String, StorageData>,
+    /// The key and the content of the storage that was decompressed last: several tensors may be
+    /// views of one storage.
+    inflated: Option<(String, Vec<u8>)>,
 }
 
 impl Storages {
-    /// Reads `length` bytes at `offset` of the file.
-    pub fn read(&mut self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
-        self.file.seek(SeekFrom::Start(offset))?;
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(length)?;
-        self.file.by_ref().take(length as u64).read_to_end(&mut bytes)?;
-        if bytes.len() == length {
-            Ok(bytes)
-        } else {
-            Err(std::io::ErrorKind::UnexpectedEof.into())
+    pub fn new(file: BufReader<File>, data: HashMap<String, StorageData>) -> Storages {
+        Storages { file, data, inflated: None }
+    }
+
+    /// Returns the data of a storage.
+    pub fn get(&self, key: &str) -> Option<StorageData> {
+        self.data.get(key).copied()
+    }
+
+    /// Returns the length in bytes of all compressed storages after decompression.
+    pub fn inflated_len(&self) -> u64 {
+        let is_deflated = |data: &&StorageData| matches!(data, StorageData::Deflated { .. });
+        self.data.values().filter(is_deflated).map(StorageData::len).sum()
+    }
+
+    /// Returns the number of bytes that [`read`](Self::read) would decompress.
+    pub fn bytes_to_inflate(&self, key: &str) -> u64 {
+        match self.data.get(key) {
+            Some(StorageData::Deflated { len, .. }) if !self.is_inflated(key) => *len,
+            _ => 0,
         }
+    }
+
+    fn is_inflated(&self, key: &str) -> bool {
+        self.inflated.as_ref().is_some_and(|(inflated, _)| inflated == key)
+    }
+
+    /// Reads `length` bytes at `offset` of the storage `key`, which must be within the storage.
+    pub fn read(&mut self, key: &str, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
+        match self.data[key] {
+            StorageData::Stored(range) => {
+                self.file.seek(SeekFrom::Start(range.offset + offset))?;
+                read_exactly(&mut self.file, length)
+            }
+            StorageData::Deflated { range, len, crc } => {
+                if !self.is_inflated(key) {
+                    self.inflated = None; // free its memory first
+                    let bytes = inflate(&mut self.file, range, len, crc)?;
+                    self.inflated = Some((key.into(), bytes));
+                }
+                let (_, bytes) = self.inflated.as_ref().expect("the storage was decompressed");
+                let range = offset as usize..offset as usize + length;
+                Ok(bytes.get(range).ok_or(ErrorKind::UnexpectedEof)?.to_vec())
+            }
+        }
+    }
+}
+
+/// Reads `length` bytes.
+fn read_exactly(file: &mut impl Read, length: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length)?;
+    file.take(length as u64).read_to_end(&mut bytes)?;
+    if bytes.len() == length { Ok(bytes) } else { Err(ErrorKind::UnexpectedEof.into()) }
+}
+
+/// Decompresses a range of a file to `len` bytes, and verifies its CRC-32.
+pub(crate) fn inflate(
+    file: &mut BufReader<File>,
+    range: ByteRange,
+    len: u64,
+    crc: u32,
+) -> std::io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(range.offset))?;
+    // The declared length is not trusted: memory grows with the data that is decompressed.
+    let mut bytes = Vec::new();
+    DeflateDecoder::new(file.take(range.len)).take(len + 1).read_to_end(&mut bytes)?;
+    let mut sum = Crc::new();
+    sum.update(&bytes);
+    if bytes.len() as u64 == len && sum.sum() == crc {
+        Ok(bytes)
+    } else {
+        Err(Error::new(ErrorKind::InvalidData, "the checksum of its compressed data is wrong"))
     }
 }
 

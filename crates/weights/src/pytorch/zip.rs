@@ -1,9 +1,10 @@
 //! The format since PyTorch 1.6: a zip archive of stored (uncompressed) entries. `<name>/data.pkl`
-//! describes the tensors, and `<name>/data/<key>` is the data of a storage.
+//! describes the tensors, and `<name>/data/<key>` is the data of a storage. Other programs may
+//! compress the entries.
 //!
-//! This module parses archives itself, because only the offsets of stored entries are needed. It
-//! limits the size of the central directory, which the `zip` crate does not, and rejects duplicate
-//! names and local headers that contradict the directory.
+//! This module parses archives itself, because only the offsets of entries are needed. It limits the
+//! size of the central directory, which the `zip` crate does not, and rejects duplicate names and
+//! local headers that contradict the directory.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,7 +14,7 @@ use std::path::Path;
 use residual_pickle::{Limits, read};
 use residual_spec::{Error, Result};
 
-use super::storage::{ByteRange, Storages};
+use super::storage::{ByteRange, StorageData, Storages, inflate};
 use super::{SavedFile, malformed, pickle_error, unsupported};
 
 /// Maximum size of the central directory in bytes. A network of 1,000 layers has about 7,000
@@ -21,6 +22,14 @@ use super::{SavedFile, malformed, pickle_error, unsupported};
 const MAX_DIRECTORY_LEN: u64 = 16 << 20;
 /// Maximum size of the end of central directory record: 22 bytes and a comment.
 const MAX_EOCD_LEN: u64 = 22 + 0xffff;
+/// Maximum ratio of the decompressed to the compressed length of an entry, and the length up to
+/// which any ratio is accepted. Weights are hardly compressible, unless many of them are zero; a
+/// hostile file could expand a thousandfold.
+const MAX_INFLATION: u64 = 64;
+const MAX_FREE_INFLATION: u64 = 16 << 20;
+/// Compression methods of entries.
+const STORED: u16 = 0;
+const DEFLATED: u16 = 8;
 /// Signatures of the records of a zip archive.
 const EOCD: &[u8] = b"PK\x05\x06";
 const EOCD_64: &[u8] = b"PK\x06\x06";
@@ -43,33 +52,43 @@ pub(crate) fn open(path: &Path, file: BufReader<File>, size: u64) -> Result<Save
     let mut roots = entries.keys().filter_map(|name| name.strip_suffix("data.pkl"));
     let root = match (roots.next(), roots.next()) {
         (Some(root), None) => root.to_string(),
+        (None, _) if entries.keys().any(|name| name.ends_with(".npy")) => {
+            return Err(unsupported(path, "is an archive of NumPy arrays (.npz), not of PyTorch"));
+        }
         (None, _) => {
             return Err(unsupported(path, "is a zip archive that torch.save did not write"));
         }
         _ => return Err(unsupported(path, "is a zip archive with several data.pkl entries")),
     };
-    if let Some(order) = entries.get(&format!("{root}byteorder")) {
-        let range = archive.data_range(&format!("{root}byteorder"), order)?;
-        if archive.read(range.offset, range.len.min(16))? != b"little" {
-            return Err(unsupported(path, "has big-endian tensors"));
-        }
+    let order = format!("{root}byteorder");
+    if let Some(entry) = entries.get(&order)
+        && archive.content(&order, entry, 16)? != b"little"
+    {
+        return Err(unsupported(path, "has big-endian tensors"));
     }
 
     let name = format!("{root}data.pkl");
-    let range = archive.data_range(&name, &entries[&name])?;
-    archive.seek(range.offset)?;
     let limits = Limits::default();
-    let pickle = read(&mut archive.file.by_ref().take(range.len), limits)
-        .map_err(|cause| pickle_error(path, cause))?;
+    let pickle = match archive.data(&name, &entries[&name])? {
+        StorageData::Stored(range) => {
+            archive.seek(range.offset)?;
+            read(&mut archive.file.by_ref().take(range.len), limits)
+        }
+        StorageData::Deflated { .. } => {
+            let max = limits.bytes as u64;
+            read(&mut &archive.content(&name, &entries[&name], max)?[..], limits)
+        }
+    };
+    let pickle = pickle.map_err(|cause| pickle_error(path, cause))?;
 
-    let mut ranges = HashMap::new();
+    let mut storages = HashMap::new();
     let folder = format!("{root}data/");
     for (name, entry) in &entries {
         if let Some(key) = name.strip_prefix(&folder) {
-            ranges.insert(key.to_string(), archive.data_range(name, entry)?);
+            storages.insert(key.to_string(), archive.data(name, entry)?);
         }
     }
-    Ok(SavedFile { pickle, storages: Storages { file: archive.file, ranges } })
+    Ok(SavedFile { pickle, storages: Storages::new(archive.file, storages) })
 }
 
 struct Archive<'p> {
@@ -82,9 +101,15 @@ struct Archive<'p> {
 struct Entry {
     /// Offset of the local header.
     header: u64,
-    length: u64,
-    /// Whether the entry is neither compressed nor encrypted.
-    is_stored: bool,
+    /// Length in the file in bytes.
+    compressed: u64,
+    /// Length after decompression in bytes.
+    uncompressed: u64,
+    /// CRC-32 of the uncompressed data.
+    crc: u32,
+    /// Compression method.
+    method: u16,
+    is_encrypted: bool,
 }
 
 impl Archive<'_> {
@@ -172,13 +197,15 @@ impl Archive<'_> {
             let Some([uncompressed, compressed, header]) = resolve_zip64(sizes, extra_field) else {
                 return Err(self.malformed("is a zip archive with a truncated central directory"));
             };
-            let is_stored = flags & 1 == 0 && method == 0;
-            if is_stored && uncompressed != compressed {
+            let is_encrypted = flags & 1 != 0;
+            let crc = u32_at(rest, 16);
+            if !is_encrypted && method == STORED && uncompressed != compressed {
                 return Err(
                     self.malformed("is a zip archive with a stored entry of contradictory size")
                 );
             }
-            if entries.insert(name, Entry { header, length: compressed, is_stored }).is_some() {
+            let entry = Entry { header, compressed, uncompressed, crc, method, is_encrypted };
+            if entries.insert(name, entry).is_some() {
                 return Err(self.malformed("is a zip archive with two entries of the same name"));
             }
             rest = &rest[end..];
@@ -186,19 +213,48 @@ impl Archive<'_> {
         Ok(entries)
     }
 
+    /// Returns the content of an entry of at most `max` bytes after decompression.
+    fn content(&mut self, name: &str, entry: &Entry, max: u64) -> Result<Vec<u8>> {
+        let data = self.data(name, entry)?;
+        if data.len() > max {
+            return Err(self.malformed(&format!("has an entry '{name}' of {} bytes", data.len())));
+        }
+        match data {
+            StorageData::Stored(range) => self.read(range.offset, range.len),
+            StorageData::Deflated { range, len, crc } => inflate(&mut self.file, range, len, crc)
+                .map_err(|cause| self.malformed(&format!("could not be read: {cause}"))),
+        }
+    }
+
+    /// Returns the data of an entry, which is stored or compressed by deflate.
+    fn data(&mut self, name: &str, entry: &Entry) -> Result<StorageData> {
+        let range = self.data_range(name, entry)?;
+        let Entry { uncompressed: len, crc, method, .. } = *entry;
+        if method == STORED {
+            return Ok(StorageData::Stored(range));
+        }
+        if len > MAX_FREE_INFLATION.max(range.len.saturating_mul(MAX_INFLATION)) {
+            let ratio = len / range.len.max(1);
+            let problem = format!("is a zip archive with an entry that expands {ratio} times");
+            return Err(self.malformed(&problem));
+        }
+        Ok(StorageData::Deflated { range, len, crc })
+    }
+
     /// Returns the range of an entry's data, after checking that its local header has the same name
     /// and that the data is within the file.
     fn data_range(&mut self, name: &str, entry: &Entry) -> Result<ByteRange> {
-        if !entry.is_stored {
+        if entry.is_encrypted || !matches!(entry.method, STORED | DEFLATED) {
             return Err(unsupported(
                 self.path,
-                "is a zip archive with compressed or encrypted entries",
+                "is a zip archive with encrypted entries, or compressed by another method than \
+                 deflate",
             ));
         }
         let header = self.read(entry.header, 30)?;
         let [name_len, extra_len] = [26, 28].map(|at| u64::from(u16_at(&header, at)));
         if !header.starts_with(LOCAL_HEADER)
-            || u16_at(&header, 8) != 0
+            || u16_at(&header, 8) != entry.method
             || name_len != name.len() as u64
         {
             return Err(
@@ -211,8 +267,8 @@ impl Archive<'_> {
             );
         }
         let offset = entry.header + 30 + name_len + extra_len;
-        match offset.checked_add(entry.length) {
-            Some(end) if end <= self.size => Ok(ByteRange { offset, len: entry.length }),
+        match offset.checked_add(entry.compressed) {
+            Some(end) if end <= self.size => Ok(ByteRange { offset, len: entry.compressed }),
             _ => {
                 Err(self.malformed("is truncated, or a zip archive with an entry of invalid size"))
             }

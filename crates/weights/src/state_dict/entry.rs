@@ -1,5 +1,7 @@
 //! Description of a saved tensor, before its data is read.
 
+use residual_pickle::printable;
+
 /// A tensor of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TensorEntry {
@@ -22,17 +24,6 @@ impl TensorEntry {
 /// uses its counter; no supported network has such a layer.
 pub(crate) fn is_batch_counter(name: &str) -> bool {
     name.ends_with("num_batches_tracked")
-}
-
-/// Shortens a name from a file and removes control characters, for messages.
-pub(crate) fn printable(name: &str) -> String {
-    const MAX_CHARS: usize = 80;
-    let mut printable: String =
-        name.chars().filter(|letter| !letter.is_control()).take(MAX_CHARS).collect();
-    if name.chars().nth(MAX_CHARS).is_some() {
-        printable.push_str("...");
-    }
-    printable
 }
 
 /// Lists names for a message, at most six.

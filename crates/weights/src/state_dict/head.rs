@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::entry::{TensorEntry, printable};
+use residual_pickle::printable;
+
+use super::entry::TensorEntry;
 use super::network_root::NetworkRoot;
 
 /// Words in the path of linear layers that are not classification heads.

@@ -18,7 +18,7 @@ use crate::safetensors_file::{self, SafetensorsFile, broken};
 use crate::{DType, Tensor, pytorch};
 
 use entry::is_batch_counter;
-pub(crate) use entry::{TensorEntry, list_names, printable};
+pub(crate) use entry::{TensorEntry, list_names};
 pub(crate) use selection::Selection;
 
 /// Parameters and buffers of a network.

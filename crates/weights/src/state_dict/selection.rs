@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::entry::{TensorEntry, is_batch_counter, list_names, printable};
+use residual_pickle::printable;
+
+use super::entry::{TensorEntry, is_batch_counter, list_names};
 use super::head::{HeadSearch, HeadTensors};
 use super::network_root::{EntryIndex, NetworkRoot};
 use crate::key_map::{KeyMap, KeyRenamer};

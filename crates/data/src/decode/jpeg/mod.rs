@@ -15,6 +15,7 @@ mod multi_scan;
 mod planes;
 mod scan;
 mod segments;
+mod standard_tables;
 #[cfg(test)]
 pub(crate) mod synthetic;
 
@@ -178,7 +179,7 @@ fn decode_baseline(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::Cursor;
 
     use proptest::prelude::*;
@@ -188,12 +189,12 @@ mod tests {
     use crate::decode::header::Header;
     use crate::{ImageSize, Region, SampleRng};
 
-    fn read_fixture(name: &str) -> Vec<u8> {
+    pub(super) fn read_fixture(name: &str) -> Vec<u8> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images");
         std::fs::read(format!("{folder}/{name}.jpg")).unwrap()
     }
 
-    fn decode_whole(level: SimdLevel, file: &[u8]) -> Option<Image> {
+    pub(super) fn decode_whole(level: SimdLevel, file: &[u8]) -> Option<Image> {
         let header = Header::read(&mut Cursor::new(file)).ok()?;
         let mut image = Image::default();
         let [width, height] = header.encoded_size();
@@ -386,11 +387,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig {
-            cases: 512,
-            failure_persistence: None,
-            ..ProptestConfig::default()
-        })]
+        #![proptest_config(crate::testing::mutate::config(512))]
 
         #[test]
         fn damaged_files_decode_identically_at_every_simd_level(

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::color_space::ColorSpace;
 use super::huffman::HuffmanTable;
+use super::standard_tables::standard_table;
 
 /// Natural index of each coefficient in zigzag order.
 pub(super) const ZIGZAG: [u8; 64] = [
@@ -154,7 +155,11 @@ impl<'a> Segments<'a> {
                 0xc4 => self.read_huffman_tables(segment)?,
                 0xdb => self.read_quantization_tables(segment)?,
                 0xdd => self.restart_interval = u16::from_be_bytes(segment.try_into().ok()?).into(),
-                0xda => return Some(Some(self.parse_scan(segment)?)),
+                0xda => {
+                    let scan = self.parse_scan(segment)?;
+                    self.add_standard_tables(&scan);
+                    return Some(Some(scan));
+                }
                 0xe0 => self.has_jfif |= segment.len() >= 14 && segment.starts_with(b"JFIF\0"),
                 0xee if segment.len() >= 12 && segment.starts_with(b"Adobe") => {
                     self.adobe_transform = Some(segment[11]);
@@ -213,6 +218,22 @@ impl<'a> Segments<'a> {
             segment = rest;
         }
         (self.huffman_table_count <= MAX_HUFFMAN_TABLES).then_some(())
+    }
+
+    /// Adds the standard Huffman tables that a sequential scan refers to and the file does not
+    /// define, as libjpeg-turbo does. The frames of Motion JPEG have no tables.
+    fn add_standard_tables(&mut self, scan: &Scan) {
+        if scan.progressive {
+            return;
+        }
+        for &(_, tables) in &scan.components {
+            for (class, number) in tables.into_iter().enumerate() {
+                let slot = self.huffman_tables[class].get_mut(number);
+                if let Some(slot @ None) = slot {
+                    *slot = standard_table(class, number);
+                }
+            }
+        }
     }
 
     fn read_quantization_tables(&mut self, mut segment: &[u8]) -> Option<()> {

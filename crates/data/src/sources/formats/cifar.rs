@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use residual_spec::{CifarLabels, DataFormat, Error, ErrorCode, Result};
 
 use super::class_names::read_class_names;
-use crate::sources::files::damaged;
+use crate::sources::files::damaged_with_hint;
 use crate::sources::listing::check_cancelled;
 use crate::sources::memory::MAX_BYTES;
 use crate::{Dataset, MemorySource, Split};
@@ -246,9 +246,11 @@ fn malformed(file: &Path, kind: Cifar, problem: String) -> Error {
         Cifar::Ten => ("CIFAR-10", "a label byte"),
         Cifar::Hundred => ("CIFAR-100", "a coarse and a fine label byte"),
     };
-    damaged(file, problem).hint(format!(
-        "Use the binary version of {name}: records of {labels} and 3,072 pixel bytes."
-    ))
+    damaged_with_hint(
+        file,
+        problem,
+        format!("Use the binary version of {name}: records of {labels} and 3,072 pixel bytes."),
+    )
 }
 
 #[cfg(test)]

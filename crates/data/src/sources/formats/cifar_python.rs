@@ -10,7 +10,7 @@ use residual_pickle::{Limits, Pickle, Value, read};
 use residual_spec::{CifarLabels, DataFormat, Error, Result};
 
 use super::cifar::{Cifar, CifarFiles, PLANE_LEN, SIDE, push_pixels};
-use crate::sources::files::damaged;
+use crate::sources::files::damaged_with_hint;
 use crate::sources::listing::check_cancelled;
 use crate::sources::memory::MAX_BYTES;
 use crate::{Dataset, MemorySource, Split};
@@ -143,7 +143,7 @@ fn open(file: &Path, used_bytes: u64) -> Result<Pickle> {
 }
 
 fn malformed(file: &Path, problem: String) -> Error {
-    damaged(file, problem).hint("Download the Python version of the data set again.")
+    damaged_with_hint(file, problem, "Download the Python version of the data set again.")
 }
 
 #[cfg(test)]

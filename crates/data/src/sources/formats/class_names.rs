@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use residual_spec::{Error, ErrorCode, Result, Split, nearest};
+use residual_spec::{Error, ErrorCode, OtherContent, Result, Split, nearest};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::sources::files::read_file;
@@ -21,6 +21,10 @@ pub(crate) fn read_class_names(file: &Path) -> Result<Option<Vec<String>>> {
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(cause) => return Err(Error::read(file, &cause)),
     };
+    if let Some(content) = OtherContent::detect(&bytes).filter(|c| *c != OtherContent::Empty) {
+        let message = format!("{} {}", file.display(), content.problem());
+        return Err(Error::new(ErrorCode::DataFormat, message).file(file).hint(content.hint()));
+    }
     let text = String::from_utf8_lossy(&bytes);
     let mut names: Vec<String> = Vec::new();
     let mut seen = HashSet::new();
@@ -113,6 +117,13 @@ mod tests {
     fn refuses_a_duplicate_name_with_its_line() {
         let error = read("ant\nbee\nant\n").unwrap_err();
         assert_eq!((error.code, error.at.line), (ErrorCode::DataFormat, Some(3)));
+    }
+
+    #[test]
+    fn refuses_a_pointer_of_git_lfs() {
+        let error = read("version https://git-lfs.github.com/spec/v1\noid sha256:0\n").unwrap_err();
+        assert!(error.message.ends_with("is a pointer of Git LFS, not the file itself"), "{error}");
+        assert_eq!(error.code, ErrorCode::DataFormat);
     }
 
     #[test]

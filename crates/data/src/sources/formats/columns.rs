@@ -46,6 +46,12 @@ impl Column {
                 "imageid",
                 "imgid",
                 "id",
+                // A column of URLs is refused by its content.
+                "url",
+                "uri",
+                "imageurl",
+                "imgurl",
+                "photourl",
             ],
             Column::Label => &[
                 "label",
@@ -105,16 +111,60 @@ fn normalize(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Converts a field of the split column `name` to the name of a split. A flag in a column such as
-/// fastai's `is_valid` becomes `val` if it is true, and `train` if it is false or empty.
-pub(crate) fn parse_split_field<'a>(name: &str, value: &'a str) -> &'a str {
-    if !normalize(name).starts_with("isval") {
-        return value;
+/// Returns whether a split column has the name of a flag of validation images.
+pub(crate) fn is_flag_column(name: &str) -> bool {
+    normalize(name).starts_with("isval")
+}
+
+/// The values of a column with a name such as fastai's `is_valid`.
+///
+/// The column is a flag of validation images if all values are flags and some image is not in the
+/// validation split. Otherwise it may mean that an image is intact.
+#[derive(Default)]
+pub(crate) struct FlagColumn {
+    name: String,
+    has_training_image: bool,
+    has_flag: bool,
+    /// Line and text of the first value that is not a flag.
+    other: Option<(u32, String)>,
+}
+
+impl FlagColumn {
+    /// Adds the value of a line. Returns the split that the flag means: `val` for true, `train` for
+    /// false and for an empty value.
+    pub fn add(&mut self, name: &str, value: &str, line: u32) -> &'static str {
+        if self.name.is_empty() {
+            self.name = name.into();
+        }
+        self.has_flag |= !value.is_empty();
+        let is_val = match value.to_ascii_lowercase().as_str() {
+            "true" | "1" | "1.0" | "yes" | "t" | "y" => true,
+            "false" | "0" | "0.0" | "no" | "f" | "n" | "" => false,
+            _ => {
+                self.other.get_or_insert_with(|| (line, value.into()));
+                false
+            }
+        };
+        self.has_training_image |= !is_val;
+        if is_val { "val" } else { "train" }
     }
-    match value.to_ascii_lowercase().as_str() {
-        "true" | "1" | "1.0" | "yes" => "val",
-        "false" | "0" | "0.0" | "no" | "" => "train",
-        _ => value,
+
+    /// Returns why the column is not a flag of validation images, for a message that starts with
+    /// the file name; `None` if it is one, or if there is no such column.
+    pub fn problem(&self) -> Option<String> {
+        let name = &self.name;
+        match &self.other {
+            _ if !self.has_flag => None,
+            Some((line, value)) => Some(format!(
+                "has a column '{name}' that is no flag of validation images: '{value}' in line \
+                 {line}"
+            )),
+            None if !self.has_training_image => Some(format!(
+                "has a column '{name}' that is no flag of validation images: it is true in every \
+                 line"
+            )),
+            None => None,
+        }
     }
 }
 
@@ -145,5 +195,23 @@ mod tests {
         ] {
             assert_eq!(column.find(header.split(',')), index, "{header}");
         }
+    }
+
+    #[test]
+    fn a_flag_column_has_flags_and_training_images() {
+        let column = |values: &[&str]| {
+            let mut column = FlagColumn::default();
+            let splits: Vec<&str> = values
+                .iter()
+                .zip(2..)
+                .map(|(value, line)| column.add("is_valid", value, line))
+                .collect();
+            (splits.join(" "), column.problem())
+        };
+        assert_eq!(column(&["True", "0", ""]), ("val train train".into(), None));
+        assert_eq!(column(&["", ""]), ("train train".into(), None));
+        assert_eq!(column(&[]).1, None);
+        assert!(column(&["1", "1"]).1.unwrap().ends_with("it is true in every line"));
+        assert!(column(&["1", "0", "0.83"]).1.unwrap().ends_with("'0.83' in line 4"));
     }
 }

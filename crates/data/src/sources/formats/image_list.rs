@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use residual_spec::{DataFormat, Error, ErrorCode, Result};
+use residual_spec::{DataFormat, Error, ErrorCode, Result, WarningEvent};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::class_names::{normalize_class_name, read_class_names, unknown_class};
+use super::duplicate_images::{ListedImage, duplicate_warnings};
 use crate::decode::header::HeaderError;
 use crate::decode::header_error;
 use crate::sources::dataset::check_classes;
@@ -119,6 +120,7 @@ impl ImageList {
         }
 
         let (classes, class_of) = order_classes(&self.labels, &counts, folder)?;
+        let duplicates = find_duplicates(list, &readable, &self.labels, &class_of);
         let mut class_counts = vec![0; classes.len()];
         let mut sources: [DiskSource; 3] = Default::default();
         for (image, location) in readable {
@@ -142,12 +144,43 @@ impl ImageList {
             }
             .file(list)
         })?;
-        let val = &unreadable[Split::Val as usize];
-        if let Some(files) = val.describe().filter(|_| sources[Split::Val as usize].is_empty()) {
-            return Err(no_readable_images(source, Split::Val, &files, val.hint()).file(list));
+        let mut warnings = skipped.warnings();
+        warnings.extend(duplicates);
+        for split in [Split::Val, Split::Test] {
+            let files = unreadable[split as usize].describe();
+            let Some(files) = files.filter(|_| sources[split as usize].is_empty()) else {
+                continue;
+            };
+            let hint = unreadable[split as usize].hint();
+            let error = no_readable_images(source, split, &files, hint).file(list);
+            if split == Split::Val {
+                return Err(error);
+            }
+            warnings.push(WarningEvent {
+                code: ErrorCode::DataUnusable,
+                message: error.message,
+                file: Some(list.display().to_string()),
+                hint: Some(format!("The split was ignored. {hint}")),
+            });
         }
-        Ok(build_dataset(source, format, classes, sources, &stats, &hash, skipped.warnings()))
+        Ok(build_dataset(source, format, classes, sources, &stats, &hash, warnings))
     }
+}
+
+/// Returns warnings about images that a manifest lists more than once.
+fn find_duplicates(
+    list: &Path,
+    images: &[(ListEntry, ImageLocation)],
+    labels: &[String],
+    class_of: &[Option<u32>],
+) -> Vec<WarningEvent> {
+    let listed = images.iter().filter(|(image, _)| image.line > 0);
+    let listed = listed.filter_map(|(image, location)| {
+        let ListEntry { split, label, line } = *image;
+        let (class, label) = (class_of[label as usize]?, labels[label as usize].as_str());
+        Some(ListedImage { file: location.file(), split, class, label, line })
+    });
+    duplicate_warnings(list, listed)
 }
 
 /// Returns the class names in order, and the class of each label. The class of a label without

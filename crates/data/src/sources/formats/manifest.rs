@@ -5,12 +5,13 @@ use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use csv::StringRecord;
-use residual_spec::{DataFormat, Error, ErrorCode, Result, WarningEvent};
+use residual_spec::{DataFormat, Error, ErrorCode, OtherContent, Result, WarningEvent};
 use serde_json::Value;
 
-use super::columns::{Column, missing_column, parse_split_field};
+use super::columns::{Column, FlagColumn, is_flag_column, missing_column};
 use super::image_list::ImageList;
 use crate::sources::disk::ImageLocation;
+use crate::sources::files::detect_other_content;
 use crate::sources::image_extension::has_image_extension;
 use crate::sources::listing::check_cancelled;
 use crate::{Dataset, Split};
@@ -64,42 +65,118 @@ pub(crate) fn open(
             format!("is larger than {megabytes} MiB, the limit for manifests"),
         ));
     }
+    let mut rows = read_rows(file, format, None, cancelled)?;
+    let ignored_flag = rows.flag.problem();
+    if ignored_flag.is_some() {
+        let ignored = std::mem::take(&mut rows.flag);
+        rows = read_rows(file, format, Some(ignored), cancelled)?;
+    }
+    let Rows { list, num_unlabeled, .. } = rows;
+    if list.is_empty() {
+        return Err(malformed(file, 0, "lists no images".into()));
+    }
     let folder = file.parent().unwrap_or(Path::new(""));
-    let mut list = ImageList::new();
-    let mut num_unlabeled = 0;
-    let mut add = |line: u32, path: &str, label: &str, split: &str| -> Result<()> {
+    let mut set = list.open(source, DataFormat::Manifest, file, folder, cancelled)?;
+    let mut warn = |message: String, hint: &str| {
+        set.add_warnings(vec![WarningEvent {
+            code: ErrorCode::DataUnusable,
+            message: format!("{source} {message}"),
+            file: Some(file.display().to_string()),
+            hint: Some(hint.into()),
+        }]);
+    };
+    if num_unlabeled > 0 {
+        warn(
+            format!("has test images without a label ({num_unlabeled})"),
+            "They were skipped; classify them with `residual predict`.",
+        );
+    }
+    if let Some(problem) = ignored_flag {
+        warn(
+            problem,
+            "The column was not used. A flag of validation images is true or false, and false for \
+             training images; splits may also be listed in a column `split`.",
+        );
+    }
+    Ok(set)
+}
+
+/// The images of a manifest.
+struct Rows {
+    list: ImageList,
+    flag: FlagColumn,
+    /// Number of test images without a label, which are not in the list.
+    num_unlabeled: usize,
+}
+
+/// Reads the rows of a manifest. Does not use the column `ignored_flag`.
+fn read_rows(
+    file: &Path,
+    format: ManifestFormat,
+    ignored_flag: Option<FlagColumn>,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Rows> {
+    let read_error = |cause| Error::read(file, &cause).key("data");
+    let opened = File::open(file).map_err(read_error)?;
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let mut rows = Rows { list: ImageList::new(), flag: FlagColumn::default(), num_unlabeled: 0 };
+    let mut add = |row: Row| -> Result<()> {
+        let Row { line, path, label, .. } = row;
         if line.is_multiple_of(1024) {
             check_cancelled(cancelled)?;
         }
+        let split = match is_flag_column(row.split_column) {
+            false => row.split,
+            true if ignored_flag.is_some() => "",
+            true => rows.flag.add(row.split_column, row.split, line),
+        };
         if label.is_empty() && Split::from_name(split) == Some(Split::Test) {
-            num_unlabeled += 1;
+            rows.num_unlabeled += 1;
             return Ok(());
+        }
+        if is_url(path) {
+            let problem = format!("lists '{path}', which is a URL, not a file");
+            return Err(malformed(file, line, problem)
+                .hint("Images are not downloaded: download them first, and list their paths."));
         }
         let split =
             check_fields(path, label, split).map_err(|problem| malformed(file, line, problem))?;
         let image = ImageLocation::File(find_image(folder, path).into());
-        list.add(split, label, image, path.as_bytes(), line);
+        rows.list.add(split, label, image, path.as_bytes(), line);
         Ok(())
     };
-    let reader = BufReader::with_capacity(1 << 16, opened.take(MAX_BYTES));
+    let mut reader = BufReader::with_capacity(1 << 16, opened.take(MAX_BYTES));
+    if let Some(encoding) = detect_wide_encoding(reader.fill_buf().map_err(read_error)?) {
+        return Err(malformed(file, 0, format!("is in {encoding}"))
+            .hint("Save the file as UTF-8, or as UTF-16 with a byte order mark."));
+    }
     let reader = decode_utf16(reader).map_err(read_error)?;
     match format {
         ManifestFormat::Csv => read_csv(file, reader, &mut add)?,
         ManifestFormat::JsonLines => read_json_lines(file, reader, &mut add)?,
     }
-    if list.is_empty() {
-        return Err(malformed(file, 0, "lists no images".into()));
+    Ok(rows)
+}
+
+/// Returns the encoding of a text that cannot be read and whose characters have two or four bytes.
+/// Its ASCII characters have bytes of 0.
+fn detect_wide_encoding(start: &[u8]) -> Option<&'static str> {
+    let start = &start[..start.len().min(64)];
+    if start.starts_with(&[0xff, 0xfe, 0, 0]) || start.starts_with(&[0, 0, 0xfe, 0xff]) {
+        return Some("UTF-32");
     }
-    let mut set = list.open(source, DataFormat::Manifest, file, folder, cancelled)?;
-    if num_unlabeled > 0 {
-        set.add_warnings(vec![WarningEvent {
-            code: ErrorCode::DataUnusable,
-            message: format!("{source} has test images without a label ({num_unlabeled})"),
-            file: Some(file.display().to_string()),
-            hint: Some("They were skipped; classify them with `residual predict`.".into()),
-        }]);
+    if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
+        return None; // UTF-16 with a byte order mark
     }
-    Ok(set)
+    let count_zeros = |offset: usize, step: usize| {
+        start.iter().skip(offset).step_by(step).filter(|&&byte| byte == 0).count()
+    };
+    let (units, [even, odd]) = (start.len() / 2, [0, 1].map(|offset| count_zeros(offset, 2)));
+    match () {
+        () if units < 2 || even + odd < units / 2 => None,
+        () if even + odd > units => Some("UTF-32"),
+        () => Some("UTF-16 without a byte order mark"),
+    }
 }
 
 /// Converts a file in UTF-16 to UTF-8 if it starts with a byte order mark, as Excel writes it.
@@ -142,6 +219,11 @@ fn find_image(folder: &Path, path: &str) -> PathBuf {
         .unwrap_or(image)
 }
 
+/// Returns whether a path is a URL.
+fn is_url(path: &str) -> bool {
+    path.contains("://") || path.starts_with("www.") || path.starts_with("data:image/")
+}
+
 /// Validates the fields of a line. The error text completes the sentence that begins with the file
 /// name.
 fn check_fields(path: &str, label: &str, split: &str) -> Result<Split, String> {
@@ -150,9 +232,6 @@ fn check_fields(path: &str, label: &str, split: &str) -> Result<Split, String> {
     }
     if label.is_empty() {
         return Err(format!("has no label for '{path}'"));
-    }
-    if path.contains("://") {
-        return Err(format!("lists '{path}', which is a URL, not a file"));
     }
     if path.contains('\0') {
         return Err("has a path with a NUL byte".into());
@@ -164,8 +243,18 @@ fn check_fields(path: &str, label: &str, split: &str) -> Result<Split, String> {
     }
 }
 
-/// Adds a line to the list: line number, path, label, split.
-type Add<'a> = dyn FnMut(u32, &str, &str, &str) -> Result<()> + 'a;
+/// A row of a manifest: an image.
+struct Row<'a> {
+    line: u32,
+    path: &'a str,
+    label: &'a str,
+    split: &'a str,
+    /// Name of the column of `split`; empty without a header.
+    split_column: &'a str,
+}
+
+/// Adds a row to the list.
+type Add<'a> = dyn FnMut(Row) -> Result<()> + 'a;
 
 /// Reads CSV with commas, tabs or semicolons as delimiters. Skips lines before the first image that
 /// start with `#`. A first line with names of columns is a header; without a header, the columns
@@ -205,7 +294,8 @@ fn read_csv(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Result<()> 
         let (Some(path), Some(label)) = (path, label) else {
             return Err(malformed(file, line, "has no path and label".into()));
         };
-        add(line, path, label, parse_split_field(&split_name, split.unwrap_or("")))?;
+        let split = split.unwrap_or("");
+        add(Row { line, path, label, split, split_column: &split_name })?;
     }
 }
 
@@ -292,11 +382,7 @@ fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Resu
                     }
                 };
             };
-            let field = parse_field(column, value).map(|text| match column {
-                Column::Split => parse_split_field(key, &text).to_string(),
-                Column::Path | Column::Label => text,
-            });
-            field.ok_or_else(|| {
+            parse_field(column, value).ok_or_else(|| {
                 let expected = match column {
                     Column::Path => "is not a string",
                     Column::Label | Column::Split => {
@@ -306,7 +392,10 @@ fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Resu
                 malformed(file, line, format!("has a `{key}` that {expected}"))
             })
         };
-        add(line, &text(Column::Path)?, &text(Column::Label)?, &text(Column::Split)?)?;
+        let [path, label, split] = [Column::Path, Column::Label, Column::Split].map(text);
+        let (path, label, split) = (&path?, &label?, &split?);
+        let split_column = Column::Split.find_in_object(&object).map_or("", |(key, _)| key);
+        add(Row { line, path, label, split, split_column })?;
     }
     Ok(())
 }
@@ -350,6 +439,14 @@ fn malformed(file: &Path, line: u32, problem: String) -> Error {
         }
         _ => "Write one line per image: path,label or path,label,split (train, val or test).",
     };
+    let content = detect_other_content(file);
+    if let Some(content) = content.filter(|content| *content != OtherContent::Empty) {
+        let message = format!("{} {}", file.display(), content.problem());
+        return Error::new(ErrorCode::DataFormat, message)
+            .key("data")
+            .file(file)
+            .hint(content.hint());
+    }
     let error =
         Error::new(ErrorCode::DataFormat, format!("{location} {problem}")).key("data").file(file);
     match line {
@@ -445,8 +542,16 @@ mod tests {
             let set = open(name, text).unwrap();
             assert_eq!((set.facts().train, set.facts().val), (2, 1), "{name}");
         }
-        let error = open("a.csv", b"path,label,is_valid\na.jpg,cat,maybe").err().unwrap();
-        assert!(error.message.contains("split 'maybe'"), "{error}");
+        for (text, problem) in [
+            (&b"path,label,is_valid\na.jpg,cat,maybe\na.jpg,dog,1"[..], "'maybe' in line 2"),
+            (b"path,label,is_valid\na.jpg,cat,1\na.jpg,dog,1", "it is true in every line"),
+        ] {
+            let set = open("a.csv", text).unwrap();
+            assert_eq!(counts(&set), [2, 0, 0]);
+            let message = &set.warnings().last().unwrap().message;
+            assert!(message.contains("has a column 'is_valid' that is no flag"), "{message}");
+            assert!(message.ends_with(problem), "{message}");
+        }
     }
 
     #[test]
@@ -506,7 +611,57 @@ mod tests {
     fn test_images_without_a_label_are_skipped_with_a_warning() {
         let set = open("a.csv", b"a.jpg,cat\na.jpg,dog\na.jpg,,test\na.jpg,,test").unwrap();
         assert_eq!(counts(&set), [2, 0, 0]);
-        assert!(set.warnings()[0].message.ends_with("test images without a label (2)"));
+        let message = &set.warnings().last().unwrap().message;
+        assert!(message.ends_with("test images without a label (2)"), "{message}");
+    }
+
+    #[test]
+    fn images_that_are_listed_twice_are_named() {
+        let text = b"a.jpg,cat\n./a.jpg,dog\na.jpg,cat\na.jpg,1,test\na.jpg,cat,test\n";
+        let error = open("a.csv", text).err().unwrap();
+        assert!(error.message.contains("the class '1'"), "{error}");
+        let set = open("a.csv", b"a.jpg,1\n./a.jpg,2\na.jpg,1.0\na.jpg,1,test\n").unwrap();
+        let messages: Vec<&str> = set.warnings().iter().map(|warning| &*warning.message).collect();
+        assert!(messages[0].contains("with different labels (1)"), "{messages:?}");
+        assert!(messages[0].ends_with("'1' (line 1) and '2' (line 2)"), "{messages:?}");
+        assert!(messages[1].contains("in more than one split (1)"), "{messages:?}");
+        assert!(messages[2].contains("more than once (1)"), "{messages:?}");
+        assert!(messages[2].ends_with("a.jpg (lines 1 and 3)"), "{messages:?}");
+    }
+
+    #[test]
+    fn a_test_split_without_readable_images_is_ignored_with_a_warning() {
+        let set = open("a.csv", b"a.jpg,cat\na.jpg,dog\na.csv,dog,test\n").unwrap();
+        assert_eq!(counts(&set), [2, 0, 0]);
+        let messages: Vec<&str> = set.warnings().iter().map(|warning| &*warning.message).collect();
+        let expected = "has no readable images; found .csv files that are not images (1)";
+        assert!(messages.iter().any(|message| message.ends_with(expected)), "{messages:?}");
+    }
+
+    #[test]
+    fn the_error_names_urls_encodings_and_texts_in_place_of_a_list() {
+        let error = open("a.csv", b"url,label\nhttps://x.org/a.jpg,cat").err().unwrap();
+        assert!(error.message.contains("is a URL"), "{error}");
+        assert!(error.hint.unwrap().contains("download them first"));
+        let text = "path,label\na.jpg,cat\na.jpg,dog\n";
+        let utf16 = |bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            text.encode_utf16().flat_map(bytes).collect()
+        };
+        let utf32: Vec<u8> = text.chars().flat_map(|c| (c as u32).to_le_bytes()).collect();
+        for (bytes, encoding) in [
+            (utf16(u16::to_le_bytes), "is in UTF-16 without a byte order mark"),
+            (utf16(u16::to_be_bytes), "is in UTF-16 without a byte order mark"),
+            (utf32, "is in UTF-32"),
+        ] {
+            let error = open("a.csv", &bytes).err().unwrap();
+            assert!(error.message.ends_with(encoding), "{error}");
+        }
+        let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n";
+        for name in ["a.csv", "a.jsonl"] {
+            let error = open(name, pointer).err().unwrap();
+            assert!(error.message.ends_with("is a pointer of Git LFS, not the file itself"));
+            assert!(error.hint.unwrap().contains("git lfs pull"));
+        }
     }
 
     #[test]
@@ -572,7 +727,8 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_an_image_is_skipped_with_a_warning() {
-        let set = open("labels.csv", b"a.jpg,cat\na.jpg,dog\nlabels.csv,dog\n").unwrap();
+        let set =
+            open("labels.csv", b"a.jpg,cat\n\"two words/b, c.png\",dog\nlabels.csv,dog\n").unwrap();
         assert_eq!(counts(&set), [2, 0, 0]);
         assert_eq!(set.warnings().len(), 1);
         assert!(set.warnings()[0].message.contains("labels.csv"));

@@ -5,12 +5,12 @@ pub(crate) mod cifar;
 mod cifar_python;
 mod class_names;
 mod columns;
+mod duplicate_images;
 pub(crate) mod folder;
 mod idx;
 mod image_list;
 pub(crate) mod layout;
 pub(crate) mod manifest;
-mod split_folders;
 mod tar;
 pub(crate) mod webdataset;
 

@@ -1,30 +1,34 @@
 //! Image folders: `root/<class>/...`, or `root/{train,val,test}/<class>/...`.
 
+mod annotation_folders;
+mod linked_folders;
+mod split_folders;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use residual_spec::{DataFormat, Error, ErrorCode, Result, WarningEvent};
+use residual_spec::{DataFormat, ErrorCode, Result, WarningEvent};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::class_names::{fold_class_name, normalize_class_name, unknown_class};
-use super::manifest::ManifestFormat;
-use super::split_folders::{find_splits, suggest_subfolder};
-use crate::decode::header::{Header, HeaderError};
+use super::manifest::{self, ManifestFormat};
+use crate::decode::header::Header;
 use crate::decode::header_error;
 use crate::sources::dataset::check_classes;
 use crate::sources::disk::{DiskSource, ImageLocation};
 use crate::sources::image_extension::has_image_extension;
-use crate::sources::listing::{Listing, list_files};
+use crate::sources::listing::Listing;
 use crate::sources::scan_headers::{
     HeaderResult, HeaderStats, build_dataset, is_image, no_readable_images, scan_headers,
 };
 use crate::sources::skipped_files::{SkippedFiles, UnreadableFiles};
 use crate::{Dataset, Split};
+use annotation_folders::{check_annotation_folders, is_images_folder};
+use linked_folders::LinkedFolders;
+use split_folders::{find_splits, suggest_subfolder};
 
 /// The number of files inspected for a hint about a folder without classes.
 const MAX_INSPECTED: usize = 10;
-/// Names of a folder that contains class folders rather than the images of a class.
-const IMAGES_FOLDERS: [&str; 3] = ["images", "imgs", "img"];
 
 /// The folder of a class in one split, and its files.
 struct ClassFolder {
@@ -55,12 +59,12 @@ pub(crate) fn open(
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Dataset> {
     let mut found = find_splits(root, listing, cancelled)?;
-    let mut folders = Vec::new();
+    let (mut folders, mut links) = (Vec::new(), LinkedFolders::new(root)?);
     for split in &found.splits {
         let first = folders.len();
         for path in &split.class_folders {
-            let files = list_files(path, &mut found.ignored, cancelled)?;
-            folders.push(ClassFolder::new(split.split, path.clone(), files));
+            let files = links.list_files(split.split, path, &mut found.ignored, cancelled)?;
+            folders.extend(files.map(|files| ClassFolder::new(split.split, path.clone(), files)));
         }
         folders[first..].sort_by(|a, b| a.name.cmp(&b.name));
     }
@@ -69,7 +73,16 @@ pub(crate) fn open(
     let headers = scan_headers(&files, cancelled)?;
     let mut warnings = found.ignored.warnings(root);
     warnings.append(&mut found.warnings);
-    build(source, root, &folders, headers, warnings)
+    warnings.extend(links.warnings());
+    build(source, root, &folders, headers, warnings).map_err(|error| {
+        match (found.ignored.leftovers_message(root), &error.hint) {
+            (Some(skipped), Some(hint)) => {
+                let hint = format!("{hint} ({skipped})");
+                error.hint(hint)
+            }
+            _ => error,
+        }
+    })
 }
 
 /// A class folder after its files were inspected.
@@ -100,7 +113,7 @@ fn separate_readable<'a>(
             };
             unreadable.add(file.file(), &error);
             // Notes, lists and thumbnails are common in image folders and need no warning.
-            if !matches!(error, HeaderError::Unknown) || has_image_extension(file.file()) {
+            if !error.is_no_image() || has_image_extension(file.file()) {
                 skipped.add(file.with_name(header_error(&error)));
             }
         }
@@ -128,8 +141,8 @@ fn build(
         let in_split: Vec<&ClassImages> =
             found.iter().filter(|found| found.folder.split == split).collect();
         check_has_images(source, split, &in_split, &mut warnings)?;
-        if split == Split::Test && is_unlabeled(&in_split, &classes) {
-            warnings.push(warn_of_unlabeled_test(&in_split));
+        if is_unlabeled(split, &in_split, &classes) {
+            warnings.push(warn_of_unlabeled_split(split, &in_split));
             continue;
         }
         let images = &mut sources[split as usize];
@@ -158,14 +171,16 @@ fn build(
 /// folders without images, and about names that differ only in case or spaces.
 ///
 /// # Errors
-/// `E_DATA_UNUSABLE` for fewer than two classes, or if a folder beside the class folders, such as
-/// `images`, contains class folders.
+/// `E_DATA_UNUSABLE` for fewer than two classes, or if a folder such as `images` contains the class
+/// folders, or all images beside their annotations.
 fn find_classes(
     source: &str,
     root: &Path,
     found: &[ClassImages],
     warnings: &mut Vec<WarningEvent>,
 ) -> Result<Vec<String>> {
+    let train = found.iter().filter(|found| found.folder.split == Split::Train);
+    warnings.extend(check_annotation_folders(&train.collect::<Vec<_>>())?);
     let (mut classes, mut counts): (Vec<String>, Vec<usize>) = Default::default();
     let mut unreadable = UnreadableFiles::default();
     let mut by_folded_name: HashMap<String, &str> = HashMap::new();
@@ -200,29 +215,7 @@ fn find_classes(
             None => error,
         }
     })?;
-    check_no_images_folder(root, found)?;
     Ok(classes)
-}
-
-/// Checks that no class is a folder that contains class folders, such as `images`.
-///
-/// # Errors
-/// `E_DATA_UNUSABLE`, with a hint to use the folder.
-fn check_no_images_folder(root: &Path, found: &[ClassImages]) -> Result<()> {
-    let folders = found.iter().filter(|found| found.folder.split == Split::Train);
-    for ClassImages { folder, .. } in folders.filter(|found| !found.images.is_empty()) {
-        if IMAGES_FOLDERS.contains(&folder.name.to_lowercase().as_str())
-            && Listing::read(&folder.path, &|| false)?.folders.len() > 1
-        {
-            let name = &folder.name;
-            let message = format!("{} has a folder '{name}' beside classes", root.display());
-            return Err(Error::new(ErrorCode::DataUnusable, message)
-                .key("data")
-                .file(root)
-                .hint(format!("Did you mean {}?", folder.path.display())));
-        }
-    }
-    Ok(())
 }
 
 /// Returns the warning about a class folder without a readable image.
@@ -271,20 +264,27 @@ fn check_has_images(
     Ok(())
 }
 
-/// Returns whether a split has images, none of which are in a folder named after a class.
-fn is_unlabeled(found: &[&ClassImages], classes: &[String]) -> bool {
+/// Returns whether the images of a split have no labels: for the test split, no image is in a
+/// folder named after a class; for the validation split, all are in a folder such as `images`.
+fn is_unlabeled(split: Split, found: &[&ClassImages], classes: &[String]) -> bool {
     let mut with_images = found.iter().filter(|found| !found.images.is_empty()).peekable();
     let is_class =
         |name: &str| classes.iter().any(|class| fold_class_name(class) == fold_class_name(name));
-    with_images.peek().is_some() && !with_images.any(|found| is_class(&found.folder.name))
+    let is_unlabeled = |name: &str| match split {
+        Split::Train => false,
+        Split::Val => is_images_folder(name) && !is_class(name),
+        Split::Test => !is_class(name),
+    };
+    with_images.peek().is_some() && with_images.all(|found| is_unlabeled(&found.folder.name))
 }
 
-/// Returns the warning about a test split whose folders are no classes.
-fn warn_of_unlabeled_test(found: &[&ClassImages]) -> WarningEvent {
+/// Returns the warning about a validation or test split whose folders are no classes.
+fn warn_of_unlabeled_split(split: Split, found: &[&ClassImages]) -> WarningEvent {
     let names: Vec<&str> = found.iter().take(3).map(|found| found.folder.name.as_str()).collect();
     let more = if found.len() > names.len() { ", ..." } else { "" };
     let message = format!(
-        "the test split has no labels: none of its folders is a class ({}{more})",
+        "the {} split has no labels: none of its folders is a class ({}{more})",
+        split.as_str(),
         names.join(", ")
     );
     let folder = found[0].folder.path.parent().unwrap_or(Path::new(""));
@@ -321,37 +321,38 @@ fn suggest_fix(root: &Path) -> Option<String> {
         return Some(format!("Did you mean {}?", folder.display()));
     }
     let files = Listing::read(root, &|| false).ok()?.files;
-    if !files.iter().take(MAX_INSPECTED).any(|file| is_image(file)) {
-        return None;
-    }
+    let has_images = files.iter().take(MAX_INSPECTED).any(|file| is_image(file));
     let list = files.iter().find(|file| ManifestFormat::from_path(file).is_some());
-    Some(match list {
-        Some(list) => format!(
-            "The folder contains images directly. If {} lists their classes, set `data` to it.",
+    match (list, has_images) {
+        (Some(list), _) => Some(format!(
+            "If {} lists the classes of the images, set `data` to it.",
             list.display()
-        ),
-        None => "The folder contains images directly; move each class into its own folder.".into(),
-    })
+        )),
+        (None, true) => {
+            Some("The folder contains images directly; move each class into its own folder.".into())
+        }
+        (None, false) => None,
+    }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::{Duration, Instant};
 
-    use residual_spec::DataConfig;
+    use residual_spec::{DataConfig, Error};
     use tempfile::TempDir;
 
     use super::*;
     use crate::Image;
 
-    fn read_fixture(name: &str) -> Vec<u8> {
+    pub fn read_fixture(name: &str) -> Vec<u8> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images");
         std::fs::read(format!("{folder}/{name}")).unwrap()
     }
 
     /// Creates a folder with files. A name that ends with `/` is an empty folder.
-    fn create_folder(files: &[(&str, &[u8])]) -> TempDir {
+    pub fn create_folder(files: &[(&str, &[u8])]) -> TempDir {
         let root = tempfile::tempdir().unwrap();
         for (name, bytes) in files {
             let path = root.path().join(name);
@@ -365,7 +366,7 @@ mod tests {
         root
     }
 
-    fn open(root: &Path) -> Result<Dataset> {
+    pub fn open(root: &Path) -> Result<Dataset> {
         let source = Some(root.display().to_string());
         crate::open(&DataConfig { source, ..DataConfig::default() }, &|| false)
     }
@@ -378,7 +379,7 @@ mod tests {
         error
     }
 
-    fn counts(set: &Dataset) -> [u32; 3] {
+    pub fn counts(set: &Dataset) -> [u32; 3] {
         [set.facts().train, set.facts().val, set.facts().test]
     }
 
@@ -535,7 +536,7 @@ mod tests {
     }
 
     /// Creates the class folders `ant` and `bee`, with an image each, in each of `folders`.
-    fn create_two_classes(folders: &[&str], png: &[u8]) -> TempDir {
+    pub fn create_two_classes(folders: &[&str], png: &[u8]) -> TempDir {
         let files: Vec<String> = folders
             .iter()
             .flat_map(|folder| ["ant", "bee"].map(|class| format!("{folder}/{class}/1.png")))
@@ -544,7 +545,7 @@ mod tests {
         create_folder(&files)
     }
 
-    fn messages(set: &Dataset) -> Vec<&str> {
+    pub fn messages(set: &Dataset) -> Vec<&str> {
         set.warnings().iter().map(|warning| warning.message.as_str()).collect()
     }
 
@@ -618,6 +619,27 @@ mod tests {
     }
 
     #[test]
+    fn skips_backups_and_incomplete_downloads_with_a_warning() {
+        let png = read_fixture("picture.png");
+        let root = create_two_classes(&["."], &png);
+        for file in ["ant/1.png~", "ant/2.jpg.crdownload", "bee/1.bak", "bee/notes.txt~"] {
+            std::fs::write(root.path().join(file), &png).unwrap();
+        }
+        std::fs::create_dir(root.path().join("bee.bak")).unwrap();
+        std::fs::write(root.path().join("bee.bak/1.png"), &png).unwrap();
+        let set = open(root.path()).unwrap();
+        assert_eq!((set.facts().classes.join(" "), counts(&set)), ("ant bee".into(), [2, 0, 0]));
+        let texts = messages(&set);
+        assert_eq!(texts.len(), 1, "{texts:?}");
+        let skipped = "ant/1.png~, ant/2.jpg.crdownload, bee/1.bak, bee.bak";
+        assert!(texts[0].ends_with(skipped), "{texts:?}");
+        std::fs::remove_file(root.path().join("bee/1.png")).unwrap();
+        let error = open(root.path()).err().unwrap();
+        assert!(error.message.contains("one class only"), "{error}");
+        assert!(error.hint.unwrap().ends_with(&format!("{skipped})")));
+    }
+
+    #[test]
     fn images_outside_class_folders_are_skipped_with_a_warning() {
         let png = read_fixture("picture.png");
         let root = create_two_classes(&["."], &png);
@@ -629,7 +651,13 @@ mod tests {
     #[test]
     fn a_test_split_without_labels_is_ignored_with_a_warning() {
         let png = read_fixture("picture.png");
-        for file in ["test/1.png", "test/unknown/1.png", "val/1.png"] {
+        for file in [
+            "test/1.png",
+            "test/unknown/1.png",
+            "test/images/1.png",
+            "val/1.png",
+            "val/images/1.png",
+        ] {
             let root = create_two_classes(&["train"], &png);
             let path = root.path().join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -732,22 +760,6 @@ mod tests {
         assert_ne!(expected, fingerprint(&[("a/1", &png), ("b/2", &png)]));
         assert_ne!(expected, fingerprint(&[("a/1", &png), ("b/1", &jpeg)]));
         assert_ne!(expected, fingerprint(&[("a/1", &png), ("c/1", &png)]));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn follows_links_without_cycles() {
-        use std::os::unix::fs::symlink;
-
-        let png = read_fixture("picture.png");
-        let root = create_folder(&[("ant/1.png", &png), ("bee/1.png", &png)]);
-        let path = |name: &str| root.path().join(name);
-        symlink(root.path(), path("ant/circle")).unwrap();
-        symlink("itself", path("ant/itself")).unwrap();
-        symlink(path("bee"), path("cat")).unwrap();
-        symlink("nowhere", path("bee/gone.png")).unwrap();
-        let set = open(root.path()).unwrap();
-        assert_eq!(set.facts().classes, ["ant", "bee", "cat"]);
     }
 
     #[cfg(unix)]

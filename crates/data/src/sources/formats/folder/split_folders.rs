@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use residual_spec::{Error, ErrorCode, Result, WarningEvent};
 
-use super::layout::has_data_files;
+use super::super::layout::has_data_files;
 use crate::Split;
-use crate::sources::ignored_folders::{IgnoredFolders, format_paths};
+use crate::sources::ignored_entries::{IgnoredEntries, format_paths};
 use crate::sources::image_extension::has_image_extension;
 use crate::sources::listing::Listing;
 use crate::sources::scan_headers::is_image;
@@ -29,7 +29,7 @@ pub(crate) struct SplitFolder {
 /// The splits of a root folder, with the folders that were skipped.
 pub(crate) struct SplitFolders {
     pub splits: Vec<SplitFolder>,
-    pub ignored: IgnoredFolders,
+    pub ignored: IgnoredEntries,
     pub warnings: Vec<WarningEvent>,
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn find_splits(
         }
     }
     let mut found =
-        SplitFolders { splits: Vec::new(), ignored: IgnoredFolders::default(), warnings: vec![] };
+        SplitFolders { splits: Vec::new(), ignored: IgnoredEntries::default(), warnings: vec![] };
     if !has_train_classes(root, &named, &others)? {
         found.warnings.extend(warn_of_train_class(&named));
         found.add(Split::Train, root.into(), listing);

@@ -2,29 +2,25 @@
 //! which `key.jpg` is an image and `key.cls` or `key.json` its label. One pass over the tar headers
 //! finds the offsets of the images, which are read on demand.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
+mod sample_image;
+mod shard_samples;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use residual_spec::{DataFormat, Error, ErrorCode, Result, WarningEvent};
-use serde_json::Value;
 
-use super::columns::Column;
 use super::image_list::ImageList;
-use super::manifest::parse_json_label;
-use super::tar::{Entry, Member, Tar, TarError};
-use crate::decode::header::{SIGNATURE_BYTES, has_image_signature};
-use crate::sources::disk::ImageLocation;
-use crate::sources::files::{damaged, open_file};
-use crate::sources::ignored_folders::format_paths;
+use super::tar::{Entry, Tar, TarError};
+use crate::sources::files::open_file;
+use crate::sources::ignored_entries::{IgnoredEntries, format_paths};
 use crate::sources::image_extension::is_image_extension;
 use crate::sources::listing::{Listing, check_cancelled};
 use crate::sources::skipped_files::SkippedFiles;
 use crate::{Dataset, Split};
+use sample_image::SecondImages;
+use shard_samples::{ShardSamples, skipped_member};
 
-/// Maximum size of a label file in bytes.
-const MAX_LABEL_BYTES: u64 = 1 << 20;
 /// Maximum number of shards.
 const MAX_SHARDS: usize = 100_000;
 
@@ -143,10 +139,12 @@ impl Shards {
         if index.list.is_empty() {
             return Err(index.no_samples(source).file(first));
         }
-        let Index { list, skipped, conflicts, .. } = index;
+        let Index { list, skipped, conflicts, second_images, leftovers, .. } = index;
         let mut set = list.open(source, DataFormat::Webdataset, first, folder, cancelled)?;
         set.add_warnings(skipped.warnings());
         set.add_warnings(conflicts.warning(source).into_iter().collect());
+        set.add_warnings(second_images.warning(source).into_iter().collect());
+        set.add_warnings(leftovers.warnings(Path::new("")));
         set.add_warnings(skipped_folders_warning(folder, &self.skipped_folders));
         Ok(set)
     }
@@ -157,14 +155,20 @@ struct Index {
     list: ImageList,
     skipped: SkippedFiles,
     conflicts: LabelConflicts,
+    second_images: SecondImages,
+    /// The first sample that has no image of its own but several further images.
+    ambiguous: Option<String>,
+    /// Backups and incomplete downloads in the shards.
+    leftovers: IgnoredEntries,
     /// Numbers of members by extension.
     extensions: BTreeMap<String, usize>,
 }
 
 impl Index {
     fn new() -> Index {
+        let (conflicts, second_images, ambiguous, leftovers, extensions) = Default::default();
         let (list, skipped) = (ImageList::new(), SkippedFiles::members());
-        Index { list, skipped, conflicts: LabelConflicts::default(), extensions: BTreeMap::new() }
+        Index { list, skipped, conflicts, second_images, ambiguous, leftovers, extensions }
     }
 
     fn count_extension(&mut self, extension: &str) {
@@ -194,7 +198,11 @@ impl Index {
                  the key `label`."
             }
         };
-        let message = format!("{source} has no labeled images; found {found}");
+        let (found, hint) = match &self.ambiguous {
+            Some(sample) => (sample, "Name the image of each sample key.png or key.image.png."),
+            None => (&format!("found {found}"), hint),
+        };
+        let message = format!("{source} has no labeled images; {found}");
         Error::new(ErrorCode::DataUnusable, message).key("data").hint(hint)
     }
 }
@@ -287,202 +295,6 @@ fn split_of(shard: &Path) -> Split {
     stem.split(['-', '_', '.']).find_map(Split::from_name).unwrap_or(Split::Train)
 }
 
-/// The image and the label of a key.
-#[derive(Default)]
-struct Sample {
-    image: Option<Member>,
-    label: Option<Label>,
-}
-
-impl Sample {
-    fn is_complete(&self) -> bool {
-        self.image.is_some() && self.label.is_some()
-    }
-}
-
-/// The label of a sample.
-struct Label {
-    text: String,
-    /// Whether the label is from a .cls file, which takes precedence over a .json file.
-    is_cls: bool,
-}
-
-/// The samples of a shard, collected member by member.
-struct ShardSamples<'a> {
-    shard: &'a Path,
-    samples: HashMap<String, Sample>,
-    /// The keys in the order of their first members.
-    order: Vec<String>,
-}
-
-/// The kinds of members that belong to samples.
-enum MemberKind {
-    Image,
-    Cls,
-    Json,
-}
-
-impl ShardSamples<'_> {
-    fn read_error(&self, error: TarError) -> Error {
-        match error {
-            TarError::Io(cause) => Error::read(self.shard, &cause).key("data"),
-            TarError::Malformed(problem) => damaged(self.shard, problem),
-        }
-    }
-
-    /// Adds an image or a label to the sample of its key; ignores other files.
-    ///
-    /// A key ends at the last dot of the name. The `webdataset` library ends it at the first dot,
-    /// but keys with dots are common. [`finish`](Self::finish) therefore recognizes further images
-    /// of a sample, such as `key.seg.png`.
-    fn add(&mut self, tar: &mut Tar<File>, member: Member, index: &mut Index) -> Result<()> {
-        let shard = self.shard;
-        let name = member.name.as_str();
-        if name.starts_with('/') || name.split(['/', '\\']).any(|component| component == "..") {
-            return Err(damaged(
-                shard,
-                format!("has a member with a path outside the archive: '{name}'"),
-            ));
-        }
-        let (folder, file) =
-            name.rsplit_once('/').map_or(("", name), |(folder, file)| (folder, file));
-        // Skip hidden files, whose names start with a dot.
-        let Some((stem, extension)) = file.rsplit_once('.').filter(|_| !file.starts_with('.'))
-        else {
-            return Ok(());
-        };
-        let extension = extension.to_ascii_lowercase();
-        index.count_extension(&extension);
-        let Some(kind) = self.detect_kind(tar, &member, &extension)? else { return Ok(()) };
-        let label = match kind {
-            MemberKind::Image => None,
-            MemberKind::Cls | MemberKind::Json => match self.read_label(tar, &member, &kind)? {
-                None => return Ok(()),
-                label => label,
-            },
-        };
-        let key = format!("{folder}/{stem}");
-        let sample = match self.samples.get_mut(&key) {
-            Some(sample) => sample,
-            None => {
-                self.order.push(key.clone());
-                self.samples.entry(key).or_default()
-            }
-        };
-        match (label, &mut sample.label) {
-            (None, _) => match &sample.image {
-                Some(other) => {
-                    let message =
-                        format!("has two images for one key: '{}' and '{name}'", other.name);
-                    let hint = "Keep one image for each key.";
-                    return Err(damaged(shard, message).hint(hint));
-                }
-                None => sample.image = Some(member),
-            },
-            (Some(label), slot @ None) => *slot = Some(label),
-            (Some(label), Some(other)) if label.text == other.text => {}
-            (Some(label), Some(other)) if label.is_cls == other.is_cls => {
-                let (label, other) = (label.text, &other.text);
-                let message = format!("has two labels for '{name}': '{label}' and '{other}'");
-                let hint = "Keep one label for each key.";
-                return Err(damaged(shard, message).hint(hint));
-            }
-            (Some(label), Some(other)) => {
-                if index.conflicts.count == 0 {
-                    let (label, other) = (&label.text, &other.text);
-                    index.conflicts.first = format!("'{name}': '{label}' and '{other}'");
-                }
-                index.conflicts.count += 1;
-                if label.is_cls {
-                    *other = label;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Determines the kind of a member by its extension; an image with another extension, by its
-    /// first bytes. Returns `None` for other files.
-    fn detect_kind(
-        &self,
-        tar: &mut Tar<File>,
-        member: &Member,
-        extension: &str,
-    ) -> Result<Option<MemberKind>> {
-        match extension {
-            "cls" => return Ok(Some(MemberKind::Cls)),
-            "json" => return Ok(Some(MemberKind::Json)),
-            _ if is_image_extension(extension) => return Ok(Some(MemberKind::Image)),
-            _ => {}
-        }
-        let bytes = member.bytes.min(SIGNATURE_BYTES as u64);
-        let start = Member { bytes, ..member.clone() };
-        let start = tar.read(&start, bytes).map_err(|error| self.read_error(error))?;
-        Ok(has_image_signature(&start).then_some(MemberKind::Image))
-    }
-
-    /// Reads a label file. Returns `None` for JSON without a label.
-    fn read_label(
-        &self,
-        tar: &mut Tar<File>,
-        member: &Member,
-        kind: &MemberKind,
-    ) -> Result<Option<Label>> {
-        let bytes = tar.read(member, MAX_LABEL_BYTES).map_err(|error| self.read_error(error))?;
-        let is_cls = matches!(kind, MemberKind::Cls);
-        let label = if is_cls { parse_cls(&bytes).map(Some) } else { parse_json(&bytes) };
-        let label =
-            label.map_err(|problem| damaged(self.shard, format!("{problem} in '{}'", member.name)));
-        Ok(label?.map(|text| Label { text, is_cls }))
-    }
-
-    /// Returns whether a key with a dot is that of a further image or label of a complete sample:
-    /// `a.seg` of `a`.
-    fn is_field_of_sample(&self, key: &str) -> bool {
-        let start = key.rfind('/').map_or(0, |slash| slash + 1);
-        let first_dot = key[start..].find('.').map(|dot| &key[..start + dot]);
-        first_dot.and_then(|key| self.samples.get(key)).is_some_and(Sample::is_complete)
-    }
-
-    /// Appends the complete samples to the list, and the others to the skipped members.
-    fn finish(mut self, split: Split, index: &mut Index) {
-        let shard = self.shard;
-        let archive = Arc::<Path>::from(shard);
-        let shard_name = shard.file_name().unwrap_or_default().to_string_lossy();
-        let order = std::mem::take(&mut self.order);
-        let is_field: Vec<bool> = order
-            .iter()
-            .map(|key| !self.samples[key].is_complete() && self.is_field_of_sample(key))
-            .collect();
-        for (key, is_field) in order.into_iter().zip(is_field) {
-            match self.samples.remove(&key) {
-                _ if is_field => {}
-                Some(Sample { image: Some(image), label: Some(label) }) => {
-                    let unique_name = format!("{shard_name}/{}", image.name);
-                    let Member { name, offset, bytes } = image;
-                    let (archive, name) = (archive.clone(), name.into());
-                    let location = ImageLocation::Member { archive, name, offset, bytes };
-                    index.list.add(split, &label.text, location, unique_name.as_bytes(), 0);
-                }
-                Some(Sample { image: Some(image), label: None }) => {
-                    let message = format!("'{}' in {} has no label", image.name, shard.display());
-                    index.skipped.add(skipped_member(shard, message));
-                }
-                Some(Sample { image: None, label: Some(_) }) => {
-                    let key = key.trim_start_matches('/');
-                    let message = format!("'{key}' in {} has no image", shard.display());
-                    index.skipped.add(skipped_member(shard, message));
-                }
-                Some(Sample { image: None, label: None }) | None => {}
-            }
-        }
-    }
-}
-
-fn skipped_member(shard: &Path, message: String) -> Error {
-    Error::new(ErrorCode::DataFormat, message).file(shard)
-}
-
 /// Reads the tar headers of a shard and appends its samples to the index.
 fn index_shard(
     shard: &Path,
@@ -502,7 +314,7 @@ fn index_shard(
         }
         _ => Error::read(shard, &cause).key("data"),
     })?;
-    let mut samples = ShardSamples { shard, samples: HashMap::new(), order: Vec::new() };
+    let mut samples = ShardSamples::new(shard);
     let mut tar = Tar::new(file).map_err(|cause| samples.read_error(TarError::Io(cause)))?;
     loop {
         check_cancelled(cancelled)?;
@@ -525,30 +337,6 @@ fn index_shard(
     }
     samples.finish(split, index);
     Ok(())
-}
-
-/// Parses a `.cls` file: a class name or number.
-fn parse_cls(bytes: &[u8]) -> Result<String, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "has invalid UTF-8".to_string())?.trim();
-    if text.is_empty() || text.contains('\0') {
-        Err("has no label".into())
-    } else {
-        Ok(text.into())
-    }
-}
-
-/// Returns the label of a JSON object, if it has one.
-fn parse_json(bytes: &[u8]) -> Result<Option<String>, String> {
-    let value: Value =
-        serde_json::from_slice(bytes).map_err(|cause| format!("has invalid JSON ({cause})"))?;
-    let Value::Object(object) = value else { return Ok(None) };
-    let Some((key, value)) = Column::Label.find_in_object(&object) else { return Ok(None) };
-    if value.is_null() {
-        return Ok(None);
-    }
-    parse_json_label(value).map(Some).ok_or_else(|| {
-        format!("has a `{key}` that is neither a string, a whole number nor a boolean")
-    })
 }
 
 #[cfg(test)]
@@ -738,6 +526,62 @@ mod tests {
     }
 
     #[test]
+    fn of_two_images_of_a_key_the_preferred_one_is_used() {
+        let (jpeg, png) = (read_fixture("baseline.jpg"), read_fixture("picture.png"));
+        let webp = b"RIFF\x24\0\0\0WEBPVP8 ";
+        let shard = archive(&[
+            ("0.png", &png),
+            ("0.jpg", &jpeg),
+            ("0.cls", b"0"),
+            ("1.jpg", &jpeg),
+            ("1.png", &png),
+            ("1.cls", b"1"),
+            ("2.webp", webp),
+            ("2.png", &png),
+            ("2.cls", b"1"),
+            ("2.png~", &png),
+        ]);
+        let set = open(&[("0.tar", shard)]).unwrap();
+        let train = set.source(Split::Train);
+        let names: Vec<String> = (0..3).map(|i| train.name(i)).collect();
+        assert!(names[0].starts_with("0.jpg") && names[1].starts_with("1.jpg"), "{names:?}");
+        assert!(names[2].starts_with("2.png in"), "{names:?}");
+        let messages: Vec<&str> = set.warnings().iter().map(|warning| &*warning.message).collect();
+        let [second, leftover] = messages[..] else { panic!("{messages:?}") };
+        assert!(
+            second.contains("(2), for example '0.jpg' and '0.png': '0.jpg' is used"),
+            "{second}"
+        );
+        assert_eq!(leftover, "skipped a file of editors or incomplete downloads: 2.png~");
+    }
+
+    #[test]
+    fn a_sample_without_an_image_of_its_own_uses_its_only_further_image() {
+        let png = read_fixture("picture.png");
+        let shard = archive(&[
+            ("0.rgb.png", &png),
+            ("0.mask.png", &png),
+            ("0.cls", b"0"),
+            ("1.image.png", &png),
+            ("1.small.png", &png),
+            ("1.cls", b"1"),
+            ("2.left.png", &png),
+            ("2.right.png", &png),
+            ("2.cls", b"1"),
+        ]);
+        let set = open(&[("0.tar", shard)]).unwrap();
+        let train = set.source(Split::Train);
+        assert_eq!((train.len(), train.label(1)), (2, 1));
+        assert!(train.name(0).starts_with("0.rgb.png in"));
+        let messages: Vec<&str> = set.warnings().iter().map(|warning| &*warning.message).collect();
+        let choice = "has no image of its own, but 2.left, 2.right";
+        assert!(messages.iter().any(|message| message.ends_with(choice)), "{messages:?}");
+        let error =
+            open_error(archive(&[("a.left.png", &png), ("a.right.png", &png), ("a.cls", b"0")]));
+        assert!(error.message.ends_with("own, but a.left, a.right"), "{error}");
+    }
+
+    #[test]
     fn text_that_starts_like_a_bmp_is_no_image() {
         let png = read_fixture("picture.png");
         let shard = archive(&[
@@ -821,7 +665,7 @@ mod tests {
         assert_malformed(with(entry(b'0', "../a.jpg", b"")), "outside the archive");
         assert_malformed(with(entry(b'0', "x/..\\a.jpg", b"")), "outside the archive");
         assert_malformed(with(entry(b'0', "/etc/a.jpg", b"")), "outside the archive");
-        assert_malformed(with(entry(b'0', "a.png", b"")), "two images for one key");
+        assert_malformed(with(entry(b'0', "a.jpg", b"")), "two images for one key");
         assert_malformed(with(entry(b'0', "a.cls", b"0")), "and '0'");
         assert_malformed(with(entry(b'0', "c.cls", b"")), "no label in 'c.cls'");
         assert_malformed(with(entry(b'0', "c.cls", b"\xff")), "invalid UTF-8");
