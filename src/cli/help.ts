@@ -1,6 +1,7 @@
 import type { Argument, Command, Option } from 'commander'
 import { suggestSetting } from '../api/run/suggestions.js'
 import { commandName as programName, withCommandName } from '../errors/command-name.js'
+import { shellQuote } from '../errors/shell-quote.js'
 import { recordFlags } from './arguments/config-arguments.js'
 import { localizeHint } from './arguments/config-sources.js'
 import { hasColors, styled } from './output/colors.js'
@@ -72,16 +73,28 @@ export function configureHelp(program: Command): void {
 function withSuggestion(text: string, command: Command): string {
   const [message, option, word = '', inline] =
     /^error: unknown option '(--?([\w-]+?)(?:=(.*))?)'/s.exec(text) ?? []
-  const takesSettings = command.options.some(({ long }) => long === '--config')
-  if (message === undefined || !takesSettings || text.includes('(Did you mean')) return text
+  if (message === undefined) return text
   const { argv } = process
   const next = argv[argv.indexOf(option as string) + 1]
   const value = inline ?? (next?.startsWith('--') ? undefined : next)
+  if (text.includes('(Did you mean')) return withValue(text, value, command)
+  const takesSettings = command.options.some(({ long }) => long === '--config')
+  if (!takesSettings) return text
   const setting = suggestSetting(word, value)
   if (setting === undefined) return text
   recordFlags(command)
   const suggestion = localizeHint(`\`${setting}\``).replaceAll('`', '')
   return `${text.trimEnd()}\n(Did you mean ${suggestion}?)\n`
+}
+
+/** Adds the value of an unknown option to the option that commander suggests. */
+function withValue(text: string, value: string | undefined, command: Command): string {
+  return text.replace(/\(Did you mean (--[\w-]+)\?\)/, (suggestion, name) => {
+    const option = command.options.find(({ long }) => long === name)
+    return option?.required && value !== undefined
+      ? `(Did you mean ${name} ${shellQuote(value)}?)`
+      : suggestion
+  })
 }
 
 /** Shows a text as a default without the quotes that commander adds. */

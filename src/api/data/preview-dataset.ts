@@ -3,7 +3,7 @@ import type { DownloadOptions } from '../../download/fetch-file.js'
 import { prepareData } from '../../download/prepare-data.js'
 import { type GridOptions, type ImageGrid, makeGrid } from '../../image-grid/grid.js'
 import { checkOptions } from '../../native/arguments/check-options.js'
-import { serializeConfig } from '../../native/arguments/serialize-config.js'
+import { serializeOptions } from '../../native/arguments/serialize-config.js'
 import type { DataConfig, PreviewConfig } from '../../native/generated.js'
 import { readPreviewTiles } from './preview-tiles.js'
 
@@ -31,7 +31,7 @@ export async function previewDataset(
   data: string | DataConfig,
   { title, columns, tileSize, signal, onDownload, ...config }: PreviewOptions = {},
 ): Promise<ImageGrid> {
-  checkOptions('preview', serializeConfig({ data, ...config }, 'the options'))
+  checkOptions('preview', serializeOptions({ data, ...config }))
   await prepareData(data)?.({ signal, onDownload })
   const { facts, split, labels, tiles } = await readPreviewTiles({ data, ...config }, signal)
   const augmented = config.augmented ? ', augmented' : ''

@@ -53,7 +53,7 @@ async function run(data: string | undefined, overrides: string[], flags: Flags):
   // The core validates the options.
   const options: FindLrOptions = { ...Object.fromEntries(range), out }
   await withDownloads(json ?? false, async (downloads) => {
-    const config = configFromArguments(words, training)
+    const config = configFromArguments(words, training, 'find-lr')
     const result = await findLr(config, { ...options, ...downloads })
     await print(json ? JSON.stringify(result) : formatResult(result))
   })

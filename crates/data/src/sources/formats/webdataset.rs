@@ -465,12 +465,17 @@ impl ShardSamples<'_> {
                     index.list.add(split, &label.text, location, unique_name.as_bytes(), 0);
                 }
                 Some(Sample { image: Some(image), label: None }) => {
-                    let message = format!("'{}' in {} has no label", image.name, shard.display());
+                    let message = format!(
+                        "'{}' in {} has no label and is skipped",
+                        image.name,
+                        shard.display()
+                    );
                     index.skipped.add(skipped_member(shard, message));
                 }
                 Some(Sample { image: None, label: Some(_) }) => {
                     let key = key.trim_start_matches('/');
-                    let message = format!("'{key}' in {} has no image", shard.display());
+                    let message =
+                        format!("'{key}' in {} has no image and is skipped", shard.display());
                     index.skipped.add(skipped_member(shard, message));
                 }
                 Some(Sample { image: None, label: None }) | None => {}
@@ -510,7 +515,7 @@ fn index_shard(
             Entry::File(member) => samples.add(&mut tar, member, index)?,
             Entry::Folder => {}
             Entry::Other(kind, name) => {
-                let message = format!("'{name}' in {} is {kind}", shard.display());
+                let message = format!("'{name}' in {} is {kind} and is skipped", shard.display());
                 index.skipped.add(skipped_member(shard, message));
             }
             Entry::End { has_end_marker } => {

@@ -1,8 +1,8 @@
-import type { Plan } from '../../index.js'
-import { notice } from '../messages.js'
+import type { Plan } from '../../../index.js'
+import { notice } from '../../messages.js'
+import { formatBytes, formatCount, formatDuration, formatSeconds, pluralize } from '../format.js'
+import { outputWidth, sanitize, wrap } from '../terminal.js'
 import { formatChosenValues } from './explain-config.js'
-import { formatBytes, formatCount, formatDuration, formatSeconds, pluralize } from './format.js'
-import { outputWidth, sanitize, wrap } from './terminal.js'
 
 /** Width of the names of the rows. */
 const NAME_WIDTH = 11
@@ -81,9 +81,12 @@ function formatTime(time: Plan['time']): string[] {
   } = time
   const total = totalSeconds === null ? '' : `, ${formatDuration(totalSeconds)} in total`
   const range = `${formatSeconds(minStepSeconds)} to ${formatSeconds(maxStepSeconds)}`
+  const measured = pluralize(steps, 'step')
   return [
     `time        ${formatDuration(epochSeconds)} per epoch${total} (estimate)`,
-    `            measured: ${pluralize(steps, 'step')} on your images, with discarded weights;`,
-    `            ${formatSeconds(stepSeconds)} per step (${range}), ${formatCount(imagesPerSecond)} images/s`,
+    `            measured: ${measured} on your images, with discarded weights;`,
+    steps === 1
+      ? `            ${formatSeconds(stepSeconds)}; a single step is a rough estimate`
+      : `            median ${formatSeconds(stepSeconds)} per step (${range}), ${formatCount(imagesPerSecond)} images/s`,
   ]
 }
