@@ -5,7 +5,14 @@ import { shellQuote } from '../errors/shell-quote.js'
 import { recordFlags } from './arguments/config-arguments.js'
 import { localizeHint } from './arguments/config-sources.js'
 import { hasColors, styled } from './output/colors.js'
-import { displayWidth, padEnd, terminalWidth } from './output/terminal.js'
+import {
+  displayWidth,
+  outputWidth,
+  padEnd,
+  terminalWidth,
+  wrap,
+  wrapLines,
+} from './output/terminal.js'
 
 /** A command line and its effect; in `addExamples`, without the leading `residual`. */
 export type Example = readonly [command: string, description: string]
@@ -15,6 +22,9 @@ export type Example = readonly [command: string, description: string]
  * overflow a narrow terminal.
  */
 const MIN_WIDTH_TO_WRAP = 12
+
+/** Indentation of the second line of a usage that is wrapped. */
+const USAGE_INDENT = '  '
 
 const examplesByCommand = new WeakMap<Command, readonly Example[]>()
 
@@ -48,16 +58,17 @@ export function configureHelp(program: Command): void {
         getErrHasColors: () => hasColors(process.stderr),
         outputError: (text, write) => {
           const label = styled(process.stderr, ['red', 'bold'], 'error')
-          write(
-            withSuggestion(text, command)
-              .replace(/^error/, label)
-              .replace(/\n\((.*)\)\n$/, '\n  $1\n'),
-          )
+          const message = withSuggestion(text, command)
+            .replace(/^error/, label)
+            .replace(/\n\((.*)\)\n$/, '\n  $1\n')
+          write(wrapLines(message, outputWidth(process.stderr)))
         },
       })
       .configureHelp({
         minWidthToWrap: MIN_WIDTH_TO_WRAP,
         styleTitle: formatHeading,
+        styleUsage: (usage) =>
+          wrap(usage, terminalWidth(process.stdout) - 'Usage: '.length, USAGE_INDENT),
         // The arguments of subcommands would widen the list; the help of each subcommand shows
         // them.
         subcommandTerm: (subcommand) => subcommand.name(),
@@ -121,7 +132,8 @@ export function formatExamples(examples: readonly Example[]): string {
   return examples
     .map(([command, description]) => {
       const dimmed = styled(process.stdout, 'dim', description)
-      return isWide ? `  ${padEnd(command, width)}  ${dimmed}` : `  ${command}\n      ${dimmed}`
+      if (isWide) return `  ${padEnd(command, width)}  ${dimmed}`
+      return wrapLines(`  ${command}\n      ${dimmed}`, terminalWidth(process.stdout))
     })
     .join('\n')
 }

@@ -6,6 +6,7 @@ import {
   type YamlError,
   type YamlText,
 } from '../../api/run/yaml-text.js'
+import { withCommandName } from '../../errors/command-name.js'
 import { isObject } from '../../run-folder/json-object.js'
 import { cliError } from '../messages.js'
 import { recordFile, recordFlag, recordSetting } from './config-sources.js'
@@ -66,7 +67,7 @@ export function addConfigOptions(
   command.option('--config <file>', 'YAML or JSON file, such as the config.json of a run')
   for (const flag of flags) {
     const [option, description] = OPTIONS[flag]
-    command.option(option, descriptions[flag] ?? description)
+    command.option(option, withCommandName(descriptions[flag] ?? description))
   }
   return command
 }

@@ -8,7 +8,10 @@ interface TableLayout {
   priorities?: readonly number[]
   /** Width of a row in columns. Default: unlimited. */
   width?: number
-  /** Whether the last column is wrapped at words to fit into the width. Default: false. */
+  /**
+   * Whether the last column is wrapped at words to fit into the width, or, if it does not fit, all
+   * columns are below the first one. Default: false.
+   */
   wrapLast?: boolean
 }
 
@@ -42,6 +45,14 @@ export function formatTable(
   )
   if (!layout.wrapLast) return formatted.join('\n')
   const indent = shown.slice(0, -1).reduce((sum, { width }) => sum + width + GAP.length, 0)
-  const start = Math.min(indent, Math.max(GAP.length, maxWidth - MIN_WRAPPED_WIDTH))
-  return formatted.map((line) => wrap(line, maxWidth, ' '.repeat(start))).join('\n')
+  if (maxWidth - indent >= MIN_WRAPPED_WIDTH) {
+    return formatted.map((line) => wrap(line, maxWidth, ' '.repeat(indent))).join('\n')
+  }
+  // In a narrow terminal, all other cells are below the first one.
+  return rows
+    .map(([first = '', ...others]) => {
+      const cells = others.filter((cell) => cell !== '').join(GAP)
+      return `${first}\n${wrap(`${GAP}${cells}`, maxWidth, GAP)}`
+    })
+    .join('\n')
 }

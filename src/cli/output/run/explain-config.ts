@@ -12,7 +12,7 @@ const { stderr } = process
  */
 const MAX_VALUE_WIDTH = 20
 
-/** Minimum width of a reason that is wrapped below its first line. */
+/** Minimum width of a reason beside its value. */
 const MIN_REASON_WIDTH = 24
 
 /** Indentation that the caller adds to each line, in columns. */
@@ -60,16 +60,16 @@ export function formatChosenValues(
   const [nameWidth, valueWidth] = [0, 1].map((column) =>
     Math.max(...chosen.map((row) => displayWidth(row[column] as string))),
   ) as [number, number]
-  // In a narrow terminal, the continuation of a reason starts further left.
-  const reasonStart = nameWidth + valueWidth + 2 * GAP.length
-  const indent = Math.min(reasonStart, Math.max(GAP.length, width - MIN_REASON_WIDTH))
-  return chosen.flatMap(([name, value, reason]) =>
-    wrap(
-      `${padEnd(name, nameWidth)}${GAP}${padEnd(value, valueWidth)}${GAP}${reason}`,
-      width - INDENT,
-      ' '.repeat(indent),
-    ).split('\n'),
-  )
+  const maxWidth = width - INDENT
+  const start = nameWidth + valueWidth + 2 * GAP.length
+  return chosen.flatMap(([name, value, reason]) => {
+    const setting = `${padEnd(name, nameWidth)}${GAP}${padEnd(value, valueWidth)}`
+    if (maxWidth - start >= MIN_REASON_WIDTH) {
+      return wrap(`${setting}${GAP}${reason}`, maxWidth, ' '.repeat(start)).split('\n')
+    }
+    // In a narrow terminal, the reason is below the value.
+    return [setting.trimEnd(), ...wrap(`${GAP}${reason}`, maxWidth, GAP).split('\n')]
+  })
 }
 
 /**

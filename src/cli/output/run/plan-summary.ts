@@ -49,8 +49,14 @@ export function formatPlan(plan: Plan, explanation: string | undefined): string 
   ]
   // The explanation is a table, which must not be wrapped.
   return lines
-    .map((line) => (line === explanation ? line : wrap(line, width, ' '.repeat(NAME_WIDTH + 1))))
+    .map((line) => (line === explanation ? line : wrap(line, width, indentOf(line))))
     .join('\n')
+}
+
+/** Returns the indentation of the continuation of a row, or of a sentence. */
+function indentOf(line: string): string {
+  const isRow = /^ *\S+( \S+)? {2}|^ {4}/.test(line)
+  return isRow ? ' '.repeat(NAME_WIDTH + 1) : '  '
 }
 
 function formatMemory(memory: Plan['memory']): string[] {
