@@ -61,8 +61,9 @@ export function configureHelp(program: Command): void {
           const message = withSuggestion(text, command)
             .replace(/^error/, label)
             .replace(/\n\((.*)\)\n$/, '\n  $1\n')
-          write(wrapLines(message, outputWidth(process.stderr)))
+          write(message)
         },
+        writeErr: (text) => process.stderr.write(wrapLines(text, outputWidth(process.stderr))),
       })
       .configureHelp({
         minWidthToWrap: MIN_WIDTH_TO_WRAP,
@@ -91,7 +92,8 @@ function withSuggestion(text: string, command: Command): string {
   if (text.includes('(Did you mean')) return withValue(text, value, command)
   const takesSettings = command.options.some(({ long }) => long === '--config')
   if (!takesSettings) return text
-  const setting = suggestSetting(word, value)
+  // An option without a value is a switch.
+  const setting = suggestSetting(word, value ?? 'true')
   if (setting === undefined) return text
   recordFlags(command)
   const suggestion = localizeHint(`\`${setting}\``).replaceAll('`', '')

@@ -41,7 +41,7 @@ export function addTrain(program: Command): void {
     command,
     [
       ...(['recipe', 'model', 'epochs', 'batchSize', 'lr', 'imageSize', 'seed', 'device'] as const),
-      ...(['out', 'resume'] as const),
+      ...(['out', 'overwrite', 'resume'] as const),
     ],
     { out: 'output folder of the run' },
   )
