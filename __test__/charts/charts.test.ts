@@ -200,7 +200,9 @@ test('an axis of epochs ends at whole epochs, so that short runs have two ticks'
       y: { title: 'loss' },
       series: [{ name: 'a', points: xs.map((x) => ({ x, y: 1 + x })) }],
     })
-    return [...svg.matchAll(/aria-label="X-axis titled 'epoch'[^"]*from ([\d.]+) to ([\d.]+)"/g)][0]?.slice(1)
+    return [
+      ...svg.matchAll(/aria-label="X-axis titled 'epoch'[^"]*from ([\d.]+) to ([\d.]+)"/g),
+    ][0]?.slice(1)
   }
   t.deepEqual(await ticksOf([0.3, 0.6, 0.9]), ['0', '1'])
   t.deepEqual(await ticksOf([0.7, 1.4]), ['0', '2'])
