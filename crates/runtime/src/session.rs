@@ -293,7 +293,14 @@ impl Session {
         if let Some(arrays) = &mut arrays {
             arrays.classes.get_or_insert_with(|| self.data.classes.clone());
         }
+        let is_train_data = options.data.is_none() && arrays.is_none();
         let dataset = residual_data::open_with_arrays(&config, arrays, is_cancelled);
+        let dataset = dataset.map_err(|error| match error.code {
+            ErrorCode::DataNotFound if is_train_data => {
+                error.hint("If the data set was moved, pass its new path as `data`.")
+            }
+            _ => error,
+        });
         let Some(dataset) = none_if_cancelled(dataset)? else { return Ok(None) };
         let (source, data_classes) = (&dataset.facts().source, &dataset.facts().classes);
         let model_classes = &self.data.classes;

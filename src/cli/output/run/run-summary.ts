@@ -77,6 +77,10 @@ export class RunSummary {
 
   /** Describes the end of a run: `stopped in epoch 3 of 10 at step 28 of 140, 0:12`. */
   #status({ stopReason, epochs, steps, seconds }: TrainResult): string {
+    if (this.#start !== undefined && this.#start.startStep > 0 && steps === this.#start.startStep) {
+      const done = `was complete after ${pluralize(epochs, 'epoch')}, ${pluralize(steps, 'step')}`
+      return `${done}; to train longer, set \`epochs\` to more than ${formatCount(epochs)}`
+    }
     return `${STATUS[stopReason]} ${this.#position(stopReason, epochs, steps)}, ${formatDuration(seconds)}`
   }
 
