@@ -32,10 +32,13 @@ pub(crate) fn add_key_suggestion(
     check: Check,
 ) -> Error {
     let path = match (error.code, &error.at.key) {
-        // A known key is one of another variant, which the hint names.
-        (ErrorCode::UnknownKey, Some(path)) if !known.contains(path) => path.clone(),
+        (ErrorCode::UnknownKey, Some(path)) => path.clone(),
         _ => return error,
     };
+    // The hint for a key of another variant names the variant.
+    if error.hint.as_deref().is_some_and(suggests_setting) {
+        return error;
+    }
     let value = value_at(config, &path);
     match suggest(&path, value, known, check) {
         Some(hint) => error.hint(hint),
@@ -98,6 +101,10 @@ impl Candidate<'_> {
             },
         }
     }
+}
+
+fn suggests_setting(hint: &str) -> bool {
+    suggested_setting(hint).is_some()
 }
 
 /// Returns the setting in a hint "Did you mean `setting`?".
