@@ -12,7 +12,7 @@
  * Trains a residual network on an image folder or a named data set.
  *
  * Returns immediately with a `Run`, which is a promise of the result and an async iterable of
- * events. All errors, including an invalid configuration, reject the run. The runs of a process
+ * events. Prints nothing: use hooks, or iterate over the events, to show the progress. All errors, including an invalid configuration, reject the run. The runs of a process
  * train one after another.
  *
  * Named data sets and published weights are downloaded first if they are not on this machine. On a
@@ -21,7 +21,8 @@
  * training starts from random weights after a few seconds, with a warning.
  *
  * @example
- * const { best, test } = await train({ data: './photos', model: 'resnet18', epochs: 10 })
+ * const config = { data: './photos', model: 'resnet18', epochs: 10 }
+ * const { best, test } = await train(config, { onEpoch: console.log })
  *
  * @param config plain data; only `data` is required
  * @param options hooks, an abort signal, in-memory images, and whether to write a report
@@ -2127,6 +2128,10 @@ export declare interface DownloadProgress {
  */
 export declare type Evaluation = {
     /**
+     * Evaluated data; absent in the evaluation of a run, which has a `split` of its own.
+     */
+    data?: EvaluatedData | undefined;
+    /**
      * Mean cross-entropy, in nats.
      */
     loss: number;
@@ -2176,6 +2181,17 @@ export declare type Evaluation = {
      * Throughput, including loading of the images.
      */
     imagesPerSecond: number;
+};
+
+/**
+ * Data set and split of an evaluation.
+ */
+export declare type EvaluatedData = {
+    /**
+     * Name or path of the data set.
+     */
+    source: string;
+    split: Split;
 };
 
 /**

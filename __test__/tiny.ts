@@ -3,10 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32, deflateSync } from 'node:zlib'
 import type { ExecutionContext } from 'ava'
-import type { ArraySplit, TrainConfig } from 'residual'
+import type { TrainConfig } from 'residual'
+import { pixels, writeIdxData } from '../scripts/prove/tiny-data.mjs'
+
+export { arraySplit, pixels } from '../scripts/prove/tiny-data.mjs'
 
 const SIDE = 8
-const CLASSES = 3
 
 /** Creates a temporary folder, which is removed after the test. */
 export function tempFolder(t: ExecutionContext): string {
@@ -36,42 +38,9 @@ export function tinyConfig(t: ExecutionContext, config: TrainConfig = {}): Train
   }
 }
 
-/** Creates 8 x 8 images in memory, whose class is the index of their bright third of rows. */
-export function arraySplit(count: number): ArraySplit & { labels: Uint8Array } {
-  const labels = Uint8Array.from({ length: count }, (_, index) => index % CLASSES)
-  const images = new Uint8Array(count * SIDE * SIDE)
-  for (const [image, label] of labels.entries()) {
-    for (let row = 0; row < 8; row++) {
-      const bright = Math.floor((row * 3) / 8) === label
-      images.fill(
-        bright ? 250 - (image % 7) : image % 5,
-        image * 64 + row * 8,
-        image * 64 + row * 8 + 8,
-      )
-    }
-  }
-  return { images, labels, width: 8, height: 8, channels: 1 }
-}
-
 /** Writes 96 training and 24 test images in the IDX format of MNIST. */
 export function idxData(parent: string): string {
-  const path = join(parent, 'data')
-  mkdirSync(path)
-  for (const [prefix, count] of [
-    ['train', 96],
-    ['t10k', 24],
-  ] as const) {
-    const labels = Array.from({ length: count }, (_, index) => index % CLASSES)
-    writeFileSync(
-      join(path, `${prefix}-images-idx3-ubyte`),
-      Buffer.concat([header(0x803, count, SIDE, SIDE), ...labels.map(pixels)]),
-    )
-    writeFileSync(
-      join(path, `${prefix}-labels-idx1-ubyte`),
-      Buffer.concat([header(0x801, count), Buffer.from(labels)]),
-    )
-  }
-  return path
+  return writeIdxData(join(parent, 'data'))
 }
 
 /** Writes 8 PNG images per class, in one folder per class. */
@@ -97,16 +66,6 @@ export function photographs(parent: string): string {
     }
   }
   return path
-}
-
-/** Returns gray pixels of a class, which vary slightly with `index`. */
-export function pixels(label: number, index = 0): Buffer {
-  const bright = (column: number) => Math.floor((column * CLASSES) / SIDE) === label
-  return Buffer.from(
-    Array.from({ length: SIDE * SIDE }, (_, position) =>
-      bright(position % SIDE) ? 200 + (index % 50) : (position * 7 + index * 13) % 60,
-    ),
-  )
 }
 
 /** Encodes gray pixels as a PNG file. */

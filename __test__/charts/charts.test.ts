@@ -192,3 +192,19 @@ test('importing the package loads no chart library', async (t) => {
   `)
   t.is(status, 0, stderr)
 })
+
+test('an axis of epochs ends at whole epochs, so that short runs have two ticks', async (t) => {
+  const ticksOf = async (xs: readonly number[]) => {
+    const svg = await lineChart({
+      x: { title: 'epoch', isInteger: true },
+      y: { title: 'loss' },
+      series: [{ name: 'a', points: xs.map((x) => ({ x, y: 1 + x })) }],
+    })
+    return [
+      ...svg.matchAll(/aria-label="X-axis titled 'epoch'[^"]*from ([\d.]+) to ([\d.]+)"/g),
+    ][0]?.slice(1)
+  }
+  t.deepEqual(await ticksOf([0.3, 0.6, 0.9]), ['0', '1'])
+  t.deepEqual(await ticksOf([0.7, 1.4]), ['0', '2'])
+  t.deepEqual(await ticksOf([1, 2, 3]), ['1', '3'])
+})

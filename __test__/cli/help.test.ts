@@ -68,7 +68,7 @@ test('help has no colors in a pipe unless forced, and never with NO_COLOR', asyn
 test('suggests the nearest command or option', async (t) => {
   for (const [args, suggestion] of [
     [['trane'], 'train'],
-    [['train', '--epoch', '3'], '--epochs'],
+    [['train', '--epoch', '3'], '--epochs 3'],
     [['data', 'lst'], 'list'],
   ] as const) {
     const { status, stderr } = await residual(args)

@@ -2,12 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Command, CommanderError } from 'commander'
-import {
-  type ConfigFlags,
-  configFromArguments,
-  isObject,
-  setKey,
-} from '#dist/cli/arguments/config-arguments.js'
+import { type ConfigFlags, configFromArguments } from '#dist/cli/arguments/config-arguments.js'
 import { commandName } from '#dist/cli/help.js'
 import { createProgram } from '#dist/cli/program.js'
 import { ROOT } from '../child.js'
@@ -101,10 +96,8 @@ async function settingsError(
   try {
     // The file of --config is checked as a separate block; --seeds is not part of the
     // configuration.
-    const { config: _, seeds: _seeds, data, ...others } = flags
-    const draft = configFromArguments([...args], others)
-    if (data !== undefined) setKey(draft, 'data.source', data)
-    return isObject(draft) ? await configError(draft) : undefined
+    const { config: _, seeds: _seeds, data = './photos', ...others } = flags
+    return await configError(configFromArguments([...args], { ...others, data }, 'train'))
   } catch (error) {
     return (error as Error).message
   }

@@ -1,28 +1,12 @@
-import { cpSync, mkdirSync, symlinkSync } from 'node:fs'
-import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { installCopies } from '../../scripts/prove/package-copies.mjs'
 import { node, ROOT } from '../child.js'
 import { tempFolder, tinyConfig } from '../tiny.js'
 
-/** Installs copies of the package in node_modules folders, and returns their parent. */
-function installCopies(t: ExecutionContext, names: readonly string[]): string {
-  const parent = tempFolder(t)
-  symlinkSync(join(ROOT, 'node_modules'), join(parent, 'node_modules'))
-  for (const name of names) {
-    const copy = join(parent, name, 'node_modules', 'residual')
-    mkdirSync(join(copy, 'bindings', 'npm'), { recursive: true })
-    for (const path of ['dist', 'package.json', 'bindings/npm/linux-x64-gnu']) {
-      cpSync(join(ROOT, path), join(copy, path), { recursive: true })
-    }
-    const libtorch = 'bindings/npm/libtorch-linux-x64'
-    symlinkSync(join(ROOT, libtorch), join(copy, libtorch))
-  }
-  return parent
-}
-
 /** Runs a module that can load the copies by `imported(name)` and `required(name)`. */
 function runWithCopies(t: ExecutionContext, source: string) {
-  const parent = installCopies(t, ['one', 'two'])
+  const parent = tempFolder(t)
+  installCopies(ROOT, parent, ['one', 'two'])
   const main = `
     import { createRequire } from 'node:module'
     import { join } from 'node:path'

@@ -130,3 +130,15 @@ test('a thousand classes and a thousand epochs open in less than two seconds', a
   }
   t.true(Math.min(...times) < 2000, times.map((milliseconds) => milliseconds.toFixed(0)).join(', '))
 })
+
+test('the table of the configuration fits the width of a phone', async (t) => {
+  const { page } = await open(t, await writeReport(t, ['ant', 'bee']), {
+    viewport: { width: 390, height: 844 },
+  })
+  const widths = await page.evaluate(`(() => {
+    const region = document.querySelector('[aria-label="Configuration"]')
+    return [region.scrollWidth, region.clientWidth]
+  })()`)
+  const [content = 0, visible = 0] = widths as number[]
+  t.true(visible > 300 && content <= visible, `${content} of ${visible} pixels`)
+})

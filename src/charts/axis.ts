@@ -20,7 +20,8 @@ export interface Axis {
 export function axisChannel(axis: Axis, values: readonly number[]): Record<string, unknown> {
   const isLog = axis.scale === 'log'
   // Vega has no default domain for an empty chart.
-  const domain = axis.domain ?? (values.length === 0 ? [isLog ? 0.1 : 0, 1] : undefined)
+  const empty = values.length === 0 ? [isLog ? 0.1 : 0, 1] : undefined
+  const domain = axis.domain ?? empty ?? (axis.isInteger ? integerDomain(values) : undefined)
   const powers = isLog ? powersOfTen(domain ?? values) : []
   return {
     type: 'quantitative',
@@ -39,6 +40,16 @@ export function axisChannel(axis: Axis, values: readonly number[]): Record<strin
       ...(axis.format !== undefined && { format: axis.format }),
     },
   }
+}
+
+/**
+ * Returns the smallest domain between integers that contains the values, so that an axis shorter than
+ * one unit has two ticks; undefined for a single integer.
+ */
+function integerDomain(values: readonly number[]): [number, number] | undefined {
+  const low = Math.floor(values.reduce((a, b) => Math.min(a, b), Infinity))
+  const high = Math.ceil(values.reduce((a, b) => Math.max(a, b), -Infinity))
+  return low < high ? [low, high] : undefined
 }
 
 /** Returns the powers of ten within the range of the values. */

@@ -1,10 +1,18 @@
 import type { Argument, Command, Option } from 'commander'
 import { suggestSetting } from '../api/run/suggestions.js'
 import { commandName as programName, withCommandName } from '../errors/command-name.js'
+import { shellQuote } from '../errors/shell-quote.js'
 import { recordFlags } from './arguments/config-arguments.js'
 import { localizeHint } from './arguments/config-sources.js'
 import { hasColors, styled } from './output/colors.js'
-import { displayWidth, padEnd, terminalWidth } from './output/terminal.js'
+import {
+  displayWidth,
+  outputWidth,
+  padEnd,
+  terminalWidth,
+  wrap,
+  wrapLines,
+} from './output/terminal.js'
 
 /** A command line and its effect; in `addExamples`, without the leading `residual`. */
 export type Example = readonly [command: string, description: string]
@@ -14,6 +22,9 @@ export type Example = readonly [command: string, description: string]
  * overflow a narrow terminal.
  */
 const MIN_WIDTH_TO_WRAP = 12
+
+/** Indentation of the second line of a usage that is wrapped. */
+const USAGE_INDENT = '  '
 
 const examplesByCommand = new WeakMap<Command, readonly Example[]>()
 
@@ -47,16 +58,18 @@ export function configureHelp(program: Command): void {
         getErrHasColors: () => hasColors(process.stderr),
         outputError: (text, write) => {
           const label = styled(process.stderr, ['red', 'bold'], 'error')
-          write(
-            withSuggestion(text, command)
-              .replace(/^error/, label)
-              .replace(/\n\((.*)\)\n$/, '\n  $1\n'),
-          )
+          const message = withSuggestion(text, command)
+            .replace(/^error/, label)
+            .replace(/\n\((.*)\)\n$/, '\n  $1\n')
+          write(message)
         },
+        writeErr: (text) => process.stderr.write(wrapLines(text, outputWidth(process.stderr))),
       })
       .configureHelp({
         minWidthToWrap: MIN_WIDTH_TO_WRAP,
         styleTitle: formatHeading,
+        styleUsage: (usage) =>
+          wrap(usage, terminalWidth(process.stdout) - 'Usage: '.length, USAGE_INDENT),
         // The arguments of subcommands would widen the list; the help of each subcommand shows
         // them.
         subcommandTerm: (subcommand) => subcommand.name(),
@@ -72,16 +85,29 @@ export function configureHelp(program: Command): void {
 function withSuggestion(text: string, command: Command): string {
   const [message, option, word = '', inline] =
     /^error: unknown option '(--?([\w-]+?)(?:=(.*))?)'/s.exec(text) ?? []
-  const takesSettings = command.options.some(({ long }) => long === '--config')
-  if (message === undefined || !takesSettings || text.includes('(Did you mean')) return text
+  if (message === undefined) return text
   const { argv } = process
   const next = argv[argv.indexOf(option as string) + 1]
   const value = inline ?? (next?.startsWith('--') ? undefined : next)
-  const setting = suggestSetting(word, value)
+  if (text.includes('(Did you mean')) return withValue(text, value, command)
+  const takesSettings = command.options.some(({ long }) => long === '--config')
+  if (!takesSettings) return text
+  // An option without a value is a switch.
+  const setting = suggestSetting(word, value ?? 'true')
   if (setting === undefined) return text
   recordFlags(command)
   const suggestion = localizeHint(`\`${setting}\``).replaceAll('`', '')
   return `${text.trimEnd()}\n(Did you mean ${suggestion}?)\n`
+}
+
+/** Adds the value of an unknown option to the option that commander suggests. */
+function withValue(text: string, value: string | undefined, command: Command): string {
+  return text.replace(/\(Did you mean (--[\w-]+)\?\)/, (suggestion, name) => {
+    const option = command.options.find(({ long }) => long === name)
+    return option?.required && value !== undefined
+      ? `(Did you mean ${name} ${shellQuote(value)}?)`
+      : suggestion
+  })
 }
 
 /** Shows a text as a default without the quotes that commander adds. */
@@ -108,7 +134,8 @@ export function formatExamples(examples: readonly Example[]): string {
   return examples
     .map(([command, description]) => {
       const dimmed = styled(process.stdout, 'dim', description)
-      return isWide ? `  ${padEnd(command, width)}  ${dimmed}` : `  ${command}\n      ${dimmed}`
+      if (isWide) return `  ${padEnd(command, width)}  ${dimmed}`
+      return wrapLines(`  ${command}\n      ${dimmed}`, terminalWidth(process.stdout))
     })
     .join('\n')
 }

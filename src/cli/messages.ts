@@ -17,6 +17,14 @@ export const cliError = {
         ? `Did you mean \`${word.replace(':', '=')}\`?`
         : 'Write settings as key=value, for example optimizer.lr=0.05.',
     ),
+  noData: (command: string) =>
+    new ResidualError({
+      code: 'E_CONFIG',
+      message: 'no data set is given',
+      hint:
+        'Pass a folder with one subfolder of images per class, or the name of a data set: ' +
+        `\`residual ${command} ./photos\` or \`residual ${command} fashion-mnist-mini\`.`,
+    }),
   imageUrl: (url: string) =>
     usageError(
       `${url} is a URL, and images are not downloaded`,

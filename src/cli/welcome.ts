@@ -4,6 +4,7 @@ import { commandName, withCommandName } from '../errors/command-name.js'
 import { shellQuote } from '../errors/shell-quote.js'
 import { type Example, formatExamples } from './help.js'
 import { styled } from './output/colors.js'
+import { outputWidth, wrapLines } from './output/terminal.js'
 
 /** Limits that keep the search for images and runs fast in a large folder. */
 const [MAX_FOLDERS, MAX_ENTRIES] = [60, 200]
@@ -21,7 +22,7 @@ export function formatWelcome(commandNames: readonly string[], folder = '.'): st
     commandNames.includes(command.split(' ')[1] ?? ''),
   )
   const { stdout } = process
-  return [
+  const text = [
     `${styled(stdout, 'bold', 'residual')} trains residual networks (ResNet) for image classification.`,
     '',
     `${styled(stdout, 'bold', 'Get started:')}`,
@@ -34,6 +35,7 @@ export function formatWelcome(commandNames: readonly string[], folder = '.'): st
     '',
     withCommandName('Run `residual --help` for all commands.'),
   ].join('\n')
+  return wrapLines(text, outputWidth(stdout))
 }
 
 /** Suggests command lines for the runs and images in a folder. */

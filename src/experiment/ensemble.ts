@@ -4,7 +4,7 @@ import { prepareData } from '../download/prepare-data.js'
 import { ResidualError } from '../errors/errors.js'
 import { torchAddon } from '../native/addon.js'
 import { checkOptions } from '../native/arguments/check-options.js'
-import { serializeConfig } from '../native/arguments/serialize-config.js'
+import { serializeOptions } from '../native/arguments/serialize-config.js'
 import { runCancellable } from '../native/cancel.js'
 import type {
   EnsembleEvaluation,
@@ -55,7 +55,7 @@ export async function ensemble(
   }
   const loaded: Model[] = []
   try {
-    const json = serializeConfig(config)
+    const json = serializeOptions(config)
     checkOptions('evaluate', json)
     for (const model of models) loaded.push(await Model.load(model, load))
     await prepareData(config.data)?.({ signal, onDownload })

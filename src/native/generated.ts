@@ -1497,6 +1497,10 @@ export type Metrics = {
  */
 export type Evaluation = {
   /**
+   * Evaluated data; absent in the evaluation of a run, which has a `split` of its own.
+   */
+  data?: EvaluatedData | undefined
+  /**
    * Mean cross-entropy, in nats.
    */
   loss: number
@@ -1546,6 +1550,17 @@ export type Evaluation = {
    * Throughput, including loading of the images.
    */
   imagesPerSecond: number
+}
+
+/**
+ * Data set and split of an evaluation.
+ */
+export type EvaluatedData = {
+  /**
+   * Name or path of the data set.
+   */
+  source: string
+  split: Split
 }
 
 /**

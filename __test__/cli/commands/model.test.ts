@@ -13,15 +13,14 @@ test('eval and predict print text and JSON', async (t) => {
   const text = await residual(['eval', dir])
   t.is(text.status, 0, text.stderr)
   t.regex(text.stdout, /^middle +\d+\.\d % +\d+\.\d % +\d\.\d{3} +\d$/m)
-  t.regex(
-    text.stdout,
-    /^accuracy \d+\.\d % \(\d+ images\), loss \d\.\d{4}, expected calibration error/,
-  )
+  t.true(text.stdout.startsWith(`validation split of ${photos}: 6 images\n`), text.stdout)
+  t.regex(text.stdout, /^accuracy \d+\.\d %, loss \d\.\d{4}, expected calibration error/m)
   t.regex(text.stdout, /^95 % confidence interval \d+\.\d to \d+\.\d %$/m)
   t.regex(text.stdout, /lways predicting the most frequent class would reach 33\.3 %\.$/m)
   const json = await residual(['eval', dir, photos, '--split', 'train', '--json'])
   const evaluation: Evaluation = JSON.parse(json.stdout)
   t.is(evaluation.classes.length, 3)
+  t.deepEqual(evaluation.data, { source: photos, split: 'train' })
 
   for (const crops of [['ten'], ['multi-scale', '--scales', '16,24']]) {
     const averaged = await residual(['eval', dir, '--json', '--crops', ...crops])

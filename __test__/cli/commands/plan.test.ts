@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import test from 'ava'
 import { type Plan, plan, ResidualError, train } from 'residual'
-import { explainConfig, formatChosenValues } from '#dist/cli/output/explain-config.js'
+import { explainConfig, formatChosenValues } from '#dist/cli/output/run/explain-config.js'
 import { residual } from '../../child.js'
 import { idxData, photographs, tempFolder, tinyConfig } from '../../tiny.js'
 

@@ -5,7 +5,7 @@ import { stripVTControlCharacters } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import type { RunEvent } from 'residual'
 import { ROOT, residual } from '../../child.js'
-import { idxData, tempFolder } from '../../tiny.js'
+import { idxData, imageFolder, tempFolder } from '../../tiny.js'
 
 /** Returns the arguments of a run that takes about a second, and its folder. */
 function shortRun(t: ExecutionContext, ...more: string[]) {
@@ -48,6 +48,21 @@ test('--json prints one event per line and nothing else', async (t) => {
   t.is(types.at(0), 'start')
   t.is(types.at(-1), 'end')
   t.is(types.filter((type) => type === 'epoch').length, 2)
+})
+
+test('the result names the number of images that could not be decoded', async (t) => {
+  const parent = tempFolder(t)
+  const photos = imageFolder(parent, ['ant', 'bee', 'fly'])
+  const damaged = ['0', '3', '5'].map((name) => join(photos, 'ant', `${name}.png`))
+  for (const file of damaged) writeFileSync(file, readFileSync(file).subarray(0, 60))
+  writeFileSync(join(photos, 'bee', 'photo.heic'), '\0\0\0\x18ftypheic\0\0\0\0mif1heic')
+  const settings = ['--epochs', '1', '--model', 'resnet8', 'threads=1', 'workers=1', '--no-report']
+  const out = ['--out', join(parent, 'run'), 'data.validation=0']
+  const { status, stdout, stderr } = await residual(['train', photos, ...settings, ...out])
+  t.is(status, 0, stderr)
+  t.regex(stdout, /^images used +21 of 24 training images; the others could not be decoded$/m)
+  t.regex(stderr, /photo\.heic is a HEIC image.*; skipped \(E_IMAGE\)/)
+  t.is(stderr.match(/\.png is damaged.*; skipped \(E_IMAGE\)/g)?.length, 3)
 })
 
 test('--quiet prints only the result', async (t) => {
@@ -162,7 +177,8 @@ for (const [signal, expected] of [
     })
     t.is(status, expected)
     t.regex(stderr, /saving a checkpoint/)
-    t.regex(stdout, /^status +stopped/m)
+    // The run may be stopped at the end of an epoch, too.
+    t.regex(stdout, /^status +stopped (in|after) .*epochs? .*at step \d.* of [\d,]+, 0:/m)
     const { epochs } = JSON.parse(readFileSync(join(out, 'result.json'), 'utf8'))
     const more = ['train', '--resume', out, `--epochs=${epochs + 1}`, '--json']
     const resumed = await residual(more)

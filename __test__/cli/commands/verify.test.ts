@@ -40,9 +40,9 @@ test('verify checks every file of a run and names the damaged tensor', async (t)
   t.is(status, 4)
   t.regex(
     stdout,
-    /^checkpoints\/last\.safetensors +damaged .*`[\w.]+` does not match its checksum$/m,
+    /^checkpoints\/last\.safetensors +damaged +[\d.]+ kB +`[\w.]+` does not match its checksum$/m,
   )
-  t.regex(stdout, /^result\.json +damaged .*is cut off$/m)
+  t.regex(stdout, /^result\.json +damaged .* {2}cut off$/m)
   t.regex(stdout, /^checkpoints\/best\.safetensors +ok .*epoch \d, step \d+, \d+ tensors$/m)
   const json = await residual(['verify', dir, '--json'])
   t.false(JSON.parse(json.stdout).ok)

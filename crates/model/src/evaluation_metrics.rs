@@ -195,6 +195,7 @@ impl EvaluationMetrics {
         let count = self.classes.iter().map(|class| class.count).sum();
         let num_correct = self.classes.iter().map(|class| class.num_correct).sum();
         Evaluation {
+            data: None,
             loss: if count == 0 { 0.0 } else { self.loss_sum / f64::from(count) },
             accuracy: ratio(num_correct, count),
             top5: ratio(self.num_top5, count),

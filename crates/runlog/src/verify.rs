@@ -14,7 +14,7 @@ use crate::lock::Lock;
 use crate::metrics::{COLUMNS, CSV, EventPosition, JSONL, row_position};
 use crate::{regular_file, tensorboard};
 
-/// Summary of a file's content, or its problem. Both are phrases such as `3 lines` and `is cut off`.
+/// Summary of a file's content, or its problem. Both are phrases such as `3 lines` and `cut off`.
 type Checked = std::result::Result<String, String>;
 
 /// Verifies config.json, environment.json, the logs, evaluation.json and result.json of a run folder.
@@ -37,7 +37,7 @@ pub fn verify_files(path: &Path) -> Result<Vec<VerifiedRunFile>> {
     let has_checkpoint = has_checkpoint(path);
     add(JSONL, true, &|text| {
         if text.is_empty() && has_checkpoint {
-            return Err("is empty".into());
+            return Err("empty".into());
         }
         check_lines(text, is_running, |_, line| {
             serde_json::from_slice::<EventPosition>(line).is_ok()
@@ -46,7 +46,7 @@ pub fn verify_files(path: &Path) -> Result<Vec<VerifiedRunFile>> {
     let columns = COLUMNS.trim_end().as_bytes();
     add(CSV, true, &|text| {
         if text.is_empty() && !is_running {
-            return Err("is empty".into());
+            return Err("empty".into());
         }
         check_lines(text, is_running, |number, line| match number {
             1 => line == columns,
@@ -73,11 +73,11 @@ fn verify_file(
                 file: name.into(),
                 status: RunFileStatus::Missing,
                 bytes: None,
-                detail: "is missing".into(),
+                detail: String::new(),
             }));
         }
         Err(cause) if cause.kind() == ErrorKind::InvalidInput => {
-            return Ok(Some(to_verified(name, 0, Err("is not a regular file".into()))));
+            return Ok(Some(to_verified(name, 0, Err("not a regular file".into()))));
         }
         Err(cause) => return Err(Error::read(&path, &cause)),
     };
@@ -95,8 +95,8 @@ fn to_verified(name: &str, bytes: u64, checked: Checked) -> VerifiedRunFile {
 fn check_json<T: DeserializeOwned>(text: &[u8]) -> Checked {
     match serde_json::from_slice::<T>(text) {
         Ok(_) => Ok(String::new()),
-        Err(cause) if cause.is_eof() => Err("is cut off".into()),
-        Err(cause) => Err(format!("is damaged: {cause}")),
+        Err(cause) if cause.is_eof() => Err("cut off".into()),
+        Err(cause) => Err(cause.to_string()),
     }
 }
 
@@ -111,12 +111,12 @@ fn check_lines(text: &[u8], is_running: bool, is_valid: impl Fn(u64, &[u8]) -> b
         for line in complete.split(|byte| *byte == b'\n') {
             lines += 1;
             if !is_valid(lines, line) {
-                return Err(format!("is damaged in line {lines}"));
+                return Err(format!("line {lines} is not valid"));
             }
         }
     }
     if !rest.is_empty() && !is_running {
-        return Err(format!("is cut off within line {}", lines + 1));
+        return Err(format!("cut off within line {}", lines + 1));
     }
     Ok(format!("{lines} lines"))
 }
@@ -132,7 +132,7 @@ fn verify_event_file(folder: &Path, is_running: bool) -> Result<Option<VerifiedR
     let checked = if is_complete || is_running {
         Ok(format!("{records} records"))
     } else {
-        Err(format!("is damaged or cut off after {records} records"))
+        Err(format!("cut off or not valid after {records} records"))
     };
     let bytes = path.metadata().map_err(unreadable)?.len();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -219,7 +219,7 @@ mod tests {
         fs::write(checkpoint, "weights").unwrap();
         fs::write(folder.path().join(CSV), "").unwrap();
         for name in [JSONL, CSV] {
-            assert_eq!(problem(folder.path(), name).as_deref(), Some("is empty"));
+            assert_eq!(problem(folder.path(), name).as_deref(), Some("empty"));
         }
     }
 
@@ -229,8 +229,8 @@ mod tests {
         let path = folder.path().join(CSV);
         let text = fs::read_to_string(&path).unwrap().replace("\n2,", "\nx,");
         fs::write(&path, text).unwrap();
-        assert_eq!(problem(folder.path(), CSV).unwrap(), "is damaged in line 3");
+        assert_eq!(problem(folder.path(), CSV).unwrap(), "line 3 is not valid");
         fs::remove_file(folder.path().join(CONFIG)).unwrap();
-        assert_eq!(problem(folder.path(), CONFIG).unwrap(), "is missing");
+        assert_eq!(problem(folder.path(), CONFIG).unwrap(), "");
     }
 }

@@ -14,9 +14,13 @@ use crate::catch_panic::none_if_cancelled;
 use crate::step_batches::{StepBatches, StepGradients};
 use crate::thread_count::ThreadCount;
 
-/// Maximum time and number of measured training steps. At least two steps are computed.
+/// Maximum time and number of measured training steps.
 const MAX_TRAIN_TIME: Duration = Duration::from_secs(3);
 const MAX_STEPS: usize = 30;
+/// Number of steps that are measured even after `MAX_TRAIN_TIME`, unless they are very slow.
+const MIN_STEPS: usize = 3;
+/// Time after which a single measured step is enough.
+const MAX_SLOW_TRAIN_TIME: Duration = Duration::from_secs(12);
 /// Maximum time of the measurement of evaluation, which is a smaller part of a run.
 const MAX_EVAL_TIME: Duration = Duration::from_millis(500);
 
@@ -164,11 +168,21 @@ fn measure_steps(
         step.optimizer_step(SAFE_LR)?;
         let now = Instant::now();
         steps.extend(last_update.replace(now).map(|last| (now - last).as_secs_f64()));
-        let has_enough = steps.len() >= MAX_STEPS || started.elapsed() >= MAX_TRAIN_TIME;
-        if has_enough && !steps.is_empty() {
+        if has_enough_steps(steps.len(), started.elapsed()) {
             return Ok(Some(steps));
         }
     }
+}
+
+/// Whether enough steps are measured: 30, or those of three seconds but at least three, or at least
+/// one after twelve seconds.
+fn has_enough_steps(steps: usize, elapsed: Duration) -> bool {
+    let min = match elapsed {
+        ..MAX_TRAIN_TIME => MAX_STEPS,
+        ..MAX_SLOW_TRAIN_TIME => MIN_STEPS,
+        _ => 1,
+    };
+    steps >= min
 }
 
 /// Returns the duration of the evaluation of one image in seconds; `None` if the measurement was

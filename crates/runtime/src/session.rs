@@ -14,9 +14,9 @@ use residual_model::{
 };
 use residual_spec::{
     Auto, Data, DataConfig, DataFormat, DatasetInfo, Device, Error, ErrorCode, EvaluateConfig,
-    EvaluateOptions, Evaluation, ExportOptions, LayerResponse, LoadConfig, ModelInfo, NameOr,
-    Precision, PredictConfig, PredictOptions, ResolvedConfig, Result, Split, TestTimeAugment,
-    Thumbnail, resolve_evaluate, resolve_predict,
+    EvaluateOptions, EvaluatedData, Evaluation, ExportOptions, LayerResponse, LoadConfig,
+    ModelInfo, NameOr, Precision, PredictConfig, PredictOptions, ResolvedConfig, Result, Split,
+    TestTimeAugment, Thumbnail, resolve_evaluate, resolve_predict,
 };
 use residual_weights::{
     Checkpoint, CheckpointChoice, Export, ExternalWeights, IntactCheckpoint, PIXEL_MEAN, Tensor,
@@ -207,7 +207,7 @@ impl Session {
         is_cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<Evaluation>> {
         let options = resolve_evaluate(config, &self.config)?;
-        let Some((subset, classes)) = self.subset(&options, arrays, is_cancelled)? else {
+        let Some((subset, classes, data)) = self.subset(&options, arrays, is_cancelled)? else {
             return Ok(None);
         };
         let metrics = EvaluationMetrics::new(self.data.classes.len())
@@ -224,6 +224,7 @@ impl Session {
                 example.thumbnail = Some(read_thumbnail(&subset, example.index, channels, size)?);
             }
         }
+        evaluation.data = Some(data);
         Ok(Some(evaluation))
     }
 
@@ -242,7 +243,7 @@ impl Session {
         let config =
             EvaluateConfig { crops: None, scales: None, thumbnails: None, ..config.clone() };
         let options = resolve_evaluate(&config, &self.config)?;
-        let Some((subset, _)) = self.subset(&options, arrays, is_cancelled)? else {
+        let Some((subset, ..)) = self.subset(&options, arrays, is_cancelled)? else {
             return Ok(None);
         };
         let mut loader = self.loader(&subset, options.batch_size, options.views);
@@ -277,7 +278,7 @@ impl Session {
         options: &EvaluateOptions,
         mut arrays: Option<Arrays>,
         is_cancelled: &dyn Fn() -> bool,
-    ) -> Result<Option<(Subset, Vec<String>)>> {
+    ) -> Result<Option<(Subset, Vec<String>, EvaluatedData)>> {
         let config = match (&options.data, &arrays) {
             (Some(data), _) => data.clone(),
             (None, Some(_)) => DataConfig::default(),
@@ -292,7 +293,14 @@ impl Session {
         if let Some(arrays) = &mut arrays {
             arrays.classes.get_or_insert_with(|| self.data.classes.clone());
         }
+        let is_train_data = options.data.is_none() && arrays.is_none();
         let dataset = residual_data::open_with_arrays(&config, arrays, is_cancelled);
+        let dataset = dataset.map_err(|error| match error.code {
+            ErrorCode::DataNotFound if is_train_data => {
+                error.hint("If the data set was moved, pass its new path as `data`.")
+            }
+            _ => error,
+        });
         let Some(dataset) = none_if_cancelled(dataset)? else { return Ok(None) };
         let (source, data_classes) = (&dataset.facts().source, &dataset.facts().classes);
         let model_classes = &self.data.classes;
@@ -307,8 +315,9 @@ impl Session {
             model_classes
         };
         let map = class_map(source, data_classes, classes)?;
-        let subset = self.select_split(&dataset, &options.splits)?;
-        Ok(Some((subset.remap_labels(map), classes.clone())))
+        let (subset, split) = self.select_split(&dataset, &options.splits)?;
+        let data = EvaluatedData { source: source.clone(), split };
+        Ok(Some((subset.remap_labels(map), classes.clone(), data)))
     }
 
     fn loader(&self, subset: &Subset, batch_size: u32, views: TestTimeAugment) -> Loader {
@@ -345,7 +354,7 @@ impl Session {
     }
 
     /// Returns the first of `splits` that exists.
-    fn select_split(&self, dataset: &Dataset, splits: &[Split]) -> Result<Subset> {
+    fn select_split(&self, dataset: &Dataset, splits: &[Split]) -> Result<(Subset, Split)> {
         let facts = dataset.facts();
         // A data set that was moved since the training has another path, but the same fingerprint.
         let has_same_images = facts.fingerprint == self.data.fingerprint;
@@ -359,12 +368,15 @@ impl Session {
             Data { validation: 0.0, limit: None, ..self.config.data.clone() }
         };
         let Splits { train, val, test } = dataset.splits(&data);
-        let selected = splits.iter().find_map(|split| match split {
-            Split::Train => Some(&train),
-            Split::Val => val.as_ref(),
-            Split::Test => test.as_ref(),
+        let selected = splits.iter().find_map(|split| {
+            let subset = match split {
+                Split::Train => Some(&train),
+                Split::Val => val.as_ref(),
+                Split::Test => test.as_ref(),
+            };
+            subset.map(|subset| (subset.clone(), *split))
         });
-        selected.cloned().ok_or_else(|| {
+        selected.ok_or_else(|| {
             let names = splits.iter().map(|split| match split {
                 Split::Train => "training",
                 Split::Val => "validation",

@@ -46,7 +46,7 @@ macro_rules! codes {
 codes! {
     /// A configuration value has the wrong type or is out of range.
     Config = "E_CONFIG", exit 2,
-        such as "`batchSize` must be 2 or more: batch normalization cannot be trained on a single image, not 0";
+        such as "`batchSize` must be a whole number, 2 or more, not 0";
     /// A configuration key does not exist.
     UnknownKey = "E_UNKNOWN_KEY", exit 2,
         such as "unknown key `optimizer.lrr`";

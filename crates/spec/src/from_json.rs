@@ -2,14 +2,17 @@
 //! unknown key or value. (Errors of serde's derived parsers for tagged and untagged enums have
 //! neither.)
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use crate::integer_ranges::expected_integer;
 use crate::nearest_name::{nearest_choice, parse_bool};
-use crate::suggest_key::{add_key_suggestion, format_setting};
+use crate::suggest_key::{add_key_suggestion, format_setting, format_variant_setting};
 use crate::{Error, ErrorCode, Result};
 
 /// `Number.MAX_SAFE_INTEGER`. JavaScript silently rounds larger integers: 2^53 + 1 becomes 2^53.
 const MAX_INTEGER: u64 = (1 << 53) - 1;
+/// Expectation of an integer without a known range.
+const NON_NEGATIVE_INTEGER: &str = "a whole number, 0 or more";
 /// Number of characters after which error messages truncate a quoted string.
 const MAX_QUOTED: usize = 40;
 
@@ -87,7 +90,8 @@ pub trait FromJson: Sized {
         Self::from_json_at(value, &KeyPath::Root).map_err(|error| {
             let mut known = Vec::new();
             Self::visit_keys(&KeyPath::Root, &mut |path| known.push(path.to_string()));
-            add_key_suggestion(error, value, &known)
+            let check = |value: &Value| Self::from_json_at(value, &KeyPath::Root).err();
+            add_key_suggestion(error, value, &known, &check)
         })
     }
 
@@ -133,6 +137,65 @@ pub(crate) fn object<'v>(
         }
     }
     Ok(map)
+}
+
+/// Completes the error for an integer: adds the range of its key to the message.
+pub(crate) fn add_integer_range(mut error: Error) -> Error {
+    if let Some(expected) = error.at.key.as_deref().and_then(expected_integer) {
+        error.message = error.message.replacen(NON_NEGATIVE_INTEGER, &expected, 1);
+    }
+    error
+}
+
+/// Sets the hint of the error for a value that is not an object: the first key with this value, or
+/// the keys of the object.
+pub(crate) fn suggest_keys<T: FromJson>(
+    error: Error,
+    value: &Value,
+    keys: &[String],
+    path: &KeyPath,
+) -> Error {
+    let (KeyPath::Key(..) | KeyPath::Index(..)) = path else { return error };
+    // An object has an unknown key; the hint for false is to omit the section.
+    let (Some(first), false) = (keys.first(), value.is_object() || value == &Value::Bool(false))
+    else {
+        return error;
+    };
+    if T::from_json_at(&json!({ first: value }), path).is_ok() {
+        return error.hint(KeyPath::Key(path, first).did_you_mean(value));
+    }
+    let paths: Vec<_> = keys.iter().map(|key| format!("`{}`", KeyPath::Key(path, key))).collect();
+    error.hint(format!("Set its keys: {}.", paths.join(", ")))
+}
+
+/// Describes the values of a tagged union: one of its names, or an object.
+pub(crate) fn expected_variant(variants: &[(&str, Vec<String>)]) -> String {
+    let names: Vec<_> = variants.iter().map(|(name, _)| format!("'{name}'")).collect();
+    format!("one of {}, or an object", names.join(", "))
+}
+
+/// Completes the error for an unknown key of a variant that is a key of another variant: names both
+/// variants.
+///
+/// # Parameters
+/// - `tag`: the variant of `value`
+/// - `variants`: tags and keys of all variants
+pub(crate) fn suggest_variant(
+    error: Error,
+    value: &Value,
+    path: &KeyPath,
+    tag: &str,
+    variants: &[(&str, Vec<String>)],
+) -> Error {
+    let (ErrorCode::UnknownKey, Some(unknown)) = (error.code, &error.at.key) else { return error };
+    let key = unknown.rsplit('.').next().unwrap_or_default();
+    let found = variants.iter().find(|(_, keys)| keys.iter().any(|name| name == key));
+    let (Some((other, _)), true) = (found, *unknown == KeyPath::Key(path, key).to_string()) else {
+        return error;
+    };
+    let setting = format_variant_setting(&path.to_string(), other, key, &value[key]);
+    let message = format!("unknown key `{unknown}` of type '{tag}'");
+    Error { message, ..error }.hint(format!("Did you mean `{setting}`?"))
 }
 
 /// Parses one of a fixed set of strings.
@@ -227,7 +290,7 @@ fn integer(value: &Value, max: u64, path: &KeyPath) -> Result<u64> {
         || {
             let expected = match number {
                 Some(x) if x > max => format!("a whole number of at most {max}"),
-                Some(_) | None => "a whole number, 0 or more".into(),
+                Some(_) | None => NON_NEGATIVE_INTEGER.into(),
             };
             let error = path.invalid(expected, value);
             match number_in_text(value).filter(|number| number.as_u64().is_some()) {
@@ -272,7 +335,6 @@ impl<T: FromJson> FromJson for Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn formats_key_paths_as_in_javascript() {

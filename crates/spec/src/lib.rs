@@ -12,6 +12,8 @@ mod event;
 mod facts;
 mod families;
 mod from_json;
+mod integer_ranges;
+mod key_aliases;
 mod macros;
 mod nearest_name;
 mod other_content;

@@ -64,7 +64,10 @@ macro_rules! request {
                 value: &serde_json::Value,
                 path: &$crate::KeyPath,
             ) -> $crate::Result<Self> {
-                let map = $crate::from_json::object(value, &Self::keys(), "an object", path)?;
+                use $crate::from_json::{object, suggest_keys};
+                let keys = Self::keys();
+                let map = object(value, &keys, "an object", path)
+                    .map_err(|error| suggest_keys::<Self>(error, value, &keys, path))?;
                 Self::from_map(map, path)
             }
 
@@ -147,7 +150,14 @@ macro_rules! tagged_union {
                 path: &$crate::KeyPath,
             ) -> $crate::Result<Self> {
                 const CHOICES: &[(&str, &str)] = &[$(($tag, $tag),)*];
-                if value.is_string() {
+                let is_name = match value {
+                    serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {
+                        $crate::nearest_name::nearest_choice(&value.to_string(), [$($tag),*])
+                            .is_some()
+                    }
+                    _ => value.is_string(),
+                };
+                if is_name {
                     let tag = $crate::from_json::choice(value, CHOICES, path)?;
                     return Self::from_json_at(&serde_json::json!({ "type": tag }), path);
                 }
@@ -158,9 +168,11 @@ macro_rules! tagged_union {
                         $crate::from_json::choice(tag, CHOICES, &path)?
                     }
                 };
+                let variants: &[(&str, Vec<String>)] =
+                    &[$(($tag, $crate::macros::tagged_union!(@keys $($Section)?)),)*];
                 match tag {
                     $($tag => $crate::macros::tagged_union!(
-                        @variant $Input $Variant $(($Section))?, value, path
+                        @variant $Input $Variant $(($Section))?, value, path, tag, variants
                     ),)*
                     _ => unreachable!("`choice` returns one of the tags"),
                 }
@@ -172,15 +184,19 @@ macro_rules! tagged_union {
             }
         }
     };
-    (@variant $Input:ident $Variant:ident, $value:ident, $path:ident) => {{
-        $crate::from_json::object($value, &["type".into()], "a name or an object", $path)?;
-        Ok($Input::$Variant)
-    }};
-    (@variant $Input:ident $Variant:ident($Section:ident), $value:ident, $path:ident) => {{
-        let mut keys = $Section::keys();
-        keys.insert(0, "type".into());
-        let map = $crate::from_json::object($value, &keys, "a name or an object", $path)?;
-        Ok($Input::$Variant($Section::from_map(map, $path)?))
+    (@keys) => { Vec::<String>::new() };
+    (@keys $Section:ident) => { $Section::keys() };
+    (@variant $Input:ident $Variant:ident $(($Section:ident))?, $value:ident, $path:ident,
+     $tag:ident, $variants:ident) => {{
+        use $crate::from_json::{expected_variant, object, suggest_keys, suggest_variant};
+        let section_keys: Vec<String> = $crate::macros::tagged_union!(@keys $($Section)?);
+        let keys: Vec<String> =
+            std::iter::once("type".into()).chain(section_keys.iter().cloned()).collect();
+        let map = object($value, &keys, &expected_variant($variants), $path)
+            .map_err(|error| suggest_keys::<Self>(error, $value, &section_keys, $path))
+            .map_err(|error| suggest_variant(error, $value, $path, $tag, $variants))?;
+        let _ = map; // unused by variants without keys
+        Ok($Input::$Variant $(($Section::from_map(map, $path)?))?)
     }};
 }
 

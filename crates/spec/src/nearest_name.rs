@@ -18,6 +18,7 @@ const VALUE_ALIASES: &[(&[&str], &str)] = &[
     (&["nchw"], "contiguous"),
     (&["none", "fixed"], "constant"),
     (&["false", "off", "no", "null"], "none"),
+    (&["false", "off", "no", "null"], "constant"),
     (&["valid", "validation", "dev"], "val"),
     (&["training"], "train"),
     (&["testing"], "test"),

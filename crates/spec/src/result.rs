@@ -159,10 +159,23 @@ pub struct Thumbnail {
     pub base64: String,
 }
 
+/// Data set and split of an evaluation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct EvaluatedData {
+    /// Name or path of the data set.
+    pub source: String,
+    pub split: Split,
+}
+
 /// Result of `evaluate()`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Evaluation {
+    /// Evaluated data; absent in the evaluation of a run, which has a `split` of its own.
+    #[ts(optional)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<EvaluatedData>,
     /// Mean cross-entropy, in nats.
     pub loss: f64,
     /// Fraction of images classified correctly, 0 to 1.

@@ -1,118 +1,14 @@
 //! Suggestions for unknown configuration keys: the nearest key at any depth (`optimizer.lr` for
 //! `lr`), and the keys for names of other frameworks (`data.imageSize` for `img_size`).
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::Error;
-use crate::error::ErrorCode;
+use crate::key_aliases::{ALIASES, Alias, NO_COUNTERPART};
 use crate::nearest_name::{distance, normalize};
+use crate::{Error, ErrorCode, FromJson, KeyPath, TrainConfig};
 
-/// Names of a key in other frameworks.
-struct Alias {
-    /// Normalized names.
-    names: &'static [&'static str],
-    /// Keys of this project; the first one that the configuration has is suggested.
-    keys: &'static [&'static str],
-    /// Value to suggest instead of the value of the unknown key, as JSON.
-    value: Option<&'static str>,
-}
-
-const fn alias(names: &'static [&'static str], keys: &'static [&'static str]) -> Alias {
-    Alias { names, keys, value: None }
-}
-
-const fn alias_for_value(
-    names: &'static [&'static str],
-    keys: &'static [&'static str],
-    value: &'static str,
-) -> Alias {
-    Alias { names, keys, value: Some(value) }
-}
-
-/// Names in PyTorch scripts, timm, Lightning, Keras and fastai.
-const ALIASES: &[Alias] = &[
-    alias(&["learningrate", "baselr", "initiallr", "maxlr", "eta"], &["optimizer.lr"]),
-    alias(&["wd", "l2", "decay"], &["optimizer.weightDecay"]),
-    alias(&["optim", "opt"], &["optimizer"]),
-    alias(&["bs", "batch", "trainbatchsize", "minibatch", "minibatchsize"], &["batchSize"]),
-    alias(
-        &["numepochs", "nepochs", "maxepochs", "nepoch", "numtrainepochs", "ep"],
-        &["epochs", "budget.epochs"],
-    ),
-    alias(
-        &["maxsteps", "numsteps", "iterations", "iters", "maxiter", "maxiters"],
-        &["budget.steps"],
-    ),
-    alias(&["maxtime", "timeout", "timelimit"], &["budget.seconds"]),
-    alias(
-        &[
-            "imgsize",
-            "imgsz",
-            "inputsize",
-            "size",
-            "resolution",
-            "imsize",
-            "cropsize",
-            "traincropsize",
-        ],
-        &["data.imageSize", "imageSize"],
-    ),
-    alias(&["dataset", "datadir", "datapath", "dataroot", "root", "path"], &["data"]),
-    alias(
-        &["valsplit", "validationsplit", "valratio", "valsize", "testsize", "validsplit", "valpct"],
-        &["data.validation"],
-    ),
-    alias(&["arch", "architecture", "network", "net", "backbone", "modelname"], &["model"]),
-    alias(&["checkpointpath", "ckpt", "ckptpath", "weightsfile"], &["model.weights"]),
-    alias_for_value(&["pretrained", "usepretrained"], &["model.weights"], "\"imagenet\""),
-    alias(&["scheduler", "lrscheduler", "lrschedule", "sched"], &["schedule"]),
-    alias(&["gpus", "accelerator"], &["device"]),
-    alias_for_value(&["gpu", "cuda", "usecuda", "usegpu"], &["device"], "\"cuda\""),
-    alias_for_value(&["cpu", "nocuda", "usecpu"], &["device"], "\"cpu\""),
-    alias(&["dtype", "mixedprecision"], &["precision"]),
-    alias_for_value(&["amp", "useamp", "autocast"], &["precision"], "\"bf16\""),
-    alias_for_value(&["fp16", "half"], &["precision"], "\"fp16\""),
-    alias_for_value(&["bf16"], &["precision"], "\"bf16\""),
-    alias_for_value(&["channelslast"], &["memoryFormat"], "\"channels_last\""),
-    alias(&["randomseed", "manualseed", "randomstate", "rngseed"], &["seed"]),
-    alias(&["numworkers", "nworkers", "dataloaderworkers", "dataloadernumworkers"], &["workers"]),
-    alias(&["numthreads", "nthreads", "nthread"], &["threads"]),
-    alias(&["output", "outputdir", "outdir", "savedir", "logdir", "project"], &["out"]),
-    alias(&["exist", "existok", "force", "overwriteoutputdir"], &["overwrite"]),
-    alias(&["resumefrom", "resumefromcheckpoint"], &["resume"]),
-    alias(&["smoothing", "ls"], &["loss.labelSmoothing"]),
-    alias(
-        &[
-            "gradclip",
-            "clipgrad",
-            "clipgradnorm",
-            "maxgradnorm",
-            "gradientclipval",
-            "maxnorm",
-            "clip",
-        ],
-        &["gradient.clipNorm"],
-    ),
-    alias(
-        &["accumulategradbatches", "gradientaccumulationsteps", "gradaccum", "accumulationsteps"],
-        &["gradient.accumulate"],
-    ),
-    alias(&["earlystop", "earlystoppingcallback"], &["earlyStopping"]),
-    alias(&["patiencelr"], &["schedule.patience"]),
-    alias(&["augment", "augmentation", "augmentations", "transforms", "aug"], &["transform"]),
-    alias(&["hflip", "horizontalflip", "randomhorizontalflip", "fliplr"], &["transform.flip"]),
-    alias(&["normalize", "normalization"], &["transform.mean"]),
-    alias_for_value(&["mixup"], &["transform.mix"], "\"mixup\""),
-    alias_for_value(&["cutmix"], &["transform.mix"], "\"cutmix\""),
-    alias_for_value(&["randaugment", "autoaugment"], &["transform.policy"], "\"randaugment\""),
-    alias_for_value(&["trivialaugment"], &["transform.policy"], "\"trivialaugment\""),
-    alias_for_value(&["cutout"], &["transform.erase"], "\"cutout\""),
-    alias(&["randomerasing", "randomerase", "reprob"], &["transform.erase.probability"]),
-    alias(&["modelema"], &["ema.decay"]),
-    alias(&["printfreq", "loginterval", "logevery", "logeverynsteps"], &["log.everySteps"]),
-    alias(&["saveevery", "saveinterval", "savefreq", "savefrequency"], &["checkpoint.everyEpochs"]),
-    alias(&["monitormetric", "metric", "bestmetric"], &["monitor"]),
-];
+/// Parses a configuration; returns its error.
+type Check<'a> = &'a dyn Fn(&Value) -> Option<Error>;
 
 /// A key that an unknown key may stand for.
 struct Candidate<'a> {
@@ -125,13 +21,26 @@ struct Candidate<'a> {
 
 /// Sets the hint of an `E_UNKNOWN_KEY` error to the nearest key with the value of the unknown key,
 /// if there is a similar key.
-pub(crate) fn add_key_suggestion(error: Error, config: &Value, known: &[String]) -> Error {
+///
+/// # Parameters
+/// - `known`: paths of all keys of the configuration
+/// - `check`: parser of the configuration, for the values of suggested keys
+pub(crate) fn add_key_suggestion(
+    error: Error,
+    config: &Value,
+    known: &[String],
+    check: Check,
+) -> Error {
     let path = match (error.code, &error.at.key) {
         (ErrorCode::UnknownKey, Some(path)) => path.clone(),
         _ => return error,
     };
+    // The hint for a key of another variant names the variant.
+    if error.hint.as_deref().is_some_and(suggests_setting) {
+        return error;
+    }
     let value = value_at(config, &path);
-    match suggest(&path, value, known) {
+    match suggest(&path, value, known, check) {
         Some(hint) => error.hint(hint),
         None => error,
     }
@@ -141,32 +50,67 @@ pub(crate) fn add_key_suggestion(error: Error, config: &Value, known: &[String])
 /// for, such as `optimizer: { weightDecay: 0.1 }` for `weight-decay`; `None` if no key is similar.
 pub fn suggest_setting(word: &str, value: Option<&Value>) -> Option<String> {
     let mut known = Vec::new();
-    let visit = &mut |path: &crate::KeyPath| known.push(path.to_string());
-    <crate::TrainConfig as crate::FromJson>::visit_keys(&crate::KeyPath::Root, visit);
-    nearest_keys(word, &known).first().map(|candidate| candidate.format(value))
+    let visit = &mut |path: &KeyPath| known.push(path.to_string());
+    TrainConfig::visit_keys(&KeyPath::Root, visit);
+    let check: Check = &|value| TrainConfig::from_json_at(value, &KeyPath::Root).err();
+    nearest_keys(word, &known).first().map(|candidate| candidate.format(value, check))
 }
 
-fn suggest(path: &str, value: Option<&Value>, known: &[String]) -> Option<String> {
+fn suggest(path: &str, value: Option<&Value>, known: &[String], check: Check) -> Option<String> {
     let nearest = nearest_keys(path, known);
+    if nearest.first().is_none_or(|candidate| candidate.rank.0 > 0)
+        && let Some(advice) = advice_without_counterpart(path, known)
+    {
+        return Some(advice.into());
+    }
     let settings: Vec<String> =
-        nearest.iter().map(|candidate| format!("`{}`", candidate.format(value))).collect();
+        nearest.iter().map(|candidate| format!("`{}`", candidate.format(value, check))).collect();
     (!settings.is_empty()).then(|| format!("Did you mean {}?", settings.join(" or ")))
+}
+
+/// Returns the advice for a name that has no counterpart among the keys of a training configuration.
+fn advice_without_counterpart(path: &str, known: &[String]) -> Option<&'static str> {
+    let is_training = known.iter().any(|key| key == "epochs");
+    let name = normalize(path.rsplit('.').next().unwrap_or(path));
+    let found = NO_COUNTERPART.iter().find(|(names, _)| names.contains(&name.as_str()));
+    found.filter(|_| is_training).map(|(_, advice)| *advice)
 }
 
 impl Candidate<'_> {
     /// Formats the setting of the key with `value`, the value of the unknown key, or with the alias's
-    /// own value.
-    fn format(&self, value: Option<&Value>) -> String {
+    /// own value. A value that the key does not accept is replaced by the nearest one or omitted.
+    fn format(&self, value: Option<&Value>, check: Check) -> String {
         let alias_value: Option<Value> =
             self.value.and_then(|json| serde_json::from_str(json).ok());
-        // The suggestion for `pretrained: false` must not be `weights: 'imagenet'`.
-        match (alias_value, value) {
-            (Some(_), Some(Value::Bool(false))) => self.key.into(),
-            (Some(alias), _) => format_setting(self.key, &alias),
-            (None, Some(value)) => format_setting(self.key, value),
-            (None, None) => self.key.into(),
+        let is_off = matches!(value, Some(Value::Bool(false)))
+            || value.and_then(Value::as_f64).is_some_and(|number| number == 0.0);
+        let value = match (alias_value, value) {
+            (Some(Value::Bool(enabled)), _) => Value::Bool(enabled != is_off),
+            // The suggestion for `pretrained: false` must not be `weights: 'imagenet'`.
+            (Some(_), _) if is_off => return self.key.into(),
+            (Some(alias), _) => alias,
+            (None, Some(value)) => value.clone(),
+            (None, None) => return self.key.into(),
+        };
+        let nested = self.key.rsplit('.').fold(value.clone(), |inner, key| json!({ key: inner }));
+        match check(&nested) {
+            None => format_setting(self.key, &value),
+            Some(error) => match error.hint.as_deref().and_then(suggested_setting) {
+                Some(setting) => setting.into(),
+                None => self.key.into(),
+            },
         }
     }
+}
+
+fn suggests_setting(hint: &str) -> bool {
+    suggested_setting(hint).is_some()
+}
+
+/// Returns the setting in a hint "Did you mean `setting`?".
+fn suggested_setting(hint: &str) -> Option<&str> {
+    let (setting, _) = hint.strip_prefix("Did you mean `")?.split_once("`?")?;
+    (!setting.contains('`')).then_some(setting)
 }
 
 /// Returns the known keys that an unknown key may stand for: at most two, which are equally near.
@@ -176,7 +120,7 @@ fn nearest_keys<'a>(path: &str, known: &'a [String]) -> Vec<Candidate<'a>> {
     let mut candidates: Vec<Candidate> = known
         .iter()
         .filter_map(|key| match_key(parent, &word, &whole, key))
-        .chain(ALIASES.iter().filter_map(|alias| match_alias(alias, &word, known)))
+        .chain(ALIASES.iter().filter_map(|alias| match_alias(alias, parent, &word, known)))
         .collect();
     candidates.sort_by_key(|candidate| candidate.rank);
     candidates.dedup_by_key(|candidate| candidate.key);
@@ -212,18 +156,42 @@ fn match_key<'a>(parent: &str, word: &str, whole: &str, key: &'a str) -> Option<
     }
     // A short word is similar to too many names.
     let is_long = key_name != "type" && word.len() >= 5;
-    distance(word, &normalized).filter(|_| is_long).map(|distance| found(distance, 2))
+    distant_match(word, &normalized).filter(|_| is_long).map(|distance| found(distance, 2))
 }
 
 /// Returns the key of an alias if the unknown key is similar to one of the names of the alias.
-fn match_alias<'a>(alias: &Alias, word: &str, known: &'a [String]) -> Option<Candidate<'a>> {
+fn match_alias<'a>(
+    alias: &Alias,
+    parent: &str,
+    word: &str,
+    known: &'a [String],
+) -> Option<Candidate<'a>> {
     let nearest = alias.names.iter().filter_map(|name| {
-        if *name == word { Some(0) } else { distance(word, name).filter(|_| word.len() >= 6) }
+        if *name == word { Some(0) } else { distant_match(word, name).filter(|_| word.len() >= 6) }
     });
     let distance = nearest.min()?;
-    let is_known = |key: &&str| known.iter().find(|known| known == key);
-    let key = alias.keys.iter().find_map(is_known)?;
+    let find = |key: &&str| {
+        let sibling = key.strip_prefix('.').map(|name| format!("{parent}.{name}"));
+        known.iter().find(|known| **known == sibling.as_deref().unwrap_or(*key))
+    };
+    let key = alias.keys.iter().find_map(find)?;
     Some(Candidate { rank: (distance, 1, 0), key, value: alias.value })
+}
+
+/// Returns the edit distance of two normalized names; `None` unless they are so similar that a key of
+/// another object is meant.
+fn distant_match(word: &str, name: &str) -> Option<usize> {
+    distance(word, name).filter(|&distance| distance <= (word.len() / 4).max(1))
+}
+
+/// Formats the setting of a key that belongs to another variant of a tagged union, with the variant:
+/// `schedule: { type: 'step', stepSize: 3 }`.
+pub(crate) fn format_variant_setting(path: &str, tag: &str, key: &str, value: &Value) -> String {
+    let setting = format_setting(key, value);
+    // A value that is not shown is one that `format_setting` omits.
+    let inner = if setting == key { String::new() } else { format!(", {setting}") };
+    path.rsplit('.')
+        .fold(format!("type: '{tag}'{inner}"), |inner, key| format!("{key}: {{ {inner} }}"))
 }
 
 /// Formats a setting as in JavaScript: `optimizer: { lr: 0.1 }`. A long value, null and an object are
@@ -270,10 +238,8 @@ fn value_at<'v>(config: &'v Value, path: &str) -> Option<&'v Value> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-    use crate::{FromJson, LoadConfig, TrainConfig};
+    use crate::LoadConfig;
 
     fn hint(config: Value) -> String {
         TrainConfig::from_json(&config).unwrap_err().hint.unwrap()
@@ -313,16 +279,107 @@ mod tests {
             (json!({ "mixup": 0.2 }), "`transform: { mix: 'mixup' }`"),
             (json!({ "optimiser": { "lr": 1 } }), "`optimizer`"),
             (json!({ "optimizer": { "momentun": 0.9 } }), "`optimizer: { momentum: 0.9 }`"),
-            (json!({ "milestones": [1, 2] }), "`schedule: { milestones: [1,2] }`"),
+            (
+                json!({ "milestones": [1, 2] }),
+                "`schedule: { type: 'multistep', milestones: [1,2] }`",
+            ),
+            (json!({ "optimizer": { "name": "adam" } }), "`optimizer: { type: 'adam' }`"),
+            (json!({ "optimizer": { "name": "Adam" } }), "`optimizer: { type: 'adam' }`"),
+            (json!({ "model": { "name": "resnet18" } }), "`model: { arch: 'resnet18' }`"),
+            (json!({ "data": { "path": "x" } }), "`data: { source: 'x' }`"),
+            (json!({ "name": "run1" }), "`out: 'run1'`"),
+            (json!({ "accelerator": "gpu" }), "`device: 'cuda'`"),
+            (json!({ "hflip": 0.5 }), "`transform: { flip: true }`"),
+            (json!({ "hflip": 0 }), "`transform: { flip: false }`"),
+            (json!({ "dtype": "float16" }), "`precision: 'fp16'`"),
+            (json!({ "metric": "val_acc" }), "`monitor: 'val.accuracy'`"),
+            (json!({ "betas": [0.9, 0.99] }), "`optimizer: { type: 'adam', betas: [0.9,0.99] }`"),
+            (json!({ "step_size": 3 }), "`schedule: { type: 'step', stepSize: 3 }`"),
+            (json!({ "early_stopping": 5 }), "`earlyStopping: { patience: 5 }`"),
+            (json!({ "warmup_epochs": 2 }), "`warmup: { epochs: 2 }`"),
         ] {
             assert_eq!(hint(config.clone()), format!("Did you mean {setting}?"), "{config}");
         }
     }
 
     #[test]
+    fn omits_a_value_that_the_suggested_key_does_not_accept() {
+        for (config, key) in [
+            (json!({ "input_size": [3, 64, 64] }), "data.imageSize"),
+            (json!({ "early_stopping": true }), "earlyStopping"),
+            (json!({ "augment": false }), "transform"),
+            (json!({ "modle": null }), "model"),
+            (json!({ "pretrained": 0 }), "model.weights"),
+        ] {
+            assert_eq!(hint(config.clone()), format!("Did you mean `{key}`?"), "{config}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_variant_is_suggested_with_the_variant() {
+        let error = |config: Value| TrainConfig::from_json(&config).unwrap_err();
+        let betas = error(json!({ "optimizer": { "betas": [0.9, 0.99] } }));
+        assert_eq!(betas.message, "unknown key `optimizer.betas` of type 'sgd'");
+        assert_eq!(
+            betas.hint.unwrap(),
+            "Did you mean `optimizer: { type: 'adam', betas: [0.9,0.99] }`?"
+        );
+        let gamma = error(json!({ "schedule": { "type": "cosine", "gamma": 0.1 } }));
+        let expected = "Did you mean `schedule: { type: 'multistep', gamma: 0.1 }`?";
+        assert_eq!(gamma.hint.unwrap(), expected);
+        let size = error(json!({ "transform": { "erase": { "type": "none", "size": 3 } } }));
+        let expected = "Did you mean `transform: { erase: { type: 'cutout', size: 3 } }`?";
+        assert_eq!(size.hint.unwrap(), expected);
+        let typo = error(json!({ "optimizer": { "type": "adam", "bets": [0.9, 0.99] } }));
+        assert_eq!(
+            typo.hint.unwrap(),
+            "Did you mean `optimizer: { type: 'adam', betas: [0.9,0.99] }`?"
+        );
+    }
+
+    #[test]
+    fn suggests_the_first_key_of_a_section_for_a_single_value() {
+        for (config, setting) in [
+            (json!({ "warmup": 3 }), "Did you mean `warmup: { epochs: 3 }`?"),
+            (json!({ "ema": 0.99 }), "Did you mean `ema: { decay: 0.99 }`?"),
+            (json!({ "optimizer": 0.1 }), "Did you mean `optimizer: { lr: 0.1 }`?"),
+            (json!({ "budget": 10 }), "Did you mean `budget: { epochs: 10 }`?"),
+            (json!({ "schedule": false }), "Did you mean `schedule: 'constant'`?"),
+            (json!({ "ema": true }), "Set its keys: `ema.decay`."),
+            (json!({ "ema": false }), "Omit `ema` to use its default."),
+            (json!({ "loss": "ce" }), "Set its keys: `loss.labelSmoothing`, `loss.classWeights`."),
+        ] {
+            assert_eq!(hint(config.clone()), setting, "{config}");
+        }
+        let error = TrainConfig::from_json(&json!({ "transform": { "erase": 3 } })).unwrap_err();
+        let expected = "`transform.erase` must be one of 'none', 'cutout', 'random-erasing', or an object, not 3";
+        assert_eq!(error.message, expected);
+    }
+
+    #[test]
+    fn advises_on_names_without_a_counterpart() {
+        for (name, advice) in [
+            ("num_classes", "the classes are those of the data set"),
+            ("shuffle", "shuffled in every epoch"),
+            ("onEpoch", "second argument"),
+            ("warmup_steps", "warmup.epochs"),
+            ("color_jitter", "randaugment"),
+        ] {
+            assert!(hint(json!({ name: 1 })).contains(advice), "{name}");
+        }
+        for (names, _) in NO_COUNTERPART {
+            for name in *names {
+                assert_eq!(normalize(name), *name);
+                let error = TrainConfig::from_json(&json!({ *name: 1 })).unwrap_err();
+                assert_eq!(error.code, ErrorCode::UnknownKey, "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn names_both_keys_of_an_ambiguous_name() {
-        let expected =
-            "Did you mean `schedule: { patience: 3 }` or `earlyStopping: { patience: 3 }`?";
+        let expected = "Did you mean `schedule: { type: 'plateau', patience: 3 }` or \
+                        `earlyStopping: { patience: 3 }`?";
         assert_eq!(hint(json!({ "patience": 3 })), expected);
     }
 
@@ -344,11 +401,11 @@ mod tests {
     fn every_alias_refers_to_a_key() {
         let mut known = Vec::new();
         for visit_keys in [TrainConfig::visit_keys, LoadConfig::visit_keys] {
-            visit_keys(&crate::KeyPath::Root, &mut |path| known.push(path.to_string()));
+            visit_keys(&KeyPath::Root, &mut |path| known.push(path.to_string()));
         }
         for alias in ALIASES {
             for key in alias.keys {
-                assert!(known.iter().any(|known| known == key), "{key}");
+                assert!(known.iter().any(|known| known == key || known.ends_with(key)), "{key}");
             }
             for name in alias.names {
                 assert_eq!(normalize(name), *name);

@@ -1,8 +1,9 @@
-import { cpSync, existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT } from '../../setup.mjs'
 import { Child, programPath } from '../child.mjs'
 import { findExitProblem, Outcomes } from '../outcomes.mjs'
+import { installCopies } from '../package-copies.mjs'
 
 /** @typedef {import('../case.mjs').Context} Context */
 
@@ -158,16 +159,7 @@ async function attackThreads(context, outcomes) {
  */
 async function attackCopies({ folder, attempts }, outcomes) {
   const parent = join(folder, 'copies')
-  for (const name of ['one', 'two']) {
-    const copy = join(parent, name, 'node_modules', 'residual')
-    mkdirSync(join(copy, 'bindings', 'npm'), { recursive: true })
-    for (const path of ['dist', 'package.json', 'bindings/npm/linux-x64-gnu']) {
-      cpSync(join(ROOT, path), join(copy, path), { recursive: true })
-    }
-    const libtorch = 'bindings/npm/libtorch-linux-x64'
-    symlinkSync(join(ROOT, libtorch), join(copy, libtorch))
-  }
-  symlinkSync(join(ROOT, 'node_modules'), join(parent, 'node_modules'))
+  installCopies(ROOT, parent, ['one', 'two'])
   const program = programPath('two-copies.mjs')
   for (const end of ['complete', 'exit', 'terminate']) {
     for (let index = 0; index < attempts(3); index++) {

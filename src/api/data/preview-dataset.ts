@@ -4,7 +4,7 @@ import { prepareData } from '../../download/prepare-data.js'
 import { emitWarnings } from '../../errors/emit-warnings.js'
 import { type GridOptions, type ImageGrid, makeGrid } from '../../image-grid/grid.js'
 import { checkOptions } from '../../native/arguments/check-options.js'
-import { serializeConfig } from '../../native/arguments/serialize-config.js'
+import { serializeOptions } from '../../native/arguments/serialize-config.js'
 import type { DataConfig, PreviewConfig } from '../../native/generated.js'
 import { readPreviewTiles } from './preview-tiles.js'
 
@@ -33,7 +33,7 @@ export async function previewDataset(
   data: string | DataConfig,
   { title, columns, tileSize, signal, onDownload, ...config }: PreviewOptions = {},
 ): Promise<ImageGrid> {
-  checkOptions('preview', serializeConfig({ data, ...config }, 'the options'))
+  checkOptions('preview', serializeOptions({ data, ...config }))
   await prepareData(data)?.({ signal, onDownload })
   const { facts, split, labels, tiles, warnings } = await readPreviewTiles(
     { data, ...config },

@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import type { GridTile } from '../../image-grid/grid.js'
 import { coreAddon } from '../../native/addon.js'
-import { serializeConfig } from '../../native/arguments/serialize-config.js'
+import { serializeOptions } from '../../native/arguments/serialize-config.js'
 import { runCancellable } from '../../native/cancel.js'
 import type { DatasetInfo, PreviewConfig, Split, WarningEvent } from '../../native/generated.js'
 import { unwrapResult } from '../../native/native-result.js'
@@ -42,7 +42,7 @@ export async function readPreviewTiles(
   config: PreviewConfig,
   signal?: AbortSignal,
 ): Promise<Preview> {
-  const request = serializeConfig(config, 'the options')
+  const request = serializeOptions(config)
   const addon = coreAddon()
   const { metadata, pixels } = await runCancellable(signal, addon, async (cancel) => {
     const { result, pixels } = await addon.preview(request, cancel)

@@ -1,5 +1,5 @@
 import { torchAddon } from '../../native/addon.js'
-import { serializeConfig } from '../../native/arguments/serialize-config.js'
+import { serializeOptions } from '../../native/arguments/serialize-config.js'
 import { requestedDevice } from '../../native/cuda.js'
 import type { BenchConfig, BenchResult } from '../../native/generated.js'
 import { unwrapResult } from '../../native/native-result.js'
@@ -17,6 +17,6 @@ import { unwrapResult } from '../../native/native-result.js'
  * @throws {ResidualError} `E_CONFIG`, `E_UNKNOWN_KEY`, `E_DEVICE`, `E_LIBTORCH`, `E_MEMORY`
  */
 export async function bench(config: string | BenchConfig = {}): Promise<BenchResult> {
-  const request = serializeConfig(typeof config === 'string' ? { model: config } : config)
+  const request = serializeOptions(typeof config === 'string' ? { model: config } : config)
   return unwrapResult(await torchAddon(requestedDevice(config)).bench(request))
 }

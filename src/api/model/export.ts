@@ -1,7 +1,7 @@
 import { emitWarnings } from '../../errors/emit-warnings.js'
 import { coreAddon } from '../../native/addon.js'
 import { toPath } from '../../native/arguments/path.js'
-import { serializeConfig } from '../../native/arguments/serialize-config.js'
+import { serializeOptions } from '../../native/arguments/serialize-config.js'
 import type { ExportConfig, WarningEvent } from '../../native/generated.js'
 import { unwrapResult } from '../../native/native-result.js'
 
@@ -26,6 +26,6 @@ export async function exportModel(
   config: ExportConfig = {},
 ): Promise<void> {
   const [source, target] = [toPath(model, 'model'), toPath(path, 'path')]
-  const result = await coreAddon().exportModel(source, target, serializeConfig(config))
+  const result = await coreAddon().exportModel(source, target, serializeOptions(config))
   emitWarnings(unwrapResult<WarningEvent[]>(result))
 }

@@ -1,6 +1,6 @@
 import { coreAddon } from '../../native/addon.js'
 import { toPath } from '../../native/arguments/path.js'
-import { serializeConfig } from '../../native/arguments/serialize-config.js'
+import { serializeOptions } from '../../native/arguments/serialize-config.js'
 import type { InspectConfig, Inspection, LoadConfig } from '../../native/generated.js'
 import { unwrapResult } from '../../native/native-result.js'
 
@@ -26,9 +26,9 @@ export async function inspect(
   load: LoadConfig = {},
 ): Promise<Inspection> {
   if (network instanceof URL || (typeof network === 'string' && PATH_CHARACTERS.test(network))) {
-    const request = serializeConfig(load, 'the options')
+    const request = serializeOptions(load)
     return unwrapResult(await coreAddon().inspectCheckpoint(toPath(network, 'network'), request))
   }
   const config = typeof network === 'string' ? { model: network } : network
-  return unwrapResult(coreAddon().inspect(serializeConfig(config)))
+  return unwrapResult(coreAddon().inspect(serializeOptions(config)))
 }

@@ -11,7 +11,7 @@ import { type ArrayDataset, toNativeArrays } from '../../native/arguments/arrays
 import { checkOptions } from '../../native/arguments/check-options.js'
 import { type ImageInput, toNativeImages } from '../../native/arguments/image.js'
 import { toPath } from '../../native/arguments/path.js'
-import { serializeConfig } from '../../native/arguments/serialize-config.js'
+import { serializeOptions } from '../../native/arguments/serialize-config.js'
 import { runCancellable } from '../../native/cancel.js'
 import { requestedDevice } from '../../native/cuda.js'
 import type {
@@ -45,7 +45,7 @@ export class Model implements AsyncDisposable {
 
   /** @internal */
   static async load(path: string | URL, config: LoadConfig = {}): Promise<Model> {
-    const request = serializeConfig(config, 'the options')
+    const request = serializeOptions(config)
     const addon = torchAddon(requestedDevice(config))
     const result = await addon.openModel(toPath(path, 'model'), request)
     const { handle, info } = unwrapResult<{ handle: number; info: ModelInfo }>(result)
@@ -85,7 +85,7 @@ export class Model implements AsyncDisposable {
     config: PredictConfig = {},
   ): Promise<Prediction | Prediction[]> {
     this.#assertOpen()
-    const request = serializeConfig(config, 'the options')
+    const request = serializeOptions(config)
     const converted = toNativeImages(
       isImageArray(images)
         ? images.map((image, index) => [image, `images[${index}]`] as const)
@@ -145,7 +145,7 @@ export class Model implements AsyncDisposable {
     work: (json: string, arrays?: NativeArrays, cancel?: NativeCancel) => Promise<string>,
   ): Promise<T> {
     this.#assertOpen()
-    const json = serializeConfig(config)
+    const json = serializeOptions(config)
     const arrays = options.arrays && toNativeArrays(options.arrays)
     checkOptions('evaluate', json)
     await prepareData(config.data)?.(options)
@@ -163,7 +163,7 @@ export class Model implements AsyncDisposable {
    */
   async export(path: string | URL, config: ExportConfig = {}): Promise<void> {
     this.#assertOpen()
-    const [target, request] = [toPath(path, 'path'), serializeConfig(config)]
+    const [target, request] = [toPath(path, 'path'), serializeOptions(config)]
     unwrapResult<null>(await this.#addon.exportOpenModel(this.#handle, target, request))
   }
 

@@ -40,7 +40,7 @@ export async function evaluateRun(
     })
     return { value: { split, evaluation } }
   } catch (error) {
-    return { missing: `The network could not be evaluated: ${describeError(error)}` }
+    return { missing: `The network could not be evaluated: ${describeError(error, data)}` }
   }
 }
 
@@ -59,7 +59,7 @@ export async function previewAugmented(
     })
     return { value: tiles }
   } catch (error) {
-    return { missing: `The training images could not be read: ${describeError(error)}` }
+    return { missing: `The training images could not be read: ${describeError(error, data)}` }
   }
 }
 
@@ -77,8 +77,17 @@ function chooseSplit({ start, result }: RunFolder): Split {
   return candidates.find(([, images]) => images > 0)?.[0] ?? 'train'
 }
 
-/** Describes an error as the reason for a missing section. */
-function describeError(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
-  return joinSentences(message, error instanceof ResidualError ? error.hint : undefined)
+/**
+ * Describes an error as the reason for a missing section.
+ *
+ * @param data location of the data set; undefined for that of the run, which may have been moved
+ */
+function describeError(error: unknown, data: string | DataConfig | undefined): string {
+  if (!(error instanceof ResidualError))
+    return error instanceof Error ? error.message : String(error)
+  const isMoved = data === undefined && error.code === 'E_DATA_NOT_FOUND'
+  return joinSentences(error.message, isMoved ? MOVED_DATA : error.hint)
 }
+
+const MOVED_DATA =
+  'If the images were moved, pass their new location as `data`, or `--data` on the command line.'

@@ -4,7 +4,7 @@ import { ResidualError } from '../../errors/errors.js'
 import { torchAddon } from '../../native/addon.js'
 import { type ArrayDataset, toNativeArrays } from '../../native/arguments/arrays.js'
 import { checkOptions } from '../../native/arguments/check-options.js'
-import { serializeConfig } from '../../native/arguments/serialize-config.js'
+import { serializeOptions } from '../../native/arguments/serialize-config.js'
 import { runCancellable } from '../../native/cancel.js'
 import type { FindLrConfig, LrFinderResult, TrainConfig } from '../../native/generated.js'
 import { unwrapResult } from '../../native/native-result.js'
@@ -60,7 +60,7 @@ export async function findLr(
       hint: 'Omit `out` to return the result without writing files.',
     })
   }
-  const rangeJson = serializeConfig(range, 'the options')
+  const rangeJson = serializeOptions(range)
   const nativeArrays = arrays && toNativeArrays(arrays)
   checkOptions('findLr', rangeJson)
   await download?.({ signal, onDownload })

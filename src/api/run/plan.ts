@@ -2,7 +2,7 @@ import type { DownloadOptions } from '../../download/fetch-file.js'
 import { torchAddon } from '../../native/addon.js'
 import { type ArrayDataset, toNativeArrays } from '../../native/arguments/arrays.js'
 import { checkOptions } from '../../native/arguments/check-options.js'
-import { serializeConfig } from '../../native/arguments/serialize-config.js'
+import { serializeOptions } from '../../native/arguments/serialize-config.js'
 import { runCancellable } from '../../native/cancel.js'
 import type { Plan, PlanConfig, TrainConfig } from '../../native/generated.js'
 import { unwrapResult } from '../../native/native-result.js'
@@ -31,7 +31,7 @@ export interface PlanOptions extends PlanConfig, DownloadOptions {
 export async function plan(config: TrainConfig, options: PlanOptions = {}): Promise<Plan> {
   const { arrays, signal, onDownload, ...planConfig } = options
   const { json, device, download } = prepareConfig(config, arrays !== undefined)
-  const planJson = serializeConfig(planConfig, 'the options')
+  const planJson = serializeOptions(planConfig)
   const nativeArrays = arrays && toNativeArrays(arrays)
   checkOptions('plan', planJson)
   await download?.({ signal, onDownload })

@@ -1,9 +1,10 @@
 import type { DownloadOptions } from '../../download/fetch-file.js'
 import { prepareData } from '../../download/prepare-data.js'
 import { prepareWeights } from '../../download/prepare-weights.js'
+import { ResidualError } from '../../errors/errors.js'
 import { coreAddon, torchAddon } from '../../native/addon.js'
 import { checkOptions } from '../../native/arguments/check-options.js'
-import { serializeConfig } from '../../native/arguments/serialize-config.js'
+import { addUndefinedKeys, serializeConfig } from '../../native/arguments/serialize-config.js'
 import { runCancellable } from '../../native/cancel.js'
 import { type RequestedDevice, requestedDevice } from '../../native/cuda.js'
 import type { TrainConfig } from '../../native/generated.js'
@@ -28,10 +29,11 @@ export interface PreparedConfig {
  *   `E_UNKNOWN_KEY`
  */
 export function prepareConfig(config: TrainConfig, hasArrays: boolean): PreparedConfig {
+  if (config === undefined) throw missingConfig()
   const json = applyRecipe(serializeConfig(config))
-  // Wrong keys and types are reported before libtorch is loaded.
-  checkOptions('train', json)
   const plain = JSON.parse(json) ?? {} // the core rejects null
+  // Wrong keys and types are reported before libtorch is loaded.
+  checkOptions('train', JSON.stringify(addUndefinedKeys(JSON.parse(json), config)))
   const downloads = [prepareData(plain.data), prepareWeights(plain)].filter(
     (download) => download !== undefined,
   )
@@ -49,4 +51,13 @@ export function prepareConfig(config: TrainConfig, hasArrays: boolean): Prepared
     device: requestedDevice(plain),
     download: downloads.length === 0 ? undefined : downloadAll,
   }
+}
+
+/** Returns the error for a call without a configuration. */
+function missingConfig(): ResidualError {
+  return new ResidualError({
+    code: 'E_CONFIG',
+    message: 'no configuration is given',
+    hint: "Pass at least the data: `train({ data: './photos' })`, with one subfolder per class.",
+  })
 }

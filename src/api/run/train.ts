@@ -10,7 +10,7 @@ import type { TrainOptions } from './train-options.js'
  * Trains a residual network on an image folder or a named data set.
  *
  * Returns immediately with a `Run`, which is a promise of the result and an async iterable of
- * events. All errors, including an invalid configuration, reject the run. The runs of a process
+ * events. Prints nothing: use hooks, or iterate over the events, to show the progress. All errors, including an invalid configuration, reject the run. The runs of a process
  * train one after another.
  *
  * Named data sets and published weights are downloaded first if they are not on this machine. On a
@@ -19,7 +19,8 @@ import type { TrainOptions } from './train-options.js'
  * training starts from random weights after a few seconds, with a warning.
  *
  * @example
- * const { best, test } = await train({ data: './photos', model: 'resnet18', epochs: 10 })
+ * const config = { data: './photos', model: 'resnet18', epochs: 10 }
+ * const { best, test } = await train(config, { onEpoch: console.log })
  *
  * @param config plain data; only `data` is required
  * @param options hooks, an abort signal, in-memory images, and whether to write a report

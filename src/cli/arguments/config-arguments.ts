@@ -6,6 +6,8 @@ import {
   type YamlError,
   type YamlText,
 } from '../../api/run/yaml-text.js'
+import { withCommandName } from '../../errors/command-name.js'
+import { isObject } from '../../run-folder/json-object.js'
 import { cliError } from '../messages.js'
 import { recordFile, recordFlag, recordSetting } from './config-sources.js'
 
@@ -65,7 +67,7 @@ export function addConfigOptions(
   command.option('--config <file>', 'YAML or JSON file, such as the config.json of a run')
   for (const flag of flags) {
     const [option, description] = OPTIONS[flag]
-    command.option(option, descriptions[flag] ?? description)
+    command.option(option, withCommandName(descriptions[flag] ?? description))
   }
   return command
 }
@@ -96,8 +98,14 @@ const OVERRIDE = /^([a-z][\w-]*(?:\.[a-z][\w-]*)*)=(.*)$/is
  * flags, `key=value` overrides.
  *
  * @param words positional arguments: the data, unless the first word is an override, and overrides
+ * @param command name of the command, for the example of an error
+ * @throws {ResidualError} `E_CONFIG` without a data set
  */
-export function configFromArguments(words: readonly string[], flags: ConfigFlags): Draft {
+export function configFromArguments(
+  words: readonly string[],
+  flags: ConfigFlags,
+  command: string,
+): Draft {
   const draft = flags.config === undefined ? {} : readConfigFile(flags.config)
   const [first, ...rest] = words
   const hasData = first !== undefined && !isOverride(first)
@@ -107,6 +115,9 @@ export function configFromArguments(words: readonly string[], flags: ConfigFlags
     setKey(draft, 'data.source', first)
   }
   for (const override of hasData ? rest : words) applyOverride(draft, override)
+  // A recipe may contain the data set, and a resumed run has one.
+  const isWithoutData = ['data', 'recipe', 'resume'].every((key) => draft[key] === undefined)
+  if (isWithoutData) throw cliError.noData(command)
   return draft
 }
 
@@ -219,9 +230,4 @@ export function parseValue(text: string): unknown {
   } catch {
     return text
   }
-}
-
-/** Whether a value is an object with keys. */
-export function isObject(value: unknown): value is Draft {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

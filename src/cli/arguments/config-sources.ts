@@ -94,8 +94,9 @@ export function localizeHint(hint: string, place?: Place): string {
   if (syntax === 'file') return hint
   return hint
     .replace(/`([a-z]\w*: [^`]+)`/gi, (snippet, setting) => {
-      const parsed = parseSetting(setting)
-      return parsed === undefined ? snippet : `\`${formatSetting(...parsed, syntax)}\``
+      const parsed = parseSettings(setting)
+      const words = parsed?.map(([key, value]) => formatSetting(key, value, syntax))
+      return words === undefined ? snippet : `\`${words.join(' ')}\``
     })
     .replace(/^Did you mean '([^']+)'\?$/, (sentence, name) =>
       key === undefined || syntax === 'argument'
@@ -104,21 +105,36 @@ export function localizeHint(hint: string, place?: Place): string {
     )
 }
 
-/** Parses `optimizer: { lr: 0.1 }` as a key and a value; undefined for other texts. */
-function parseSetting(text: string): [key: string, value: unknown] | undefined {
+/** A dotted key and its value. */
+type Setting = readonly [key: string, value: unknown]
+
+/**
+ * Parses `optimizer: { lr: 0.1 }`, or `optimizer: { type: 'adam', eps: 0.1 }` as two settings;
+ * undefined for other texts.
+ */
+function parseSettings(text: string): readonly Setting[] | undefined {
   const [, key, rest = ''] = /^([A-Za-z]\w*): (.*)$/.exec(text) ?? []
   if (key === undefined) return undefined
   const [, inner] = /^\{ (.*) \}$/.exec(rest) ?? []
-  if (inner !== undefined) {
-    const nested = parseSetting(inner)
-    return nested && [`${key}.${nested[0]}`, nested[1]]
+  if (inner === undefined) {
+    const value = parseSettingValue(rest)
+    return value === undefined ? undefined : [[key, value]]
   }
-  const [, quoted] = /^'(.*)'$/.exec(rest) ?? []
-  if (quoted !== undefined) return [key, quoted.replace(/\\(.)/g, '$1')]
+  const [, type, other = inner] = /^(type: '[\w-]+'), (.*)$/.exec(inner) ?? []
+  const parsed = [...(type === undefined ? [] : [type]), other].map(parseSettings)
+  const settings = parsed.flatMap((part) => part ?? [])
+  return parsed.includes(undefined)
+    ? undefined
+    : settings.map(([inner, value]) => [`${key}.${inner}`, value])
+}
+
+function parseSettingValue(text: string): unknown {
+  const [, quoted] = /^'(.*)'$/.exec(text) ?? []
+  if (quoted !== undefined) return quoted.replace(/\\(.)/g, '$1')
   try {
-    return [key, JSON.parse(rest)]
+    return JSON.parse(text)
   } catch {
-    return /^[\w./-]+$/.test(rest) ? [key, rest] : undefined
+    return /^[\w./-]+$/.test(text) ? text : undefined
   }
 }
 

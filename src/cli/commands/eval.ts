@@ -1,7 +1,13 @@
 import type { Command } from 'commander'
 import { withCommandName } from '../../errors/command-name.js'
 import { shellQuote } from '../../errors/shell-quote.js'
-import { type EvaluateConfig, type Evaluation, loadModel, renderPredictions } from '../../index.js'
+import {
+  type EvaluateConfig,
+  type Evaluation,
+  loadModel,
+  renderPredictions,
+  type Split,
+} from '../../index.js'
 import { adviseOnPoorAccuracy } from '../../statistics/advice.js'
 import { compareWithGuessing, describeGuessing, isNearGuessing } from '../../statistics/guessing.js'
 import { wilsonInterval } from '../../statistics/proportion.js'
@@ -17,10 +23,10 @@ import { addExamples } from '../help.js'
 import { cliError, notice } from '../messages.js'
 import { styled } from '../output/colors.js'
 import { withDownloads } from '../output/download-progress.js'
-import { formatCount, formatLoss, formatPercent } from '../output/format.js'
+import { formatCount, formatLoss, formatPercent, pluralize } from '../output/format.js'
 import { checkImagePath, writeImageFile } from '../output/image-file.js'
 import { log, print } from '../output/streams.js'
-import { outputWidth, sanitize } from '../output/terminal.js'
+import { outputWidth, sanitize, wrapLines } from '../output/terminal.js'
 import { formatTable } from '../output/text-table.js'
 
 /** Default number of images in a grid. */
@@ -176,19 +182,32 @@ function formatEvaluation(evaluation: Evaluation, data: string | undefined): str
       `  ${sanitize(`${pair.label} predicted as ${pair.predicted}`)}: ${formatCount(pair.count)} (${formatPercent(pair.share)})`,
   )
   const summary = [
-    `accuracy ${formatPercent(evaluation.accuracy)} (${formatCount(evaluation.count)} images)`,
+    `accuracy ${formatPercent(evaluation.accuracy)}`,
     `loss ${formatLoss(evaluation.loss)}`,
     // With five classes or fewer, top-5 accuracy is always 100 %.
     ...(evaluation.classes.length > 5 ? [`top-5 accuracy ${formatPercent(evaluation.top5)}`] : []),
     `expected calibration error ${formatPercent(evaluation.calibration.error)}`,
   ]
-  return [
+  const text = [
+    describeImages(evaluation),
     summary.join(', '),
     ...describeAccuracy(evaluation, data),
     '',
     classes,
     ...(confused.length > 0 ? ['', 'most confused classes', ...confused] : []),
   ].join('\n')
+  return wrapLines(text, outputWidth(process.stdout))
+}
+
+/** Names of the splits in sentences. */
+const SPLIT_NAMES: Record<Split, string> = { train: 'training', val: 'validation', test: 'test' }
+
+/** Describes which images were evaluated: `test split of ./photos: 120 images`. */
+function describeImages({ data, count, broken }: Evaluation): string {
+  const images = pluralize(count, 'image')
+  const skipped = broken > 0 ? ` (${formatCount(broken)} could not be decoded)` : ''
+  const name = data && `${SPLIT_NAMES[data.split]} split of ${sanitize(data.source)}`
+  return `${name ?? 'evaluated'}: ${images}${skipped}`
 }
 
 /** Describes the precision of the accuracy and, if it is close to guessing, the next steps. */

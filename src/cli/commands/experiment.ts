@@ -25,7 +25,7 @@ import { notice } from '../messages.js'
 import { DownloadProgressLine, withDownloads } from '../output/download-progress.js'
 import { formatCount, formatLoss, formatPercent } from '../output/format.js'
 import { printError } from '../output/print-error.js'
-import { Progress } from '../output/progress.js'
+import { Progress } from '../output/run/progress.js'
 import { log, print } from '../output/streams.js'
 import { outputWidth, sanitize } from '../output/terminal.js'
 import { formatTable } from '../output/text-table.js'
@@ -61,7 +61,11 @@ export function addExperiment(program: Command): void {
     .option('--depths <list>', 'depths: 20,56 (6n+2 except 50, for CIFAR) or 18,34 (for ImageNet)')
     .option('--budget <steps>', 'optimizer steps per network (paper: 64000)')
     .action(async (data: string | undefined, overrides: string[], flags: Flags) => {
-      const draft = configFromArguments(positional(data, overrides), flags)
+      const draft = configFromArguments(
+        positional(data, overrides),
+        flags,
+        'experiment degradation',
+      )
       if (flags.depths !== undefined) draft.depths = flags.depths.split(',').map(parseValue)
       if (flags.budget !== undefined) setKey(draft, 'budget.steps', parseValue(flags.budget))
       // The API and the core validate the draft.
@@ -73,7 +77,7 @@ export function addExperiment(program: Command): void {
   addTrainingOptions(command.command('repeat'), ['model'])
     .description('train one configuration with several seeds: mean, standard deviation, best')
     .action(async (data: string | undefined, overrides: string[], flags: Flags) => {
-      const draft = configFromArguments(positional(data, overrides), flags)
+      const draft = configFromArguments(positional(data, overrides), flags, 'experiment repeat')
       await runExperiment(flags, (options) => experiment.repeat(draft as RepeatConfig, options))
     })
 

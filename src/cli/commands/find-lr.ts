@@ -9,6 +9,7 @@ import {
 import { addExamples } from '../help.js'
 import { setOffline, withDownloads } from '../output/download-progress.js'
 import { print } from '../output/streams.js'
+import { outputWidth, wrapLines } from '../output/terminal.js'
 
 interface Flags extends ConfigFlags {
   startLr?: string
@@ -53,9 +54,11 @@ async function run(data: string | undefined, overrides: string[], flags: Flags):
   // The core validates the options.
   const options: FindLrOptions = { ...Object.fromEntries(range), out }
   await withDownloads(json ?? false, async (downloads) => {
-    const config = configFromArguments(words, training)
+    const config = configFromArguments(words, training, 'find-lr')
     const result = await findLr(config, { ...options, ...downloads })
-    await print(json ? JSON.stringify(result) : formatResult(result))
+    await print(
+      json ? JSON.stringify(result) : wrapLines(formatResult(result), outputWidth(process.stdout)),
+    )
   })
 }
 

@@ -1,15 +1,5 @@
 import type { Command } from 'commander'
-import { commandName } from '../../errors/command-name.js'
-import { shellQuote } from '../../errors/shell-quote.js'
-import {
-  AbortError,
-  plan,
-  type Run,
-  recipes,
-  type StopReason,
-  type TrainResult,
-  train,
-} from '../../index.js'
+import { AbortError, plan, type Run, recipes, train } from '../../index.js'
 import {
   addConfigOptions,
   type ConfigFlags,
@@ -21,13 +11,12 @@ import { addExamples } from '../help.js'
 import { InterruptHandler } from '../interrupt.js'
 import { notice } from '../messages.js'
 import { DownloadProgressLine, setOffline, withDownloads } from '../output/download-progress.js'
-import { explainConfig, formatChosenValues } from '../output/explain-config.js'
-import { formatCount, formatDuration, formatPercent, pluralize } from '../output/format.js'
-import { formatPlan } from '../output/plan-summary.js'
 import { printError } from '../output/print-error.js'
-import { Progress, stepBudget } from '../output/progress.js'
+import { explainConfig, formatChosenValues } from '../output/run/explain-config.js'
+import { formatPlan } from '../output/run/plan-summary.js'
+import { Progress } from '../output/run/progress.js'
+import { RunSummary } from '../output/run/run-summary.js'
 import { log, print } from '../output/streams.js'
-import { sanitize } from '../output/terminal.js'
 import { formatWarning } from '../output/warning.js'
 import { RunDashboard } from './run-dashboard.js'
 
@@ -52,7 +41,7 @@ export function addTrain(program: Command): void {
     command,
     [
       ...(['recipe', 'model', 'epochs', 'batchSize', 'lr', 'imageSize', 'seed', 'device'] as const),
-      ...(['out', 'resume'] as const),
+      ...(['out', 'overwrite', 'resume'] as const),
     ],
     { out: 'output folder of the run' },
   )
@@ -67,7 +56,7 @@ export function addTrain(program: Command): void {
     .action(async (data: string | undefined, overrides: string[], flags: Flags) => {
       const words = data === undefined ? overrides : [data, ...overrides]
       if (flags.offline) setOffline()
-      const draft = configFromArguments(words, flags)
+      const draft = configFromArguments(words, flags, 'train')
       if (flags.dryRun) await printPlan(draft, flags)
       else await start(draft, flags)
     })
@@ -99,7 +88,7 @@ async function printPlan(draft: Draft, { json, quiet, explain }: Flags): Promise
     const result = await plan(draft, downloads)
     if (json) return await print(JSON.stringify(result))
     const explanation = explain
-      ? explainConfig(result.config, draft, await recipeConfig(draft.recipe))
+      ? explainConfig(result.config, draft, await recipeConfig(draft.recipe), process.stdout)
       : undefined
     await print(formatPlan(result, explanation))
   })
@@ -118,11 +107,11 @@ async function follow(
     progress?.note(notice.stopping(signal))
     run.stop()
   })
-  let isStepBudget = false
+  const summary = new RunSummary()
   try {
     for await (const event of run) {
       progress?.show(event)
-      if (event.type === 'start') isStepBudget = stepBudget(event.config) !== undefined
+      summary.add(event)
       if (event.type === 'start' && flags.open) await dashboard.open(event.dir)
       if (json) await print(JSON.stringify(event))
       else if (quiet && event.type === 'warning') log(formatWarning(event))
@@ -135,7 +124,7 @@ async function follow(
       }
     }
     const result = await run
-    if (!json) await print(formatSummary(result, isStepBudget))
+    if (!json) await print(summary.format(result))
     return interrupt.exitStatus === undefined
   } catch (error) {
     const isInterrupted = interrupt.exitStatus !== undefined && error instanceof AbortError
@@ -153,44 +142,6 @@ async function recipeConfig(name: unknown): Promise<Draft> {
   if (typeof name !== 'string') return {}
   const recipe = (await recipes()).find((recipe) => recipe.name === name)
   return recipe === undefined ? readConfigFile(name) : { ...recipe.config }
-}
-
-/** Status of a finished run, by the reason for its end. */
-const STATUS: Record<StopReason, string> = {
-  completed: 'completed',
-  stopped: 'stopped',
-  'early-stopping': 'stopped early',
-  budget: 'budget reached',
-}
-
-/**
- * Formats the result of a run.
- *
- * @param isStepBudget whether the budget is in steps only; epochs are then omitted
- */
-function formatSummary(result: TrainResult, isStepBudget: boolean): string {
-  const { stopReason, epochs, steps, best, test, dir, last, seconds, report } = result
-  const length = [...(isStepBudget ? [] : [pluralize(epochs, 'epoch')]), pluralize(steps, 'step')]
-  const rows: [string, string][] = [
-    ['status', `${STATUS[stopReason]} after ${length.join(', ')}, ${formatDuration(seconds)}`],
-  ]
-  if (best !== null) {
-    const accuracy = formatPercent(best.accuracy)
-    rows.push(
-      isStepBudget
-        ? ['best accuracy', accuracy]
-        : ['best epoch', `${best.epoch}, accuracy ${accuracy}`],
-    )
-  }
-  if (test !== null) {
-    const images = `${formatCount(test.count)} images`
-    rows.push(['test accuracy', `${formatPercent(test.accuracy)} (${images})`])
-  }
-  rows.push(['checkpoint', best?.checkpoint ?? last], ['run folder', dir])
-  if (report !== undefined) rows.push(['report', report])
-  if (stopReason === 'stopped')
-    rows.push(['resume with', `${commandName()} train --resume ${shellQuote(dir)}`])
-  return rows.map(([name, value]) => `${name.padEnd(14)} ${sanitize(value)}`).join('\n')
 }
 
 function indent(line: string): string {

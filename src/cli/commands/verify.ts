@@ -35,7 +35,7 @@ async function run(paths: string[], { json }: { json?: true }): Promise<void> {
       bytes === null ? '' : formatBytes(bytes),
       sanitize(detail),
     ])
-    const layout = { left: [0, 1, 3], width: outputWidth(process.stdout) }
+    const layout = { left: [0, 1, 3], width: outputWidth(process.stdout), wrapLast: true }
     await print(
       `${sanitize(result.path)}\n${formatTable(['file', 'status', 'size', 'content'], rows, layout)}`,
     )

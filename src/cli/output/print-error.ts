@@ -4,7 +4,7 @@ import { type ErrorLocation, exitStatus, ResidualError } from '../../index.js'
 import { localizeError } from '../arguments/config-sources.js'
 import { styled } from './colors.js'
 import { clearLiveLine } from './live-line.js'
-import { sanitize } from './terminal.js'
+import { outputWidth, sanitize, wrapLines } from './terminal.js'
 
 const USAGE_STATUS = 2
 
@@ -22,17 +22,23 @@ export function printError(cause: unknown): number {
   const label = styled(stderr, ['red', 'bold'], 'error')
   if (!(error instanceof ResidualError)) {
     const { hint } = new ResidualError({ code: 'E_INTERNAL', message: '' })
-    stderr.write(`${label}: ${error instanceof Error ? error.stack : String(error)}\n  ${hint}\n`)
+    stderr.write(`${label}: ${error instanceof Error ? error.stack : String(error)}\n`)
+    writeWrapped(`  ${hint}`)
     return exitStatus.E_INTERNAL
   }
   const code = styled(stderr, 'dim', `(${error.code})`)
   const { place = formatPlace(error.at), hint } = localizeError(error)
-  stderr.write(`${label}: ${sanitize(error.message)} ${code}\n`)
+  writeWrapped(`${label}: ${sanitize(error.message)} ${code}`)
   if (place !== undefined && !error.message.includes(place)) {
-    stderr.write(`  at ${sanitize(place)}\n`)
+    writeWrapped(`  at ${sanitize(place)}`)
   }
-  stderr.write(`  ${sanitize(hint)}\n`)
+  writeWrapped(`  ${sanitize(hint)}`)
   return exitStatus[error.code]
+}
+
+function writeWrapped(line: string): void {
+  const { stderr } = process
+  stderr.write(`${wrapLines(line, outputWidth(stderr))}\n`)
 }
 
 function formatPlace({ key, file, line }: ErrorLocation): string | undefined {

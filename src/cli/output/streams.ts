@@ -1,6 +1,7 @@
 import { cliError } from '../messages.js'
 import { clearLiveLine } from './live-line.js'
 import { printError } from './print-error.js'
+import { outputWidth, wrapLines } from './terminal.js'
 
 /** Exit status that a shell reports for a process ended by SIGPIPE, which Node ignores. */
 const SIGPIPE_STATUS = 141
@@ -12,10 +13,13 @@ export async function print(line: string): Promise<void> {
   await new Promise<void>((resolve) => process.stdout.write(`${line}\n`, () => resolve()))
 }
 
-/** Prints a message to stderr, which receives everything except results. */
+/**
+ * Prints a message to stderr, which receives everything except results. Long lines are wrapped at
+ * words on a terminal.
+ */
 export function log(line: string): void {
   clearLiveLine()
-  process.stderr.write(`${line}\n`)
+  process.stderr.write(`${wrapLines(line, outputWidth(process.stderr))}\n`)
 }
 
 /**

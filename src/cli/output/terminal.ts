@@ -84,6 +84,18 @@ export function wrap(text: string, maxWidth: number, indent = ''): string {
   return lines.join('\n')
 }
 
+/**
+ * Wraps the lines of a text between words. The continuation of a line is indented by two columns more
+ * than the line.
+ */
+export function wrapLines(text: string, maxWidth: number): string {
+  if (maxWidth === Number.POSITIVE_INFINITY) return text
+  return text
+    .split('\n')
+    .map((line) => wrap(line, maxWidth, `${/^ */.exec(line)?.[0]}  `))
+    .join('\n')
+}
+
 /** Appends spaces up to a width in columns. */
 export function padEnd(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - displayWidth(text)))

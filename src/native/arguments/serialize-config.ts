@@ -1,4 +1,7 @@
 import { ResidualError } from '../../errors/errors.js'
+import { isObject } from '../../run-folder/json-object.js'
+
+const SECOND_ARGUMENT = 'Pass hooks, the signal and in-memory images in the second argument.'
 
 /** Maximum nesting: deeper than any configuration, and safe for every recursive parser. */
 const MAX_DEPTH = 64
@@ -13,6 +16,31 @@ const MAX_DEPTH = 64
  */
 export function serializeConfig(value: unknown, name = 'the configuration'): string {
   return JSON.stringify(toPlain(value, { name, path: '', ancestors: [] }))
+}
+
+/**
+ * Serializes the options of a function to JSON, as `serializeConfig` does. Keys with the value
+ * undefined become null, which the core treats as missing: it rejects unknown keys without a value,
+ * too.
+ *
+ * @throws {ResidualError} `E_CONFIG` with the path of the key
+ */
+export function serializeOptions(value: unknown, name = 'the options'): string {
+  const plain = toPlain(value, { name, path: '', ancestors: [] })
+  return JSON.stringify(addUndefinedKeys(plain, value))
+}
+
+/**
+ * Adds the keys that a configuration has with the value undefined to a plain configuration, with the
+ * value null. Keys that the plain configuration has, for example from a recipe, are unchanged.
+ */
+export function addUndefinedKeys(plain: unknown, config: unknown): unknown {
+  if (!isObject(plain) || !isObject(config)) return plain
+  const added = Object.entries(config).flatMap(([key, value]) => {
+    if (value !== undefined && !Object.hasOwn(plain, key)) return []
+    return [[key, value === undefined ? (plain[key] ?? null) : addUndefinedKeys(plain[key], value)]]
+  })
+  return { ...plain, ...Object.fromEntries(added) }
 }
 
 /** Position in the configuration. */
@@ -40,8 +68,10 @@ function toPlain(value: unknown, position: Position): unknown {
       return value === null ? null : toPlainObject(value, position)
     case 'bigint':
       throw typeError(position, 'plain data', 'a bigint', 'Write a number, without the `n`.')
+    case 'undefined':
+      throw typeError(position, 'plain data', 'undefined')
     default:
-      throw typeError(position, 'plain data', `${value === undefined ? '' : 'a '}${typeof value}`)
+      throw typeError(position, 'plain data', `a ${typeof value}`, SECOND_ARGUMENT)
   }
 }
 
@@ -73,7 +103,7 @@ function toPlainObject(value: object, position: Position): unknown {
 function instanceError(value: object, position: Position): ResidualError {
   const hint = ArrayBuffer.isView(value)
     ? 'Use a plain array: `Array.from(values)`.'
-    : 'Pass hooks, the signal and in-memory images in the second argument.'
+    : SECOND_ARGUMENT
   const actual = `an instance of ${value.constructor?.name ?? 'a class'}`
   return typeError(position, 'plain data', actual, hint)
 }

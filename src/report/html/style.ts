@@ -105,6 +105,7 @@ pre code { font-size: 1em; overflow-wrap: normal }
 footer { color: var(--faint); font-size: 0.88rem; border-top: 1px solid var(--line); margin-top: 3rem; padding-top: 0.8rem }
 @media (max-width: 34rem) {
   table { font-size: 0.87rem }
+  td.word { min-width: 5rem; padding-right: 0.5rem; overflow-wrap: anywhere }
   .pictures { grid-template-columns: repeat(auto-fill, minmax(5.4rem, 1fr)); gap: 0.9rem 0.6rem }
   .pictures img { width: 5.2rem; height: 5.2rem }
 }

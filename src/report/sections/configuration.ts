@@ -12,7 +12,7 @@ const MAX_VALUE_LENGTH = 160
 export function configurationTables({ config }: RunFolder): Html {
   const reasons = config.reasons ?? {}
   const rows = flattenConfig(config).map(([key, value]) => [
-    html`<code>${key}</code>`,
+    html`<code>${key.split(/(?<=\.)/).map((part) => html`${part}<wbr>`)}</code>`,
     html`<code>${isolate(shorten(value))}</code>`,
     reasons[key] ?? '',
   ])

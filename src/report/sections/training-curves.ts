@@ -54,7 +54,7 @@ export async function trainingCurves({ epochs, steps }: RunFolder): Promise<Figu
         label: `Learning rate over ${epochs.length} epochs.`,
         caption: 'Learning rate.',
       },
-      { title: 'learning rate' },
+      { title: 'learning rate', domain: domainFromZero(lr) },
       [{ name: 'learning rate', points: lr }],
     ),
     await curveFigure(

@@ -14,6 +14,8 @@ const MAX_NAMED: usize = 10;
 /// Collects warnings about skipped files.
 pub(crate) struct SkippedFiles {
     code: ErrorCode,
+    /// The text after the message of a file that is reported by name.
+    consequence: &'static str,
     /// The text after the number of files that are not reported by name.
     summary: &'static str,
     warnings: Vec<WarningEvent>,
@@ -24,16 +26,20 @@ pub(crate) struct SkippedFiles {
 impl SkippedFiles {
     /// Collects warnings about files that are not readable images.
     pub fn files() -> SkippedFiles {
-        SkippedFiles::new(ErrorCode::Image, "more files are not readable images")
+        SkippedFiles::new(
+            ErrorCode::Image,
+            "; the file is skipped",
+            "more files are not readable images; skipped",
+        )
     }
 
     /// Collects warnings about members of shards that do not belong to a sample.
     pub fn members() -> SkippedFiles {
-        SkippedFiles::new(ErrorCode::DataFormat, "more members of shards were skipped")
+        SkippedFiles::new(ErrorCode::DataFormat, "", "more members of shards were skipped")
     }
 
-    fn new(code: ErrorCode, summary: &'static str) -> SkippedFiles {
-        SkippedFiles { code, summary, warnings: Vec::new(), unnamed: 0 }
+    fn new(code: ErrorCode, consequence: &'static str, summary: &'static str) -> SkippedFiles {
+        SkippedFiles { code, consequence, summary, warnings: Vec::new(), unnamed: 0 }
     }
 
     /// Adds the error for which a file is skipped.
@@ -44,7 +50,7 @@ impl SkippedFiles {
         }
         self.warnings.push(WarningEvent {
             code: self.code,
-            message: error.message,
+            message: error.message + self.consequence,
             file: error.at.file,
             hint: error.hint,
         });
@@ -156,7 +162,7 @@ mod tests {
         assert_eq!(skipped(10)[3].file.as_deref(), Some("3.jpg"));
         let many = skipped(25);
         assert_eq!(many.len(), 11);
-        assert_eq!(many[10].message, "15 more files are not readable images");
+        assert_eq!(many[10].message, "15 more files are not readable images; skipped");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::{
     Optimizer, OptimizerConfig, Schedule, ScheduleConfig, Transform, TransformConfig, Warmup,
     WarmupConfig,
 };
+use crate::from_json::add_integer_range;
 use crate::macros::{config, string_enum};
 use crate::{FromJson, Result};
 
@@ -178,7 +179,7 @@ impl TrainConfig {
             map.shift_remove("reasons");
             map.shift_remove("$schema");
         }
-        TrainConfig::parse(&value)
+        TrainConfig::parse(&value).map_err(add_integer_range)
     }
 
     /// Returns the data section, expanded from its short form.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Reasons;
-use super::ranges::{check_channels, check_image_size, check_range, invalid};
+use super::ranges::{check_channels, check_integer, check_range, invalid};
 use super::task::{default_image_size, starts_from_weights};
 use crate::*;
 
@@ -25,7 +25,7 @@ pub(super) fn resolve_data(
     let image_size = reasons.resolve_auto("data.imageSize", &config.image_size, || {
         default_image_size(facts, fine_tunes)
     });
-    check_image_size(image_size)?;
+    check_integer("data.imageSize", image_size)?;
 
     if let Some(limit) = config.limit {
         let is_valid = limit >= facts.classes.len() as u32;
@@ -78,7 +78,7 @@ fn resolve_validation(
 ) -> Result<f64> {
     let validation =
         reasons.resolve_auto("data.validation", &config.validation, || match facts.val {
-            0 => (0.1, "the data set has no validation split".into()),
+            0 => (0.1, "no validation split: 10 % of the training images are held out".into()),
             _ => (0.0, "the data set has a validation split".into()),
         });
     let max = facts.train / 2;

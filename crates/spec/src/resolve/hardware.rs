@@ -1,7 +1,7 @@
 //! Device, precision, memory layout, threads and image cache.
 
 use super::Reasons;
-use super::ranges::{check_range, check_threads};
+use super::ranges::{check_integer, check_range};
 use crate::*;
 
 const MIB: u64 = 1 << 20;
@@ -56,9 +56,9 @@ pub(super) fn resolve_hardware(
         });
     let one_per_core = || (machine.cores, "one per physical core".to_string());
     let threads = reasons.resolve_auto("threads", &config.threads, one_per_core);
-    check_threads("threads", threads)?;
+    check_integer("threads", threads)?;
     let workers = reasons.resolve_auto("workers", &config.workers, one_per_core);
-    check_threads("workers", workers)?;
+    check_integer("workers", workers)?;
     let cache =
         reasons.resolve_auto("cache", &config.cache, || default_cache(budget, facts, machine));
     if let Some(fraction) = config.memory_fraction {

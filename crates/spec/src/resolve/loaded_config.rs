@@ -1,7 +1,7 @@
 //! Checks of the resolved configuration in a checkpoint, which may come from an untrusted source.
 
 use super::data::check_num_classes;
-use super::ranges::{check_channels, check_image_size, check_threads};
+use super::ranges::{check_channels, check_integer};
 use super::transform::{check_decode_short_side, check_eval_resize, check_normalization};
 use crate::{DatasetInfo, ResolvedConfig, Result};
 
@@ -14,10 +14,10 @@ use crate::{DatasetInfo, ResolvedConfig, Result};
 pub fn check_loaded_config(config: &ResolvedConfig, facts: &DatasetInfo) -> Result<()> {
     check_num_classes(facts)?;
     check_channels(config.data.channels)?;
-    check_image_size(config.data.image_size)?;
+    check_integer("data.imageSize", config.data.image_size)?;
     let transform = &config.transform;
     check_normalization(config.data.channels as usize, &transform.mean, &transform.std)?;
     check_eval_resize(transform.eval_resize, config.data.image_size)?;
     check_decode_short_side(transform.decode_short_side, transform.eval_resize)?;
-    check_threads("workers", config.workers)
+    check_integer("workers", config.workers)
 }

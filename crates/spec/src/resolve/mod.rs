@@ -29,7 +29,7 @@ use hardware::resolve_hardware;
 pub use loaded_config::check_loaded_config;
 use model::resolve_model;
 pub use model::{PRETRAINED_ARCH, RANDOM_INIT, resolve_inspect};
-use ranges::{check_min, invalid};
+use ranges::{check_integer, invalid};
 pub use requests::*;
 use schedule::resolve_schedule;
 use task::Task;
@@ -134,11 +134,9 @@ fn resolve_batch_size(config: &TrainConfig, task: Task, reasons: &mut Reasons) -
 /// # Errors
 /// `E_CONFIG` for fewer than two images.
 fn check_batch_size(batch_size: u32) -> Result<()> {
-    if batch_size < 2 {
-        let expected = "2 or more: batch normalization cannot be trained on a single image";
-        return Err(invalid("batchSize", expected, json!(batch_size)));
-    }
-    Ok(())
+    check_integer("batchSize", batch_size).map_err(|error| {
+        error.hint("Use 2 images or more: batch normalization cannot be trained on a single image.")
+    })
 }
 
 fn resolve_monitor(config: &TrainConfig, has_val: bool, reasons: &mut Reasons) -> Result<Metric> {
@@ -177,7 +175,7 @@ fn resolve_checkpoint(config: &TrainConfig) -> Checkpoint {
 fn resolve_log(config: &TrainConfig) -> Result<Log> {
     let log = config.log.clone().unwrap_or_default();
     let log = Log { every_steps: log.every_steps.unwrap_or(10) };
-    check_min("log.everySteps", log.every_steps, 1)?;
+    check_integer("log.everySteps", log.every_steps)?;
     Ok(log)
 }
 

@@ -19,9 +19,15 @@ pub(super) fn resolve_model(
 ) -> Model {
     let name = reasons.resolve_auto("model.arch", &config.arch, || {
         if small_images {
-            ("resnet20".to_string(), "smallest CIFAR network of He et al. 2015".into())
+            (
+                "resnet20".to_string(),
+                "small images: smallest CIFAR network of He et al. 2015".into(),
+            )
         } else {
-            ("resnet18".to_string(), "smallest ImageNet network of He et al. 2015".into())
+            (
+                "resnet18".to_string(),
+                "large images: smallest ImageNet network of He et al. 2015".into(),
+            )
         }
     });
     let arch = Arch::parse(&name);

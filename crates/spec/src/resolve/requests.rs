@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::ranges::{check_min, check_range, invalid};
+use super::ranges::{check_integer, check_range, invalid};
 use super::test_time_augment::{TestTimeAugment, resolve_test_time_augment};
 use super::{check_batch_size, resolve, resolve_inspect};
 use crate::*;
@@ -25,10 +25,7 @@ pub fn resolve_find_lr(config: &FindLrConfig) -> Result<FindLrOptions> {
     let steps = steps.unwrap_or(100);
     check_range("startLr", start_lr, start_lr > 0.0, "more than 0")?;
     check_range("endLr", end_lr, end_lr > start_lr, "more than `startLr`")?;
-    let is_valid = (10..=100_000).contains(&steps);
-    if !is_valid {
-        return Err(invalid("steps", "from 10 to 100000", json!(steps)));
-    }
+    check_integer("steps", steps)?;
     Ok(FindLrOptions { start_lr, end_lr, steps })
 }
 
@@ -63,9 +60,7 @@ pub fn resolve_bench(config: &BenchConfig, machine: &MachineInfo) -> Result<Benc
         seconds,
     } = config;
     let rounds = rounds.unwrap_or(5);
-    if !(1..=1000).contains(&rounds) {
-        return Err(invalid("rounds", "from 1 to 1000", json!(rounds)));
-    }
+    check_integer("rounds", rounds)?;
     let seconds = seconds.unwrap_or(1.0);
     check_range("seconds", seconds, (0.0..=600.0).contains(&seconds), "from 0 to 600")?;
     if let Some(&batch_size) = batch_size.as_ref().and_then(Auto::value) {
@@ -125,7 +120,7 @@ pub struct PredictOptions {
 pub fn resolve_predict(config: &PredictConfig, trained: &ResolvedConfig) -> Result<PredictOptions> {
     let PredictConfig { top, crops, scales, thumbnails } = config;
     let top = top.unwrap_or(5);
-    check_min("top", top, 1)
+    check_integer("top", top)
         .map_err(|error| error.hint("Omit `top` to return the five most probable classes."))?;
     check_thumbnails(*thumbnails)?;
     let views = resolve_test_time_augment(*crops, scales.as_ref(), trained)?;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::ranges::{check_min, check_range, invalid};
+use super::ranges::{check_integer, check_range, invalid};
 use super::{Reasons, check_metric};
 use crate::*;
 
@@ -14,7 +14,7 @@ pub(super) fn resolve_schedule(
 ) -> Result<Schedule> {
     let default = ScheduleConfig::Cosine(CosineScheduleConfig::default());
     if config.is_none() {
-        reasons.record("schedule", "cosine annealing needs no milestones");
+        reasons.record("schedule", "decreases over the whole run; needs no milestones");
     }
     Ok(match config.unwrap_or(&default) {
         ScheduleConfig::Constant => Schedule::Constant,
@@ -82,7 +82,7 @@ fn resolve_step(
         }
         (None, None) => return Err(missing_value("schedule.stepSize", unit)),
     };
-    check_min("schedule.stepSize", step_size, 1)?;
+    check_integer("schedule.stepSize", step_size)?;
     Ok(StepSchedule { step_size, gamma: resolve_gamma(config.gamma)?, unit })
 }
 

@@ -2,7 +2,7 @@
 //! training starts from weights.
 
 use super::MAX_SMALL_IMAGE;
-use super::ranges::MIN_IMAGE_SIZE;
+use crate::integer_ranges::MIN_IMAGE_SIZE;
 use crate::*;
 
 /// Minimum default size in pixels of large images. The ImageNet stem and stages reduce 128x128
@@ -57,17 +57,21 @@ impl Task {
         let (max, reason) = if self.small_images {
             (128, "batch size of He et al. 2015 on CIFAR-10")
         } else {
-            (32, "large images: limits the memory to a few GB")
+            (32, "large images: more per batch would need many GB of memory")
         };
         let mut size: u32 = max;
         while size > MIN_BATCH_SIZE && self.train_images.div_ceil(size) < MIN_STEPS_PER_EPOCH {
             size /= 2;
         }
-        if size == max {
-            (size, reason.into())
+        let images = self.train_images;
+        let reason = if size == max {
+            reason.into()
+        } else if images.div_ceil(size) < MIN_STEPS_PER_EPOCH {
+            format!("only {images} training images: smallest default batch size")
         } else {
-            (size, format!("few images: about {MIN_STEPS_PER_EPOCH} steps per epoch"))
-        }
+            format!("only {images} training images: at least {MIN_STEPS_PER_EPOCH} steps per epoch")
+        };
+        (size, reason)
     }
 
     /// Returns the default number of epochs and the reason.
@@ -75,11 +79,17 @@ impl Task {
         let epochs_for = |images: u32| images.div_ceil(self.train_images.max(1));
         if self.fine_tunes {
             let epochs = epochs_for(IMAGES_FINE_TUNING).clamp(MIN_FINE_TUNE_EPOCHS, DEFAULT_EPOCHS);
-            return (epochs, format!("fine-tuning: about {IMAGES_FINE_TUNING} images in total"));
+            return (
+                epochs,
+                format!("fine-tuning: about {IMAGES_FINE_TUNING} images over all epochs"),
+            );
         }
         match epochs_for(IMAGES_FROM_SCRATCH).div_ceil(10) * 10 {
-            0..=DEFAULT_EPOCHS => (DEFAULT_EPOCHS, "no budget is configured".into()),
-            epochs => (epochs.min(MAX_EPOCHS), "few images need more epochs".into()),
+            0..=DEFAULT_EPOCHS => (DEFAULT_EPOCHS, "neither `epochs` nor `budget` is set".into()),
+            epochs => {
+                let reason = format!("only {} training images: more epochs", self.train_images);
+                (epochs.min(MAX_EPOCHS), reason)
+            }
         }
     }
 
@@ -87,11 +97,15 @@ impl Task {
     pub fn sgd_lr(self, images_per_step: u32) -> (f64, String) {
         let (lr, reference, reason) = match (self.fine_tunes, self.small_images) {
             (true, _) => (0.01, 32, "fine-tuning"),
-            (false, true) => (0.1, 64, "learning rate of He et al. 2015"),
-            (false, false) => (0.1, 256, "learning rate of He et al. 2015 for batches of 256"),
+            (false, true) => (0.1, 64, "He et al. 2015 on CIFAR-10"),
+            (false, false) => (0.1, 256, "He et al. 2015 on ImageNet"),
         };
         let scale = (f64::from(images_per_step) / f64::from(reference)).min(1.0);
-        let scaled = if scale < 1.0 { ", scaled linearly with the batch size" } else { "" };
+        let scaled = if scale < 1.0 {
+            format!(": {lr} from {reference} images per step on, scaled to {images_per_step}")
+        } else {
+            String::new()
+        };
         (lr * scale, format!("{reason}{scaled}"))
     }
 
@@ -141,17 +155,31 @@ pub(super) fn default_image_size(facts: &DatasetInfo, fine_tunes: bool) -> (u32,
     match facts.median_short_side {
         Some(side) if side <= MAX_SMALL_IMAGE => {
             let size = side.max(MIN_IMAGE_SIZE).next_multiple_of(8);
-            (size, format!("median short side of the images: {side} pixels"))
+            (size, reason_for_size(side, size, "rounded up to a multiple of 8"))
         }
         Some(side) if side < IMAGENET_SIZE => {
             let size = (side / 32 * 32).max(MIN_LARGE_IMAGE);
-            (size, format!("median short side of the images: {side} pixels"))
+            let rounding = match side {
+                ..MIN_LARGE_IMAGE => "scaled up to the smallest size for photos",
+                _ => "rounded down to a multiple of 32",
+            };
+            (size, reason_for_size(side, size, rounding))
         }
         _ if !fine_tunes && (1..FEW_IMAGES).contains(&facts.train) => {
-            (MIN_LARGE_IMAGE, "few images: a smaller size allows more epochs".into())
+            let reason = format!(
+                "only {} images: trains faster than {IMAGENET_SIZE} pixels, for more epochs",
+                facts.train
+            );
+            (MIN_LARGE_IMAGE, reason)
         }
         _ => (IMAGENET_SIZE, "image size of He et al. 2015 on ImageNet".into()),
     }
+}
+
+/// Explains a default size that is derived from the median short side of the images.
+fn reason_for_size(side: u32, size: u32, rounding: &str) -> String {
+    let reason = format!("the short side of the images is {side} pixels (median)");
+    if side == size { reason } else { format!("{reason}, {rounding}") }
 }
 
 /// Checks whether training starts from published weights by default: for an image folder or a

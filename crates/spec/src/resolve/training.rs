@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::ranges::{check_min, check_range, invalid};
+use super::ranges::{check_integer, check_range, invalid};
 use super::task::Task;
 use super::{Reasons, check_metric};
 use crate::*;
@@ -27,10 +27,10 @@ pub(super) fn resolve_budget(
     }
     if let Some(epochs) = epochs {
         let key = if config.epochs.is_some() { "epochs" } else { "budget.epochs" };
-        check_min(key, epochs, 1)?;
+        check_integer(key, epochs)?;
     }
     if let Some(steps) = limits.steps {
-        check_min("budget.steps", steps, 1)?;
+        check_integer("budget.steps", steps)?;
     }
     if let Some(seconds) = limits.seconds {
         check_range("budget.seconds", seconds, seconds > 0.0, "more than 0")?;
@@ -176,7 +176,7 @@ pub(super) fn resolve_gradient(config: &GradientConfig) -> Result<Gradient> {
         }
     }
     let accumulate = config.accumulate.unwrap_or(1);
-    check_min("gradient.accumulate", accumulate, 1)?;
+    check_integer("gradient.accumulate", accumulate)?;
     Ok(Gradient { clip_norm: config.clip_norm, clip_value: config.clip_value, accumulate })
 }
 

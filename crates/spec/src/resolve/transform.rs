@@ -102,12 +102,12 @@ fn resolve_crop(
         if small_images {
             (
                 CropConfig::Pad(PadCropConfig::default()),
-                "small images: padding of He et al. 2015 on CIFAR-10".into(),
+                "small images: random shifts, as He et al. 2015 on CIFAR-10".into(),
             )
         } else {
             (
                 CropConfig::RandomResized(RandomResizedCropConfig::default()),
-                "large images: `RandomResizedCrop`, as torchvision".into(),
+                "large images: random sections, as torchvision's `RandomResizedCrop`".into(),
             )
         }
     });

@@ -20,6 +20,8 @@ pub fn verify_weights(path: &Path, name: &str) -> Result<VerifiedRunFile> {
             // The result has a separate field for the name of the file.
             let prefix = format!("{} ", path.display());
             let problem = error.message.strip_prefix(&prefix).unwrap_or(&error.message);
+            // The status says that it is damaged.
+            let problem = problem.strip_prefix("is damaged: ").unwrap_or(problem);
             (RunFileStatus::Damaged, problem.to_string())
         }
         Err(error) if error.code == ErrorCode::Checkpoint => {
@@ -70,7 +72,7 @@ mod tests {
         std::fs::write(&path, bytes).unwrap();
         let damaged = verify_weights(&path, "last").unwrap();
         assert_eq!(damaged.status, RunFileStatus::Damaged);
-        assert!(damaged.detail.starts_with("is damaged: `"), "{}", damaged.detail);
+        assert!(damaged.detail.starts_with('`'), "{}", damaged.detail);
     }
 
     #[test]

@@ -322,7 +322,7 @@ fn index_shard(
             Entry::File(member) => samples.add(&mut tar, member, index)?,
             Entry::Folder => {}
             Entry::Other(kind, name) => {
-                let message = format!("'{name}' in {} is {kind}", shard.display());
+                let message = format!("'{name}' in {} is {kind} and is skipped", shard.display());
                 index.skipped.add(skipped_member(shard, message));
             }
             Entry::End { has_end_marker } => {

@@ -224,7 +224,11 @@ impl<'a> ShardSamples<'a> {
                     index.list.add(split, &label.text, location, unique_name.as_bytes(), 0);
                 }
                 Some(Sample { image: Some(image), label: None }) => {
-                    let message = format!("'{}' in {} has no label", image.name, shard.display());
+                    let message = format!(
+                        "'{}' in {} has no label and is skipped",
+                        image.name,
+                        shard.display()
+                    );
                     index.skipped.add(skipped_member(shard, message));
                 }
                 Some(Sample { image: None, label: Some(_) }) => {

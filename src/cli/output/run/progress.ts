@@ -1,11 +1,11 @@
-import type { EpochEvent, ResolvedConfig, RunEvent, StartEvent, StepEvent } from '../../index.js'
-import { styled } from './colors.js'
-import { type Cell, fitColumns, GAP } from './fit-columns.js'
-import { formatCount, formatDuration, formatLoss, formatPercent } from './format.js'
-import { LiveLine } from './live-line.js'
-import { log } from './streams.js'
-import { canRedraw, displayWidth, padEnd, padStart, sanitize, terminalWidth } from './terminal.js'
-import { formatWarning } from './warning.js'
+import type { EpochEvent, ResolvedConfig, RunEvent, StartEvent, StepEvent } from '../../../index.js'
+import { styled } from '../colors.js'
+import { type Cell, fitColumns, GAP } from '../fit-columns.js'
+import { formatCount, formatDuration, formatLoss, formatPercent } from '../format.js'
+import { LiveLine } from '../live-line.js'
+import { log } from '../streams.js'
+import { canRedraw, displayWidth, padEnd, padStart, sanitize, terminalWidth } from '../terminal.js'
+import { formatWarning } from '../warning.js'
 
 const { stderr } = process
 

@@ -1,8 +1,8 @@
-import type { Plan } from '../../index.js'
-import { notice } from '../messages.js'
+import type { Plan } from '../../../index.js'
+import { notice } from '../../messages.js'
+import { formatBytes, formatCount, formatDuration, formatSeconds, pluralize } from '../format.js'
+import { outputWidth, sanitize, wrap } from '../terminal.js'
 import { formatChosenValues } from './explain-config.js'
-import { formatBytes, formatCount, formatDuration, formatSeconds, pluralize } from './format.js'
-import { outputWidth, sanitize, wrap } from './terminal.js'
 
 /** Width of the names of the rows. */
 const NAME_WIDTH = 11
@@ -49,8 +49,14 @@ export function formatPlan(plan: Plan, explanation: string | undefined): string 
   ]
   // The explanation is a table, which must not be wrapped.
   return lines
-    .map((line) => (line === explanation ? line : wrap(line, width, ' '.repeat(NAME_WIDTH + 1))))
+    .map((line) => (line === explanation ? line : wrap(line, width, indentOf(line))))
     .join('\n')
+}
+
+/** Returns the indentation of the continuation of a row, or of a sentence. */
+function indentOf(line: string): string {
+  const isRow = /^ *\S+( \S+)? {2}|^ {4}/.test(line)
+  return isRow ? ' '.repeat(NAME_WIDTH + 1) : '  '
 }
 
 function formatMemory(memory: Plan['memory']): string[] {
@@ -81,9 +87,12 @@ function formatTime(time: Plan['time']): string[] {
   } = time
   const total = totalSeconds === null ? '' : `, ${formatDuration(totalSeconds)} in total`
   const range = `${formatSeconds(minStepSeconds)} to ${formatSeconds(maxStepSeconds)}`
+  const measured = pluralize(steps, 'step')
   return [
     `time        ${formatDuration(epochSeconds)} per epoch${total} (estimate)`,
-    `            measured: ${pluralize(steps, 'step')} on your images, with discarded weights;`,
-    `            ${formatSeconds(stepSeconds)} per step (${range}), ${formatCount(imagesPerSecond)} images/s`,
+    `            measured: ${measured} on your images, with discarded weights;`,
+    steps === 1
+      ? `            ${formatSeconds(stepSeconds)}; a single step is a rough estimate`
+      : `            median ${formatSeconds(stepSeconds)} per step (${range}), ${formatCount(imagesPerSecond)} images/s`,
   ]
 }

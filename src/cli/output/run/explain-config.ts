@@ -1,7 +1,9 @@
-import type { ResolvedConfig } from '../../index.js'
-import { type Draft, definesKey, isObject } from '../arguments/config-arguments.js'
-import { displayWidth, padEnd, terminalWidth, truncate } from './terminal.js'
-import { formatTable } from './text-table.js'
+import type { ResolvedConfig } from '../../../index.js'
+import { isObject } from '../../../run-folder/json-object.js'
+import { type Draft, definesKey } from '../../arguments/config-arguments.js'
+import { GAP } from '../fit-columns.js'
+import { displayWidth, outputWidth, padEnd, terminalWidth, truncate, wrap } from '../terminal.js'
+import { formatTable } from '../text-table.js'
 
 const { stderr } = process
 
@@ -9,6 +11,9 @@ const { stderr } = process
  * Maximum width of a value, which leaves room for its reason. `--explain` does not truncate values.
  */
 const MAX_VALUE_WIDTH = 20
+
+/** Minimum width of a reason beside its value. */
+const MIN_REASON_WIDTH = 24
 
 /** Indentation that the caller adds to each line, in columns. */
 const INDENT = 2
@@ -39,7 +44,7 @@ const ALIASES: Record<string, readonly string[]> = {
 }
 
 /**
- * Formats one line for each automatically chosen value: its name, the value and the reason.
+ * Formats each automatically chosen value: its name, the value and the reason, wrapped at words.
  *
  * @param width of the terminal in columns
  */
@@ -55,9 +60,16 @@ export function formatChosenValues(
   const [nameWidth, valueWidth] = [0, 1].map((column) =>
     Math.max(...chosen.map((row) => displayWidth(row[column] as string))),
   ) as [number, number]
-  return chosen.map(([name, value, reason]) =>
-    truncate(`${padEnd(name, nameWidth)}  ${padEnd(value, valueWidth)}  ${reason}`, width - INDENT),
-  )
+  const maxWidth = width - INDENT
+  const start = nameWidth + valueWidth + 2 * GAP.length
+  return chosen.flatMap(([name, value, reason]) => {
+    const setting = `${padEnd(name, nameWidth)}${GAP}${padEnd(value, valueWidth)}`
+    if (maxWidth - start >= MIN_REASON_WIDTH) {
+      return wrap(`${setting}${GAP}${reason}`, maxWidth, ' '.repeat(start)).split('\n')
+    }
+    // In a narrow terminal, the reason is below the value.
+    return [setting.trimEnd(), ...wrap(`${GAP}${reason}`, maxWidth, GAP).split('\n')]
+  })
 }
 
 /**
@@ -66,11 +78,13 @@ export function formatChosenValues(
  *
  * @param userConfig values from the configuration file and the command line
  * @param recipe values that the recipe sets
+ * @param stream where the table is printed; its width limits the rows
  */
 export function explainConfig(
   config: ResolvedConfig,
   userConfig: Draft,
   recipe: Draft = {},
+  stream: NodeJS.WriteStream = stderr,
 ): string {
   const origin = (key: string) => {
     const names = [key, ...(ALIASES[key] ?? [])]
@@ -81,7 +95,8 @@ export function explainConfig(
     return names.map((name) => reasonFor(config, name)).find(Boolean) ?? 'default'
   }
   const rows = leafValues(config).map(([key, value]) => [key, formatValue(value), origin(key)])
-  return formatTable(['key', 'value', 'reason'], rows, { left: [0, 1, 2] })
+  const layout = { left: [0, 1, 2], width: outputWidth(stream), wrapLast: true }
+  return formatTable(['key', 'value', 'reason'], rows, layout)
 }
 
 /** Returns the reason for a key, or for the object that contains it. */
