@@ -117,6 +117,7 @@ async function prove({ prove, timeoutSeconds = TIMEOUT_SECONDS, ...header }, sha
   const toProof = (/** @type {Partial<ProofRecord>} */ outcome) => ({
     ...{ name, title, attack, limits, test },
     command: `${COMMAND} -- --case ${name}${isTimed ? ` --minutes ${shared.minutes}` : ''}`,
+    ...(isTimed && { addedMinutes: shared.minutes - DEFAULT_MINUTES }),
     date: new Date().toISOString(),
     commit: shared.machine.commit,
     seconds: (performance.now() - start) / 1000,

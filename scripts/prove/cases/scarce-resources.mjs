@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, rmdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { ROOT } from '../../setup.mjs'
@@ -387,7 +387,8 @@ async function changeClock({ folder }, run, outcomes) {
 }
 
 /**
- * Applies the comparisons to runs that a resource changes: another seed, a crash, a stack trace.
+ * Applies the comparisons to runs that a resource changes: another seed, a crash, a stack trace, a
+ * duration that ends before it starts, a clock that is right.
  *
  * @param {Context} context
  * @param {RunCommand} run
@@ -400,13 +401,23 @@ async function runControl({ folder }, run) {
   const crashed = await run.train(crash, run.newFolder()).ended
   const trace = [process.execPath, '--eval', 'throw new Error("x")']
   const traced = await run.train(trace, run.newFolder()).ended
+  const isClockChanged = readClockChange(other.undisturbed) > MAX_DELAY
+  const result = join(other.undisturbed, 'result.json')
+  writeFileSync(
+    result,
+    JSON.stringify({ ...JSON.parse(readFileSync(result, 'utf8')), seconds: -1 }),
+  )
   const problems = [
     findLastCheckpointProblem(other.undisturbed, run.undisturbed),
     findCommandProblem(crashed, MEMORY_CODES),
     findCommandProblem(traced, MEMORY_CODES),
+    findDurationProblem(other.undisturbed),
+    isClockChanged ? undefined : 'the clock was not changed',
   ]
   return {
-    fault: 'a run with another seed, a crash and a stack trace',
+    fault:
+      'a run with another seed, a crash, a stack trace, a negative duration, and a clock that is ' +
+      'right',
     attempts: problems.length,
     detected: problems.filter((problem) => problem !== undefined).length,
   }
