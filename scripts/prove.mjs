@@ -44,6 +44,7 @@ import { ROOT, runScript } from './setup.mjs'
 const COMMAND = 'npm run prove'
 const DOCUMENT = join(ROOT, 'docs', 'guarantees.md')
 const TIMEOUT_SECONDS = 900
+const DEFAULT_MINUTES = 1
 /** Fraction of the attempts with `--quick`. */
 const QUICK = 1 / 20
 /** Maximum number of failed attempts that a record describes. */
@@ -77,7 +78,7 @@ function parseOptions() {
       document: { type: 'boolean', default: false },
       from: { type: 'string' },
       list: { type: 'boolean', default: false },
-      minutes: { type: 'string', default: '1' },
+      minutes: { type: 'string', default: `${DEFAULT_MINUTES}` },
       'no-build': { type: 'boolean', default: false },
       out: { type: 'string', default: join(ROOT, 'runs', 'prove', 'guarantees.json') },
       quick: { type: 'boolean', default: false },
@@ -106,6 +107,7 @@ async function writeDocument(record) {
  */
 async function prove({ prove, timeoutSeconds = TIMEOUT_SECONDS, ...header }, shared, record) {
   const { name, title, attack, limits, test } = header
+  const isTimed = header.usesMinutes === true && shared.minutes !== DEFAULT_MINUTES
   log(`${name}: ${title}`)
   const folder = await mkdtemp(join(tmpdir(), 'residual-prove-'))
   const removeFolder = () => rmSync(folder, { recursive: true, force: true })
@@ -114,7 +116,8 @@ async function prove({ prove, timeoutSeconds = TIMEOUT_SECONDS, ...header }, sha
   /** @returns {ProofRecord} */
   const toProof = (/** @type {Partial<ProofRecord>} */ outcome) => ({
     ...{ name, title, attack, limits, test },
-    command: `${COMMAND} -- --case ${name}`,
+    command: `${COMMAND} -- --case ${name}${isTimed ? ` --minutes ${shared.minutes}` : ''}`,
+    ...(isTimed && { addedMinutes: shared.minutes - DEFAULT_MINUTES }),
     date: new Date().toISOString(),
     commit: shared.machine.commit,
     seconds: (performance.now() - start) / 1000,

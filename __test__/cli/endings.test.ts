@@ -139,14 +139,37 @@ for (const limit of [48, 32]) {
 }
 
 for (const megabytes of [1200, 1450]) {
-  test(`a limit of ${megabytes} MB of address space is an error`, async (t) => {
-    const { status, signal, stderr } = await runInShell(
-      `ulimit -v ${1000 * megabytes};`,
-      tinyRun(t, 1).args,
-    )
-    t.is(signal, null)
-    t.is(status, 3, stderr)
-    t.regex(stderr, /^error: libtorch needs 600 MB of address space.*\(E_LIBTORCH\)$/m)
-    t.notRegex(stderr, /^ +at /m)
+  test(`a limit of ${megabytes} MB of address space is an error that names a sufficient one`, async (t) => {
+    const { args, last } = tinyRun(t, 1)
+    const refused = await runInShell(`ulimit -v ${1000 * megabytes};`, args)
+    t.is(refused.signal, null)
+    t.is(refused.status, 3, refused.stderr)
+    t.regex(refused.stderr, /^error: libtorch needs 600 MB of address space.*\(E_LIBTORCH\)$/m)
+    t.notRegex(refused.stderr, /^ +at /m)
+    const [, limit] = /`(ulimit -v \d+)`/.exec(refused.stderr) ?? []
+    const trained = await runInShell(`${limit};`, args)
+    t.is(trained.status, 0, trained.stderr)
+    t.true(existsSync(last))
   })
 }
+
+test('too little address space for an addon is an error that names a sufficient limit', async (t) => {
+  // Limits the process to 32 MB more than Node and the modules occupy.
+  const program = `
+    import { execFileSync } from 'node:child_process'
+    import { readFileSync } from 'node:fs'
+    import { train } from 'residual'
+    const [, kilobytes] = /^VmSize:\\s+(\\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))
+    const limit = 1024 * (Number(kilobytes) + 32_000)
+    execFileSync('prlimit', ['--pid', String(process.pid), '--as=' + limit + ':'])
+    try {
+      await train({})
+    } catch ({ code, message, hint }) {
+      console.log(code, message, hint)
+    }`
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], { cwd: ROOT })
+  let output = ''
+  for await (const text of child.stdout.setEncoding('utf8')) output += text
+  t.regex(output, /^E_PLATFORM the native addon needs 64 MB of address space.* leaves \d+ MB /)
+  t.regex(output, /Raise the limit to at least \d{4} MB/)
+})

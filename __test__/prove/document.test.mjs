@@ -72,6 +72,12 @@ test('the page says which promise is not proven', (t) => {
   t.true(failed.includes('| failed |'))
 })
 
+test('the page says how many minutes an option added', (t) => {
+  const proof = { ...PROOF, seconds: 690, addedMinutes: 9, result: RESULT }
+  const page = toDocument({ ...RECORD, cases: [proof] }, [])
+  t.true(page.includes('11.5 minutes (9 of them added by `--minutes`) on 2 cores'), page)
+})
+
 test('the page lists the attacks that have no published result', (t) => {
   const missing = { name: 'full-disk', title: 'A full disk costs no checkpoint.' }
   const page = toDocument(RECORD, [PROOF, missing])

@@ -7,6 +7,7 @@
  * @property {string} attack how the promise is attacked, in full sentences
  * @property {string} limits what is not promised, in full sentences
  * @property {string} test file of the short form that `npm test` runs, relative to the repository
+ * @property {boolean} [usesMinutes] whether the case measures for `--minutes`
  * @property {number} [timeoutSeconds] time after which the case fails (900)
  * @property {(context: Context) => Promise<Result>} prove
  */

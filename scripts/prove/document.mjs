@@ -40,9 +40,11 @@ function machineText({ machine, cases }) {
   const dates = [...new Set(cases.map(({ date }) => date.slice(0, 10)))]
   const commits = [...new Set(cases.map(({ commit }) => commit))]
   const minutes = cases.reduce((sum, { seconds }) => sum + seconds, 0) / 60
+  const added = cases.reduce((sum, { addedMinutes = 0 }) => sum + addedMinutes, 0)
+  const addedText = added > 0 ? ` (${number(added)} of them added by \`--minutes\`)` : ''
   const versionText = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
   return `${dates.join(', ')}, ${commits.length > 1 ? 'commits' : 'commit'} ${commits.join(', ')},
-${number(minutes)} minutes on ${cores} cores of ${cpu} with ${features.join(', ')}, ${gigabytes} GB,
+${number(minutes)} minutes${addedText} on ${cores} cores of ${cpu} with ${features.join(', ')}, ${gigabytes} GB,
 ${system}. ${versionText.join(', ')}.`
 }
 

@@ -19,6 +19,7 @@ import { ROOT } from '../setup.mjs'
  * @property {string} date ISO 8601
  * @property {string} commit
  * @property {number} seconds
+ * @property {number} [addedMinutes] minutes of `seconds` that `--minutes` added
  * @property {Omit<import('./case.mjs').Result, 'golden'>} [result]
  * @property {string} [error] why there is no result
  */

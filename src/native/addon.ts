@@ -11,7 +11,7 @@ import {
   type RequestedDevice,
 } from './cuda.js'
 import { checkLibrary } from './elf.js'
-import { loadLibtorch } from './libtorch.js'
+import { assertAddressSpace, loadLibtorch } from './libtorch.js'
 import type { NativeResult } from './native-result.js'
 import { ADDON_FILES, DATA_ROOT, platformFolder, require, supportedPlatform } from './platform.js'
 import type * as torch from './torch-addon.js'
@@ -36,6 +36,9 @@ export type Addon = Pick<CoreAddon, keyof CoreAddon & keyof TorchAddon>
 /** A path, an encoded image, or pixels. */
 export type NativeImage = Parameters<TorchAddon['predict']>[1][number]
 
+/** Address space in bytes that the addon without libtorch occupies, with its threads. */
+const CORE_ADDRESS_SPACE = 64e6
+
 let loadedCore: CoreAddon | undefined
 let loadedTorch: { addon: TorchAddon; cuda: CudaState } | undefined
 
@@ -45,8 +48,13 @@ let loadedTorch: { addon: TorchAddon; cuda: CudaState } | undefined
  * @throws {ResidualError} `E_PLATFORM`
  */
 export function coreAddon(): CoreAddon {
-  loadedCore ??= load<CoreAddon>(platformFolder(), ADDON_FILES.core)
+  loadedCore ??= loadCore()
   return loadedCore
+}
+
+function loadCore(): CoreAddon {
+  assertAddressSpace('the native addon', CORE_ADDRESS_SPACE, 'E_PLATFORM')
+  return load<CoreAddon>(platformFolder(), ADDON_FILES.core)
 }
 
 /**

@@ -177,10 +177,12 @@ fn measure_steps(
 /// Whether enough steps are measured: 30, or those of three seconds but at least three, or at least
 /// one after twelve seconds.
 fn has_enough_steps(steps: usize, elapsed: Duration) -> bool {
-    let min = match elapsed {
-        ..MAX_TRAIN_TIME => MAX_STEPS,
-        ..MAX_SLOW_TRAIN_TIME => MIN_STEPS,
-        _ => 1,
+    let min = if elapsed < MAX_TRAIN_TIME {
+        MAX_STEPS
+    } else if elapsed < MAX_SLOW_TRAIN_TIME {
+        MIN_STEPS
+    } else {
+        1
     };
     steps >= min
 }

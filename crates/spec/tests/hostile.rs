@@ -5,9 +5,9 @@
 mod mutate;
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use mutate::{apply_changes, byte_change, config, list_files};
+use mutate::{CpuTimer, apply_changes, byte_change, config, list_files};
 use proptest::prelude::*;
 use residual_spec::{
     DatasetInfo, Error, ErrorCode, EvaluateConfig, ExportConfig, FindLrConfig, FromJson,
@@ -36,7 +36,7 @@ fn resolve_json(value: &Value) -> Result<ResolvedConfig, Error> {
 
 /// Parses a value as each kind of request, and checks the errors.
 fn check(value: &Value) -> Result<(), TestCaseError> {
-    let started = Instant::now();
+    let started = CpuTimer::start();
     let results = [
         resolve_json(value).map(|resolved| {
             // A resolved configuration is the same after it was written and read.

@@ -8,10 +8,11 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flate2::read::DeflateEncoder;
 use flate2::{Compression, Crc};
+use mutate::CpuTimer;
 use proptest::prelude::*;
 use residual_spec::{Error, ErrorCode};
 use residual_weights::StateDict;
@@ -28,7 +29,7 @@ fn read(bytes: &[u8]) -> Result<StateDict, Error> {
 }
 
 fn error_message(bytes: &[u8]) -> String {
-    let started = Instant::now();
+    let started = CpuTimer::start();
     let error = read(bytes).expect_err("an error");
     assert!(started.elapsed() < Duration::from_secs(10), "{error}");
     assert_eq!(error.code, ErrorCode::Checkpoint, "{error}");
@@ -163,7 +164,7 @@ fn many_views_of_a_compressed_storage_are_read_in_seconds() {
     };
     let pickle = format!("(d{}.", (0..3000).map(tensor).collect::<String>());
     let archive = compressed_archive(pickle.as_bytes(), &data, |len, crc| [len, crc]);
-    let started = Instant::now();
+    let started = CpuTimer::start();
     let tensors = read(&archive).unwrap().tensors;
     assert_eq!(tensors.len(), 3000);
     assert_eq!(tensors["w2999"].bytes, 2999_f32.to_le_bytes());
@@ -228,7 +229,7 @@ fn repeated_references_to_large_values_are_parsed_in_seconds() {
         one_long_byte_string_for_every_entry,
         one_long_list_of_arguments,
     ] {
-        let started = Instant::now();
+        let started = CpuTimer::start();
         error_message(&archive(pickle.as_bytes(), &[0; 4]));
         assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     }
@@ -238,7 +239,7 @@ fn repeated_references_to_large_values_are_parsed_in_seconds() {
         repeated(30_000, &|n| format!("V{n}\n(Vstorage\nctorch\nFloatStorage\ng0\nVcpu\nL1L\ntQs")),
     );
     let legacy = [&fixture("legacy.pth")[..15 + 6], b"}.", key.as_bytes(), b"]."].concat();
-    let started = Instant::now();
+    let started = CpuTimer::start();
     let message = error_message(&legacy);
     assert!(message.contains("has a storage key of 8388608 bytes"), "{message}");
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
@@ -341,7 +342,7 @@ proptest! {
             pickle += PIECES.get(piece).unwrap_or(&TENSOR);
         }
         pickle.push('.');
-        let started = Instant::now();
+        let started = CpuTimer::start();
         let result = read(&archive(pickle.as_bytes(), &[0; 24]));
         prop_assert!(started.elapsed() < Duration::from_secs(5));
         if let Err(error) = result {
@@ -357,7 +358,7 @@ fn rejects_modules_that_contain_themselves() {
     let pickle = format!(
         "cmain\nNet\n(tRp0\n(dV_parameters\n(dVw\n{TENSOR}ssV_modules\n(dVa\ng0\nsVb\ng0\nssb."
     );
-    let started = Instant::now();
+    let started = CpuTimer::start();
     let message = error_message(&archive(pickle.as_bytes(), &[0; 24]));
     assert!(message.contains("more than"), "{message}");
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());

@@ -28,6 +28,7 @@ export const flatMemory = {
     'Memory that libtorch and malloc keep for reuse after the first runs is not returned to the ' +
     'system. A longer run of the case detects smaller leaks.',
   test: '__test__/run/memory.test.ts',
+  usesMinutes: true,
   timeoutSeconds: 3600,
   prove,
 }

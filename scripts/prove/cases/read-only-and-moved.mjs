@@ -5,13 +5,13 @@ import { findCommandProblem, Outcomes } from '../outcomes.mjs'
 import { canMount, startWithMounts } from '../private-mounts.mjs'
 import { findLastCheckpointProblem } from '../run/check-run.mjs'
 import { RunCommand } from '../run/run-command.mjs'
+import { attackWriters, findRefusalProblem } from '../run/two-writers.mjs'
 import { writeIdxData } from '../tiny-data.mjs'
 
 /** @typedef {import('../case.mjs').Context} Context */
 
 /** Limits of the size of a file, in bytes. A checkpoint of the runs has 611,000. */
 const FILE_LIMITS = [0, 1, 200, 1000, 3000, 4096, 5000, 16_384, 100_000, 600_000, 611_000, 700_000]
-const WRITERS = 10
 const EPOCHS = [1, 2, 3]
 
 /** @type {import('../case.mjs').Case} */
@@ -24,8 +24,11 @@ export const readOnlyAndMoved = {
     'complete, or end with `E_WRITE` and the path of the file, without writing to a folder of ' +
     'others; where its files are left, also at another place, the resumed run must end with the ' +
     'tensors of the undisturbed run. The size of files is limited (`RLIMIT_FSIZE`, as a quota) to ' +
-    'values from 0 to that of a checkpoint. Two processes write to one folder at the same time: ' +
-    'one must train the run, the other must end with `E_OUT_IN_USE` or `E_OUT_EXISTS`.',
+    'values from 0 to that of a checkpoint. Two processes train to one folder, or resume one run, ' +
+    'at the same time: one must train the run, the other must end with `E_OUT_IN_USE` or ' +
+    '`E_OUT_EXISTS`. A process that trains to the folder of a run in progress or of a suspended ' +
+    'run, overwrites or resumes it, by another path, by another mount, or from another container ' +
+    'with its own process ids and host name, must end with `E_OUT_IN_USE`.',
   limits:
     'Network file systems without locks cannot detect a second writer. Files that are removed by ' +
     'others are not restored.',
@@ -46,9 +49,7 @@ async function prove(context) {
     const problem = await run.findProblem(out, ended, ['E_WRITE'])
     outcomes.add('limited size of files', `${limit} bytes`, problem)
   }
-  for (let index = 0; index < context.attempts(WRITERS); index++) {
-    outcomes.add('two writers', `${index}`, await writeTwice(run))
-  }
+  await attackWriters(context, outcomes)
   return outcomes.toResult(await runControl(context, run))
 }
 
@@ -87,25 +88,6 @@ function findErrorProblem(error) {
 }
 
 /**
- * Starts two processes that train to one folder. Returns why not exactly one of them trained the run.
- *
- * @param {RunCommand} run
- */
-async function writeTwice(run) {
-  const out = run.newFolder()
-  const start = () => run.train(['env'], out).ended
-  const ends = await Promise.all([start(), start()])
-  for (const ended of ends) {
-    const problem = findCommandProblem(ended, ['E_OUT_IN_USE', 'E_OUT_EXISTS'])
-    if (problem !== undefined) return problem
-  }
-  const count = ends.filter(({ status }) => status === 0).length
-  return count === 1
-    ? findLastCheckpointProblem(out, run.undisturbed)
-    : `${count} processes trained the run`
-}
-
-/**
  * Applies the comparisons to a run with another seed, and to an error of another kind.
  *
  * @param {Context} context
@@ -120,9 +102,11 @@ async function runControl({ folder }, run) {
   const problems = [
     findLastCheckpointProblem(other.undisturbed, run.undisturbed),
     findCommandProblem(ended, ['E_OUT_IN_USE']),
+    findRefusalProblem({ status: 0, signal: null, stdout: '', stderr: '' }, true),
+    findRefusalProblem(ended, true),
   ]
   return {
-    fault: 'a run with another seed, and an error with another code',
+    fault: 'a run with another seed, an error with another code, and a second writer that succeeds',
     attempts: problems.length,
     detected: problems.filter((problem) => problem !== undefined).length,
   }

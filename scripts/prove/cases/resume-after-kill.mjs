@@ -15,6 +15,8 @@ import { tinyConfig, writeIdxData } from '../tiny-data.mjs'
 const KILLS = 100
 /** Largest number of kills of one run. */
 const KILLS_PER_RUN = 6
+/** Number of configurations that are attacked at the same time. */
+const PARALLEL = 2
 /** Bound of the processes for each kill, since a run may end before it is killed. */
 const PROCESSES_PER_KILL = 4
 
@@ -89,26 +91,32 @@ export const resumeAfterKill = {
 /** @param {Context} context */
 async function prove(context) {
   const data = writeIdxData(join(context.folder, 'data'))
-  const product = new Product()
   const total = context.attempts(KILLS)
   /** @type {KillOutcome[]} */
   const outcomes = []
   /** @type {import('../case.mjs').Control} */
   const control = { fault: CONTROLS.map(({ fault }) => fault).join('; '), attempts: 0, detected: 0 }
-  for (const [index, setup] of SETUPS.entries()) {
-    const folder = join(context.folder, `setup-${index}`)
-    const reference = await trainReference(setup, data, folder)
-    // The configurations share the kills; the first ones get the rest.
-    const kills = Math.ceil((total - outcomes.length) / (SETUPS.length - index))
-    outcomes.push(...(await killRuns(context, reference, kills, product)))
-    for (const { detects } of CONTROLS) {
-      control.attempts++
-      if (await detects(reference, folder)) control.detected++
-    }
-    await rm(folder, { recursive: true })
-    context.log(`  ${setup.name}: ${outcomes.length} of ${total} kills`)
-  }
-  await product.close()
+  const setups = SETUPS.entries()
+  // The configurations are attacked in parallel, so that a process starts while another one trains.
+  await Promise.all(
+    Array.from({ length: PARALLEL }, async () => {
+      const product = new Product()
+      for (const [index, setup] of setups) {
+        const folder = join(context.folder, `setup-${index}`)
+        const reference = await trainReference(setup, data, folder)
+        const until = (/** @type {number} */ count) => Math.round((total * count) / SETUPS.length)
+        const kills = until(index + 1) - until(index)
+        outcomes.push(...(await killRuns(context, reference, kills, product)))
+        for (const { detects } of CONTROLS) {
+          control.attempts++
+          if (await detects(reference, folder)) control.detected++
+        }
+        await rm(folder, { recursive: true })
+        context.log(`  ${setup.name}: ${outcomes.length} of ${total} kills`)
+      }
+      await product.close()
+    }),
+  )
 
   const failed = outcomes.filter(({ problem }) => problem !== undefined)
   const countKills = (/** @type {Place} */ name) =>

@@ -1,19 +1,20 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, rmdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { ROOT } from '../../setup.mjs'
-import { residual } from '../child.mjs'
+import { Child, residual } from '../child.mjs'
 import { findCommandProblem, findExitProblem, Outcomes } from '../outcomes.mjs'
 import { canMount, startWithMounts } from '../private-mounts.mjs'
+import { ChangedClock, findDurationProblem, readClockChange } from '../run/changed-clock.mjs'
 import { findLastCheckpointProblem } from '../run/check-run.mjs'
 import { RunCommand } from '../run/run-command.mjs'
 
 /** @typedef {import('../case.mjs').Context} Context */
 
 const DESCRIPTORS = [32, 40, 64]
-/** Limits of the address space in MB. Node itself needs about 1,000. */
-const ADDRESS_SPACE = [1050, 1200, 1500, 1600, 1650, 1700, 1750, 1800, 1900, 2000, 2500, 4000]
+/** Limits of the address space in MB, beyond what Node itself takes with the package. */
+const ADDRESS_SPACE = [50, 75, 100, 200, 400, 500, 550, 600, 650, 700, 750, 800, 900, 1400, 3000]
 const GROUP_MEGABYTES = [64, 128, 256, 512]
 const SIGNALS = /** @type {const} */ ([
   ['SIGHUP', 129],
@@ -21,9 +22,14 @@ const SIGNALS = /** @type {const} */ ([
   ['SIGTERM', 143],
 ])
 const STOPS = 5
-/** Offsets of the times of files from now, in seconds. */
+const LONG_EPOCHS = 40
+/** Differences of clocks and of the times of files, in seconds: up to ten years. */
 const TIME_OFFSETS = [-3e8, -86_400, 3600, 3e8]
-const MEMORY_CODES = ['E_MEMORY', 'E_LIBTORCH', 'E_TORCH']
+/** Time between the changes of a clock that jumps, in ms. */
+const JUMP_INTERVAL = 20
+/** Time that may pass between an event of a run and the check of its time, in seconds. */
+const MAX_DELAY = 600
+const MEMORY_CODES = ['E_MEMORY', 'E_LIBTORCH', 'E_PLATFORM', 'E_TORCH']
 /** A user id without an entry in /etc/passwd. */
 const UNKNOWN_USER = 54_321
 
@@ -32,16 +38,20 @@ export const scarceResources = {
   name: 'scarce-resources',
   title: 'With scarce resources a run trains the same network or ends with an error that says why.',
   attack:
-    'Runs train with 32 open files, address spaces from 1 to 4 GB, a memory limit of a control ' +
-    'group, without /dev/shm, without HOME, as a user without an entry in /etc/passwd, with ' +
-    '`LANG=C` and names that are not ASCII, without their working directory, with one processor, ' +
-    'and with files whose times are years in the past or the future, as after a clock was set ' +
-    'back. Runs are suspended by SIGSTOP, lose their parent and the reader of their output, and ' +
-    'get SIGHUP, SIGINT and SIGTERM. Each must end with the tensors of the undisturbed run, at ' +
-    'once or after it is resumed; an error must have a code. No run may crash.',
+    'Runs train with 32 open files, with little more address space than Node takes, a memory limit ' +
+    'of a control group, without /dev/shm, without HOME, as a user without an entry in ' +
+    '/etc/passwd, with `LANG=C` and names that are not ASCII, without their working directory, and ' +
+    'with one processor. Clocks are wrong from the start, are set back or forward by up to ten ' +
+    'years before a run is resumed, and jump 50 times per second; files have times in the past or ' +
+    'the future. Runs are suspended by SIGSTOP, lose their parent and the reader of their output, ' +
+    'and get SIGHUP, SIGINT and SIGTERM. Each must end with the tensors of the undisturbed run, ' +
+    'at once or after it is resumed, and with durations that no clock changes; an error must have ' +
+    'a code. No run may crash.',
   limits:
     'The kernel kills a process that exceeds the memory limit of its control group, after which ' +
-    'the run is resumed. Node itself crashes below about 1 GB of address space.',
+    'the run is resumed. V8 aborts a process in which Node and the modules of the package leave no ' +
+    'address space, before the package can check the limit. A changed clock changes the dates in ' +
+    'logs and reports.',
   test: '__test__/cli/endings.test.ts',
   prove,
 }
@@ -51,21 +61,43 @@ async function prove(context) {
   const outcomes = new Outcomes(context.log)
   const run = new RunCommand(context.folder)
   await run.prepare()
-  await limitProcess(context, run, outcomes)
+  const nodeMegabytes = await measureNode()
+  await limitProcess(context, run, outcomes, nodeMegabytes)
   await limitGroup(context, run, outcomes)
   await changeEnvironment(context, run, outcomes)
   await changeMounts(context, run, outcomes)
-  await sendSignals(context, run, outcomes)
-  await changeTimes(run, outcomes)
-  return outcomes.toResult(await runControl(context, run))
+  // Long enough for signals, and for changes of the clock, during the run.
+  const long = new RunCommand(join(context.folder, 'long'), { epochs: LONG_EPOCHS })
+  await long.prepare()
+  await suspend(context, run, outcomes)
+  await sendSignals(long, outcomes)
+  await loseParent(run, outcomes)
+  await changeTimes(long, outcomes)
+  await changeClock(context, long, outcomes)
+  const label = 'address space of Node with the package'
+  const measurement = { label, value: nodeMegabytes, unit: 'MB' }
+  return outcomes.toResult(await runControl(context, run), [measurement])
+}
+
+/** Returns the address space in MB of Node with the modules of the package, without an addon. */
+async function measureNode() {
+  const program = `
+    await import('residual')
+    const { readFileSync } = await import('node:fs')
+    console.log(/^VmSize:\\s+(\\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))[1])`
+  const ended = await Child.node(['--input-type=module', '--eval', program]).close()
+  const problem = findExitProblem(ended)
+  if (problem !== undefined) throw new Error(problem)
+  return Math.ceil((Number(ended.stdout) * 1024) / 1e6)
 }
 
 /**
  * @param {Context} context
  * @param {RunCommand} run
  * @param {Outcomes} outcomes
+ * @param {number} nodeMegabytes address space that Node takes
  */
-async function limitProcess({ attempts }, run, outcomes) {
+async function limitProcess({ attempts }, run, outcomes, nodeMegabytes) {
   /**
    * @param {string} group
    * @param {string} name
@@ -80,7 +112,8 @@ async function limitProcess({ attempts }, run, outcomes) {
   for (const count of DESCRIPTORS) {
     await attack('limited open files', `${count}`, ['prlimit', `--nofile=${count}`])
   }
-  for (const megabytes of ADDRESS_SPACE.slice(0, attempts(20 * ADDRESS_SPACE.length))) {
+  for (const more of ADDRESS_SPACE.slice(0, attempts(20 * ADDRESS_SPACE.length))) {
+    const megabytes = nodeMegabytes + more
     const prefix = ['prlimit', `--as=${megabytes * 1e6}`]
     await attack('limited address space', `${megabytes} MB`, prefix, MEMORY_CODES)
   }
@@ -150,7 +183,8 @@ async function changeEnvironment({ folder }, run, outcomes) {
   const out = run.newFolder()
   const prefix = ['sh', '-c', 'rmdir "$(pwd)"; exec "$@"', 'sh']
   const ended = await run.train(prefix, out, { cwd: gone }).ended
-  outcomes.add('environments', 'a removed working directory', await run.findProblem(out, ended, []))
+  const problem = await run.findProblem(out, ended, ['E_LIBTORCH'])
+  outcomes.add('environments', 'a removed working directory', problem)
 }
 
 /**
@@ -201,7 +235,7 @@ async function changeMounts({ folder }, run, outcomes) {
  * @param {RunCommand} run
  * @param {Outcomes} outcomes
  */
-async function sendSignals({ attempts, random }, run, outcomes) {
+async function suspend({ attempts, random }, run, outcomes) {
   const { integer } = random('signals')
   for (let index = 0; index < attempts(STOPS); index++) {
     const out = run.newFolder()
@@ -219,15 +253,28 @@ async function sendSignals({ attempts, random }, run, outcomes) {
     const problem = await run.findProblem(out, await child.ended, [])
     outcomes.add('SIGSTOP and SIGCONT', `${index}`, problem)
   }
+}
+
+/**
+ * @param {RunCommand} run
+ * @param {Outcomes} outcomes
+ */
+async function sendSignals(run, outcomes) {
   for (const [signal, status] of SIGNALS) {
     const out = run.newFolder()
-    const child = run.train(['env'], out)
-    while (!(await child.readLine())?.startsWith('epoch'));
+    const child = await run.trainEpoch(out)
     child.kill(signal)
     const ended = await child.ended
-    const problem = findExitProblem(ended, [0, status])
+    const problem = findExitProblem(ended, [status])
     outcomes.add('signals', signal, problem ?? (await run.findResumeProblem(out)))
   }
+}
+
+/**
+ * @param {RunCommand} run
+ * @param {Outcomes} outcomes
+ */
+async function loseParent(run, outcomes) {
   // The shell exits at once; its pipes are closed when no process reads them.
   for (const output of ['> /dev/null 2>&1', '']) {
     const out = run.newFolder()
@@ -270,8 +317,7 @@ async function waitForEnd(pid) {
 async function changeTimes(run, outcomes) {
   for (const seconds of TIME_OFFSETS) {
     const out = run.newFolder()
-    const child = run.train(['env'], out)
-    while (!(await child.readLine())?.startsWith('epoch'));
+    const child = await run.trainEpoch(out)
     child.kill('SIGKILL')
     await child.ended
     const time = Date.now() / 1000 + seconds
@@ -289,7 +335,60 @@ async function changeTimes(run, outcomes) {
 }
 
 /**
- * Applies the comparisons to runs that a resource changes: another seed, a crash, a stack trace.
+ * Trains with a clock that is wrong, that jumps, or that is changed before the run is resumed.
+ *
+ * @param {Context} context
+ * @param {RunCommand} run
+ * @param {Outcomes} outcomes
+ */
+async function changeClock({ folder }, run, outcomes) {
+  if (!ChangedClock.isAvailable()) {
+    outcomes.notes.push('Changed clocks: this needs libfaketime (`apt install libfaketime`).')
+    return
+  }
+  const clock = new ChangedClock(folder)
+  const { env } = clock
+  /**
+   * @param {string} name
+   * @param {string} out
+   * @param {number} seconds
+   * @param {string | undefined} problem
+   */
+  const add = async (name, out, seconds, problem) => {
+    const reported = problem ?? findExitProblem(await residual(['report', out], { env }))
+    const isChanged = readClockChange(out) > Math.abs(seconds) - MAX_DELAY
+    const unchanged = isChanged ? undefined : 'the clock was not changed'
+    const hours = `${Math.round(seconds / 3600)} hours`
+    outcomes.add(name, hours, reported ?? unchanged ?? findDurationProblem(out))
+  }
+  for (const seconds of [...TIME_OFFSETS, 60 - Date.now() / 1000]) {
+    clock.set(seconds)
+    const wrong = run.newFolder()
+    const ended = await run.train(['env'], wrong, { env }).ended
+    await add('clocks that are wrong', wrong, seconds, await run.findProblem(wrong, ended, []))
+
+    const resumed = run.newFolder()
+    const child = await run.trainEpoch(resumed)
+    child.kill('SIGKILL')
+    await child.ended
+    const problem = await run.findResumeProblem(resumed, { env })
+    await add('clocks that are changed before a run is resumed', resumed, seconds, problem)
+
+    const jumping = run.newFolder()
+    let isSet = false
+    const timer = setInterval(() => {
+      isSet = !isSet
+      clock.set(isSet ? seconds : 0)
+    }, JUMP_INTERVAL)
+    const jumped = await run.train(['env'], jumping, { env }).ended
+    clearInterval(timer)
+    await add('clocks that jump', jumping, seconds, await run.findProblem(jumping, jumped, []))
+  }
+}
+
+/**
+ * Applies the comparisons to runs that a resource changes: another seed, a crash, a stack trace, a
+ * duration that ends before it starts, a clock that is right.
  *
  * @param {Context} context
  * @param {RunCommand} run
@@ -302,13 +401,23 @@ async function runControl({ folder }, run) {
   const crashed = await run.train(crash, run.newFolder()).ended
   const trace = [process.execPath, '--eval', 'throw new Error("x")']
   const traced = await run.train(trace, run.newFolder()).ended
+  const isClockChanged = readClockChange(other.undisturbed) > MAX_DELAY
+  const result = join(other.undisturbed, 'result.json')
+  writeFileSync(
+    result,
+    JSON.stringify({ ...JSON.parse(readFileSync(result, 'utf8')), seconds: -1 }),
+  )
   const problems = [
     findLastCheckpointProblem(other.undisturbed, run.undisturbed),
     findCommandProblem(crashed, MEMORY_CODES),
     findCommandProblem(traced, MEMORY_CODES),
+    findDurationProblem(other.undisturbed),
+    isClockChanged ? undefined : 'the clock was not changed',
   ]
   return {
-    fault: 'a run with another seed, a crash and a stack trace',
+    fault:
+      'a run with another seed, a crash, a stack trace, a negative duration, and a clock that is ' +
+      'right',
     attempts: problems.length,
     detected: problems.filter((problem) => problem !== undefined).length,
   }

@@ -71,6 +71,19 @@ export class RunCommand {
   }
 
   /**
+   * Starts a run. Returns the process at the end of the first epoch.
+   *
+   * @param {string} out
+   */
+  async trainEpoch(out) {
+    const child = Child.node([CLI, ...this.args(out), '--json'])
+    for (let line = await child.readLine(); line !== undefined; line = await child.readLine()) {
+      if (JSON.parse(line).type === 'epoch') return child
+    }
+    throw new Error(findExitProblem(await child.ended) ?? 'the run ended without an epoch')
+  }
+
+  /**
    * Returns why an ended run is not as promised: it must be equal to the undisturbed run, at once if
    * it succeeded, after it is resumed if it failed with one of `codes`.
    *
@@ -87,13 +100,14 @@ export class RunCommand {
   }
 
   /**
-   * Resumes a run without limits, and compares it with the undisturbed run.
+   * Resumes a run, and compares it with the undisturbed run.
    *
    * @param {string} out
+   * @param {Options} [options]
    */
-  async findResumeProblem(out) {
+  async findResumeProblem(out, options) {
     const isRun = existsSync(join(out, 'config.json'))
-    const ended = await residual(isRun ? ['train', '--resume', out] : this.args(out))
+    const ended = await residual(isRun ? ['train', '--resume', out] : this.args(out), options)
     return findExitProblem(ended) ?? findLastCheckpointProblem(out, this.undisturbed)
   }
 }

@@ -1,11 +1,15 @@
 //! Changes of a file's bytes, shared by the property tests of several crates.
 
-#![allow(dead_code)] // no test uses everything
+#![allow(dead_code, unused_imports)] // no test uses everything
+
+mod cpu_timer;
 
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
+
+pub use cpu_timer::CpuTimer;
 
 /// Returns the configuration of a property test with `PROPTEST_CASES` inputs, by default `cases`, that
 /// depend only on `PROPTEST_RNG_SEED`, by default 0. Prints the number, from which `npm run prove`

@@ -233,7 +233,8 @@ impl<'a> ShardSamples<'a> {
                 }
                 Some(Sample { image: None, label: Some(_) }) => {
                     let name = key.trim_start_matches('/');
-                    let message = format!("'{name}' in {} has no image", shard.display());
+                    let message =
+                        format!("'{name}' in {} has no image and is skipped", shard.display());
                     let message = match further.get(&key) {
                         Some(images) => {
                             let images: Vec<&str> =
