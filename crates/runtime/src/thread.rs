@@ -329,7 +329,9 @@ mod tests {
         let thread = TorchThread::start().unwrap();
         let (sender, receiver) = mpsc::channel();
         submit(&thread, move |worker| {
-            (0..3).for_each(|_| drop(queue_forever(worker)));
+            for _ in 0..3 {
+                queue_forever(worker);
+            }
             worker.run_jobs();
             let mut queues = worker.shared().lock();
             sender.send(queues.jobs.len()).unwrap();
