@@ -16,7 +16,7 @@ test('errors name settings and suggest others in the syntax of the command line'
     ['--device gpu', 'Did you mean `--device cuda`?'],
     ['--recipe notebok', 'Did you mean `--recipe notebook`?'],
     ['--model resnt18', 'Did you mean `--model resnet18`?'],
-    ['patience=3', '`schedule.patience=3` or `earlyStopping.patience=3`?'],
+    ['patience=3', '`schedule.type=plateau schedule.patience=3` or `earlyStopping.patience=3`?'],
     ['--lr .1x', 'Omit `optimizer.lr` to use its default.'],
     ['--image-size 4', 'Omit `data.imageSize` to use its default.'],
   ]

@@ -52,8 +52,10 @@ pub fn evaluate_ensemble(
     let mut metrics = EvaluationMetrics::new(classes.len());
     ensemble.add_means_to(&mut metrics);
     let evaluation = metrics.finish(classes, started.elapsed().as_secs_f64(), |_| String::new());
-    let (broken, warnings) =
-        members.first().map(|member| (member.broken, member.warnings.clone())).unwrap_or_default();
-    let ensemble = residual_spec::Evaluation { broken, warnings, ..evaluation };
+    let (data, broken, warnings) = members
+        .first()
+        .map(|member| (member.data.clone(), member.broken, member.warnings.clone()))
+        .unwrap_or_default();
+    let ensemble = residual_spec::Evaluation { data, broken, warnings, ..evaluation };
     Ok(Some(EnsembleEvaluation { ensemble, members }))
 }

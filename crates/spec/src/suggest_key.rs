@@ -76,14 +76,26 @@ fn advice_without_counterpart(path: &str, known: &[String]) -> Option<&'static s
     found.filter(|_| is_training).map(|(_, advice)| *advice)
 }
 
+/// Whether a value of an unknown key turns something off. The command line passes Python's `False` as
+/// text.
+fn is_off(value: &Value) -> bool {
+    match value {
+        Value::Bool(enabled) => !enabled,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => {
+            ["false", "no", "off"].iter().any(|word| text.eq_ignore_ascii_case(word))
+        }
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
+    }
+}
+
 impl Candidate<'_> {
     /// Formats the setting of the key with `value`, the value of the unknown key, or with the alias's
     /// own value. A value that the key does not accept is replaced by the nearest one or omitted.
     fn format(&self, value: Option<&Value>, check: Check) -> String {
         let alias_value: Option<Value> =
             self.value.and_then(|json| serde_json::from_str(json).ok());
-        let is_off = matches!(value, Some(Value::Bool(false)))
-            || value.and_then(Value::as_f64).is_some_and(|number| number == 0.0);
+        let is_off = value.is_some_and(is_off);
         let value = match (alias_value, value) {
             (Some(Value::Bool(enabled)), _) => Value::Bool(enabled != is_off),
             // The suggestion for `pretrained: false` must not be `weights: 'imagenet'`.

@@ -233,8 +233,7 @@ impl<'a> ShardSamples<'a> {
                 }
                 Some(Sample { image: None, label: Some(_) }) => {
                     let name = key.trim_start_matches('/');
-                    let message =
-                        format!("'{name}' in {} has no image and is skipped", shard.display());
+                    let message = format!("'{name}' in {} has no image", shard.display());
                     let message = match further.get(&key) {
                         Some(images) => {
                             let images: Vec<&str> =
@@ -244,7 +243,7 @@ impl<'a> ShardSamples<'a> {
                             index.ambiguous.get_or_insert_with(|| message.clone());
                             message
                         }
-                        None => message,
+                        None => format!("{message} and is skipped"),
                     };
                     index.skipped.add(skipped_member(shard, message));
                 }
