@@ -95,8 +95,7 @@ async function attackPackage(context) {
  * @param {Context} context
  */
 async function attackRust({ attempts, log }) {
-  const compiled = await compileTests(CRATES)
-  const programs = compiled.filter(({ name }) => name.startsWith('hostile'))
+  const programs = await compileTests(CRATES, { args: ['--release', '--test', 'hostile*'] })
   const start = performance.now()
   const isOver = () => performance.now() - start > attempts(RUST_SECONDS) * 1000
   const [failures, slowest] = [/** @type {string[]} */ ([]), { name: '', seconds: 0 }]
@@ -155,7 +154,8 @@ async function attackSanitized({ attempts, log }) {
     return { ...nothing, notes }
   }
   const target = process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target')
-  const args = ['--target-dir', join(target, 'asan')]
+  // Without `--tests`, cargo compiles examples, too.
+  const args = ['--tests', '--target-dir', join(target, 'asan')]
   const env = { RUSTFLAGS: '-Zsanitizer=address' }
   const programs = await compileTests(SANITIZED, { toolchain: '+nightly', env, args })
   /** @type {string[]} */

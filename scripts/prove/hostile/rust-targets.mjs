@@ -34,7 +34,7 @@ import { Child } from '../child.mjs'
  *   `toolchain` such as `+nightly`
  * @returns {Promise<TestProgram[]>}
  */
-export async function compileTests(crates, { toolchain, env, args = ['--release'] } = {}) {
+export async function compileTests(crates, { toolchain, env, args = [] } = {}) {
   const packages = crates.flatMap((crate) => ['--package', `residual-${crate}`])
   const { status, stdout, stderr } = await run(
     'cargo',
@@ -46,20 +46,16 @@ export async function compileTests(crates, { toolchain, env, args = ['--release'
     { cwd: ROOT, env: { ...process.env, ...env } },
   )
   if (status !== 0) throw new BuildError(`cargo test --no-run failed: ${stderr.slice(-2000)}`)
-  return (
-    stdout
-      .split('\n')
-      .filter((line) => line.startsWith('{'))
-      .map((line) => JSON.parse(line))
-      // `cargo test` compiles examples, too, which are no tests.
-      .filter((message) => message.reason === 'compiler-artifact' && message.profile.test)
-      .filter(({ executable }) => executable)
-      .map(({ package_id: id, target, executable }) => ({
-        crate: /crates\/(\w+)/.exec(id)?.[1] ?? '',
-        name: target.name,
-        executable,
-      }))
-  )
+  return stdout
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line))
+    .filter(({ reason, executable }) => reason === 'compiler-artifact' && executable)
+    .map(({ package_id: id, target, executable }) => ({
+      crate: /crates\/(\w+)/.exec(id)?.[1] ?? '',
+      name: target.name,
+      executable,
+    }))
 }
 
 /**
