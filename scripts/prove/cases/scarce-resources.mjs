@@ -55,6 +55,7 @@ export const scarceResources = {
     'address space, before the package can check the limit. A changed clock changes the dates in ' +
     'logs and reports.',
   test: '__test__/cli/endings.test.ts',
+  timeoutSeconds: 1500,
   prove,
 }
 

@@ -34,7 +34,7 @@ import { Child } from '../child.mjs'
  *   `toolchain` such as `+nightly`
  * @returns {Promise<TestProgram[]>}
  */
-export async function compileTests(crates, { toolchain, env, args = ['--release'] } = {}) {
+export async function compileTests(crates, { toolchain, env, args = [] } = {}) {
   const packages = crates.flatMap((crate) => ['--package', `residual-${crate}`])
   const { status, stdout, stderr } = await run(
     'cargo',

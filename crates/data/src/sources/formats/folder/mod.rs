@@ -806,15 +806,16 @@ pub(super) mod tests {
         }
         let started = Instant::now();
         assert_eq!(counts(&open(root.path()).unwrap()), [10_000, 0, 0]);
-        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+        // Takes about 0.1 s on an idle machine.
+        assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
 
         let source = Some(root.path().display().to_string());
         let calls = AtomicUsize::new(0);
         // Start scanning, then cancel.
         let cancelled = || calls.fetch_add(1, Ordering::Relaxed) > 3;
-        let started = Instant::now();
         let error = crate::open(&DataConfig { source, ..DataConfig::default() }, &cancelled);
         assert_eq!(error.err().unwrap().code, ErrorCode::Aborted);
-        assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+        let calls = calls.load(Ordering::Relaxed);
+        assert!(calls < 100, "{calls} of 10,000 files were scanned");
     }
 }
