@@ -11,8 +11,20 @@ import {
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
-import { type RunEvent, train } from 'residual'
+import { type ResidualError, type RunEvent, train } from 'residual'
 import { imageFolder, tempFolder, tinyConfig } from '../tiny.js'
+
+test('a run has the methods of a promise', async (t) => {
+  const ended: string[] = []
+  const run = train(tinyConfig(t, { epochs: 1 }))
+  const result = await run.finally(() => ended.push('completed'))
+  t.is(result, await run)
+  const failed = train({ data: join(tempFolder(t), 'missing') })
+  t.is(await failed.catch((error) => (error as ResidualError).code), 'E_DATA_NOT_FOUND')
+  await failed.catch(() => {}).finally(() => ended.push('failed'))
+  t.deepEqual(ended, ['completed', 'failed'])
+  t.is(String(failed), '[object Run]')
+})
 
 test('a run emits its events in order and resolves with its result', async (t) => {
   const run = train(tinyConfig(t))

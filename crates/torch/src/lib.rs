@@ -59,11 +59,32 @@ fn error_from_message(message: &str) -> Error {
         message.lines().find(|line| !line.trim().is_empty()).unwrap_or("libtorch failed");
     // Without `use_huge_pages`, libtorch's default allocator names itself in its error message.
     if out_of_memory::take_out_of_memory() || message.contains("DefaultCPUAllocator") {
-        Error::new(ErrorCode::Memory, first_line.trim())
-            .hint("Choose a smaller `batchSize`, network or `data.imageSize`.")
+        Error::new(ErrorCode::Memory, first_line.trim()).hint(memory_hint())
     } else {
         Error::new(ErrorCode::Torch, first_line.trim())
     }
+}
+
+fn memory_hint() -> &'static str {
+    if has_address_space_limit() {
+        "Raise the limit of address space, for example with `ulimit -v unlimited`, or choose a \
+         smaller `batchSize`, network or `data.imageSize`."
+    } else {
+        "Choose a smaller `batchSize`, network or `data.imageSize`."
+    }
+}
+
+#[cfg(unix)]
+fn has_address_space_limit() -> bool {
+    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: `limit` is a valid place for the result.
+    let is_known = unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) } == 0;
+    is_known && limit.rlim_cur != libc::RLIM_INFINITY
+}
+
+#[cfg(not(unix))]
+fn has_address_space_limit() -> bool {
+    false
 }
 
 /// Converts the status of a shim function to a `Result` with the message of its exception.

@@ -64,9 +64,11 @@ const DEADLOCK_DELAY = 1000
  * }
  * const { best } = await run
  */
-export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
+export class Run implements Promise<TrainResult>, AsyncIterable<RunEvent> {
   /** Unique identifier of this run. */
   readonly id: string = randomUUID()
+
+  readonly [Symbol.toStringTag] = 'Run'
 
   readonly #promise: Promise<TrainResult>
   readonly #readers = new Set<EventQueue>()
@@ -201,6 +203,18 @@ export class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
   ): Promise<Value | Caught> {
     const deadlock = new Promise<never>((_, reject) => this.#onDeadlock(reject))
     return Promise.race([this.#promise, deadlock]).then(onResolved, onRejected)
+  }
+
+  /** Calls a function with the error of the run, as `Promise.prototype.catch` does. */
+  catch<Caught = never>(
+    onRejected?: ((error: unknown) => Caught | PromiseLike<Caught>) | null,
+  ): Promise<TrainResult | Caught> {
+    return this.then(undefined, onRejected)
+  }
+
+  /** Calls a function when the run has ended, as `Promise.prototype.finally` does. */
+  finally(onFinally?: (() => void) | null): Promise<TrainResult> {
+    return this.then().finally(onFinally)
   }
 
   /**

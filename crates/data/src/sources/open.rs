@@ -250,6 +250,10 @@ fn check_is_folder(source: &str, folder: &Path) -> Result<()> {
                 Some("zip" | "gz" | "bz2" | "xz" | "7z" | "rar") => {
                     "Unpack the archive, and set `data` to the folder with its content."
                 }
+                Some("yaml" | "yml" | "json") => {
+                    "On the command line, pass a configuration file with `--config`. Set `data` to a \
+                     folder, or to a .csv or .jsonl manifest."
+                }
                 _ => "Set `data` to the folder of the file, or to a .csv or .jsonl manifest.",
             };
             let message = format!("{} is a file, not a folder", absolute.display());
@@ -352,6 +356,15 @@ mod tests {
         assert_eq!(error.hint.unwrap(), format!("Did you mean '{}'?", path("photos")));
         let error = open_error(&config(&path("pictures")));
         assert!(error.hint.unwrap().starts_with("Set `data` to an existing folder"));
+    }
+
+    #[test]
+    fn a_configuration_in_place_of_data_is_passed_by_its_option() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("train.yaml");
+        std::fs::write(&file, "epochs: 1").unwrap();
+        let hint = open_error(&config(file.to_str().unwrap())).hint.unwrap();
+        assert!(hint.contains("`--config`"), "{hint}");
     }
 
     #[test]
