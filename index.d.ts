@@ -43,10 +43,11 @@ export declare function train(config: TrainConfig, options?: TrainOptions): Run;
  * }
  * const { best } = await run
  */
-export declare class Run implements PromiseLike<TrainResult>, AsyncIterable<RunEvent> {
+export declare class Run implements Promise<TrainResult>, AsyncIterable<RunEvent> {
     #private;
     /** Unique identifier of this run. */
     readonly id: string;
+    readonly [Symbol.toStringTag] = "Run";
     private constructor();
     /** Absolute path of the run folder; undefined until it is created. */
     get dir(): string | undefined;
@@ -75,6 +76,10 @@ export declare class Run implements PromiseLike<TrainResult>, AsyncIterable<RunE
      * with `E_USAGE` if a hook awaits a run that itself waits for the hook, because neither would end.
      */
     then<Value = TrainResult, Caught = never>(onResolved?: ((result: TrainResult) => Value | PromiseLike<Value>) | null, onRejected?: ((error: unknown) => Caught | PromiseLike<Caught>) | null): Promise<Value | Caught>;
+    /** Calls a function with the error of the run, as `Promise.prototype.catch` does. */
+    catch<Caught = never>(onRejected?: ((error: unknown) => Caught | PromiseLike<Caught>) | null): Promise<TrainResult | Caught>;
+    /** Calls a function when the run has ended, as `Promise.prototype.finally` does. */
+    finally(onFinally?: (() => void) | null): Promise<TrainResult>;
     /**
      * Iterates over the events that follow this call. Step events are coalesced if the loop is slower
      * than training. Leaving the loop does not stop the run. If the run fails, the loop throws its
