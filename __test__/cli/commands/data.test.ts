@@ -41,7 +41,7 @@ test('data preview draws original and augmented images of a folder', async (t) =
   t.is(warned.status, 0, warned.stderr)
   t.regex(
     warned.stderr,
-    /warning: skipped a file of editors or incomplete downloads: right\/0\.png~/,
+    /warning: skipped a backup, temporary file or incomplete download: right\/0\.png~/,
   )
   rmSync(join(photos, 'right', '0.png~'))
   t.is(plain.stdout, `${svg}\n`)

@@ -1,5 +1,5 @@
-//! The image of a sample among several: of one key, as `key.jpg` and `key.png`, or of further
-//! names, as `key.rgb.png` and `key.mask.png`.
+//! Chooses the image of a sample that has several: images of one key, such as `key.jpg` and
+//! `key.png`, or further images, such as `key.rgb.png` and `key.mask.png`.
 
 use std::path::Path;
 
