@@ -18,7 +18,7 @@ test('an invalid value or a missing file is reported before any download', async
   const cases: [string, status: number, message: RegExp][] = [
     ['train cifar10 batch_size=8', 2, /Did you mean `batchSize=8`/],
     ['train cifar10 --lr -1', 2, /`optimizer\.lr` must be more than 0/],
-    ['train cifar10 --image-size 4', 2, /`data\.imageSize` must be from 8/],
+    ['train cifar10 --image-size 4', 2, /`data\.imageSize` must be a whole number from 8/],
     ['train cifar10 --model resnt18', 2, /Did you mean `--model resnet18`/],
     ['train cifar10 data.validation=0.9', 2, /`data\.validation`/],
     ['train cifar10 model.freeze=["layr1"]', 2, /Did you mean 'layer1'/],

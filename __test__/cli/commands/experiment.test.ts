@@ -99,7 +99,7 @@ test('experiments report errors like other commands', async (t) => {
     [['degradation', data, '--depths', '20,x'], /"x" layers/],
     [['degradation', data, '--out', out, 'optimiser.lr=1'], /Did you mean `optimizer`\?/],
     [['repeat', data, '--seeds', 'many'], /`seeds` must be a whole number/],
-    [['repeat'], /`data` is missing/],
+    [['repeat'], /no data set is given/],
     [[], /Usage: residual experiment/],
   ]
   for (const [args, message] of cases) {

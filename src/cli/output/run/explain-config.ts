@@ -54,7 +54,7 @@ export function formatChosenValues(
 ): string[] {
   const chosen = SHOWN_KEYS.flatMap(([key, name]) => {
     const reason = reasonFor(config, key)
-    const value = truncate(formatValue(valueAt(config, key)), MAX_VALUE_WIDTH)
+    const value = shorten(formatValue(valueAt(config, key)))
     return reason === undefined ? [] : [[name, value, reason] as const]
   })
   const [nameWidth, valueWidth] = [0, 1].map((column) =>
@@ -70,6 +70,18 @@ export function formatChosenValues(
     // In a narrow terminal, the reason is below the value.
     return [setting.trimEnd(), ...wrap(`${GAP}${reason}`, maxWidth, GAP).split('\n')]
   })
+}
+
+/** Omits the last settings of a value that is too wide. */
+function shorten(value: string): string {
+  if (displayWidth(value) <= MAX_VALUE_WIDTH) return value
+  const settings = value.split(', ')
+  while (settings.length > 1) {
+    settings.pop()
+    const shortened = `${settings.join(', ')}, …`
+    if (displayWidth(shortened) <= MAX_VALUE_WIDTH) return shortened
+  }
+  return truncate(value, MAX_VALUE_WIDTH)
 }
 
 /**
