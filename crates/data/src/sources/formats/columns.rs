@@ -156,11 +156,11 @@ impl FlagColumn {
         match &self.other {
             _ if !self.has_flag => None,
             Some((line, value)) => Some(format!(
-                "has a column '{name}' that is no flag of validation images: '{value}' in line \
+                "has a column '{name}' that is not a flag of validation images: '{value}' in line \
                  {line}"
             )),
             None if !self.has_training_image => Some(format!(
-                "has a column '{name}' that is no flag of validation images: it is true in every \
+                "has a column '{name}' that is not a flag of validation images: it is true in every \
                  line"
             )),
             None => None,

@@ -75,7 +75,8 @@ pub(crate) fn duplicate_warnings<'a>(
             second.split.as_str(),
             second.line
         );
-        let hint = "Correct the list: the accuracy on images of the training split is too high.";
+        let hint =
+            "Correct the list: the accuracy on images that are used in training is too high.";
         (message, hint)
     });
     let repeated = repeated.example.map(|[first, second]| {

@@ -552,7 +552,7 @@ mod tests {
             let set = open("a.csv", text).unwrap();
             assert_eq!(counts(&set), [2, 0, 0]);
             let message = &set.warnings().last().unwrap().message;
-            assert!(message.contains("has a column 'is_valid' that is no flag"), "{message}");
+            assert!(message.contains("has a column 'is_valid' that is not a flag"), "{message}");
             assert!(message.ends_with(problem), "{message}");
         }
     }

@@ -1,4 +1,4 @@
-//! Recognizes folders beside class folders that are no classes: a folder that contains all images
+//! Recognizes folders that are not classes, beside class folders: a folder that contains all images
 //! (`images`), and folders with annotations (`masks`), as in the data sets Oxford Flowers,
 //! Oxford-IIIT Pet, Caltech-UCSD Birds and PASCAL VOC.
 
@@ -161,7 +161,9 @@ fn warn_of_equal_subfolders(parent: &Path, found: &[&ClassImages]) -> Option<War
         names.join(", ")
     );
     let path = first.folder.path.display();
-    let hint = format!("If these folders are the classes, set `data` to one of theirs: {path}.");
+    let hint = format!(
+        "If these folders are the classes, set `data` to a folder that contains them: {path}."
+    );
     Some(warning(parent, message, hint))
 }
 

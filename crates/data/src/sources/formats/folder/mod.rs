@@ -278,7 +278,7 @@ fn is_unlabeled(split: Split, found: &[&ClassImages], classes: &[String]) -> boo
     with_images.peek().is_some() && with_images.all(|found| lacks_label(&found.folder.name))
 }
 
-/// Returns the warning about a validation or test split whose folders are no classes.
+/// Returns the warning about a validation or test split none of whose folders is a class.
 fn warn_of_unlabeled_split(split: Split, found: &[&ClassImages]) -> WarningEvent {
     let names: Vec<&str> = found.iter().take(3).map(|found| found.folder.name.as_str()).collect();
     let more = if found.len() > names.len() { ", ..." } else { "" };

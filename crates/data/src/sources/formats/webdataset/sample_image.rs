@@ -88,7 +88,7 @@ const ANNOTATION_WORDS: [&str; 22] = [
 const INPUT_WORDS: [&str; 5] = ["image", "img", "rgb", "input", "photo"];
 
 /// Returns the key that is the input of the sample `owner` among the keys of its further images:
-/// the only one with a name such as `image`, or else the only one that is no annotation.
+/// the only one with a name such as `image`, or else the only one that is not an annotation.
 pub(super) fn find_input<'a>(owner: &str, keys: &'a [String]) -> Option<&'a String> {
     let field = |key: &String| key[owner.len()..].to_lowercase();
     let is_annotation = |key: &String| {
