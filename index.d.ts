@@ -12,8 +12,8 @@
  * Trains a residual network on an image folder or a named data set.
  *
  * Returns immediately with a `Run`, which is a promise of the result and an async iterable of
- * events. Prints nothing: use hooks, or iterate over the events, to show the progress. All errors, including an invalid configuration, reject the run. The runs of a process
- * train one after another.
+ * events. Prints nothing: use hooks, or iterate over the events, to show the progress. All errors,
+ * including an invalid configuration, reject the run. The runs of a process train one after another.
  *
  * Named data sets and published weights are downloaded first if they are not on this machine. On a
  * folder of fewer than 50,000 photos, training starts from ImageNet weights by default;

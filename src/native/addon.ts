@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 import { ResidualError } from '../errors/errors.js'
+import { assertAddressSpace, CORE_ADDRESS_SPACE } from './address-space.js'
 import { datasetCacheDir, weightsCacheDir } from './cache-dirs.js'
 import type * as core from './core-addon.js'
 import {
@@ -11,7 +12,7 @@ import {
   type RequestedDevice,
 } from './cuda.js'
 import { checkLibrary } from './elf.js'
-import { assertAddressSpace, loadLibtorch } from './libtorch.js'
+import { loadLibtorch } from './libtorch.js'
 import type { NativeResult } from './native-result.js'
 import { ADDON_FILES, DATA_ROOT, platformFolder, require, supportedPlatform } from './platform.js'
 import type * as torch from './torch-addon.js'
@@ -35,9 +36,6 @@ export type Addon = Pick<CoreAddon, keyof CoreAddon & keyof TorchAddon>
 
 /** A path, an encoded image, or pixels. */
 export type NativeImage = Parameters<TorchAddon['predict']>[1][number]
-
-/** Address space in bytes that the addon without libtorch occupies, with its threads. */
-const CORE_ADDRESS_SPACE = 64e6
 
 let loadedCore: CoreAddon | undefined
 let loadedTorch: { addon: TorchAddon; cuda: CudaState } | undefined

@@ -2,21 +2,12 @@ import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'n
 import { constants } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
+import { assertAddressSpace, LIBTORCH_ADDRESS_SPACE } from './address-space.js'
 import { checkLibrary } from './elf.js'
 import { packageFolder, supportedPlatform } from './platform.js'
-import { hostSystem } from './system.js'
 
 /** The version that the addon is built against; libtorch's C++ ABI changes in minor versions. */
 const VERSION = '2.11.0'
-
-/** Address space in bytes that libtorch and its threads occupy. */
-const ADDRESS_SPACE = 600e6
-/**
- * Address space in bytes of Node with this package if there is no limit, and of the training of a small
- * network.
- */
-const NODE_ADDRESS_SPACE = 1100e6
-const TRAINING_ADDRESS_SPACE = 500e6
 
 /** Environment variables with the folder of a libtorch, in order of precedence. */
 const FOLDER_VARIABLES = ['RESIDUAL_LIBTORCH', 'LIBTORCH']
@@ -39,7 +30,7 @@ const SPIN_VARIABLES = ['GOMP_SPINCOUNT', 'OMP_WAIT_POLICY']
 export function loadLibtorch(): void {
   const library = libtorchLibrary()
   for (const { path } of listLibraries(library)) checkLibrary(path)
-  assertAddressSpace('libtorch', ADDRESS_SPACE, 'E_LIBTORCH')
+  assertAddressSpace('libtorch', LIBTORCH_ADDRESS_SPACE, 'E_LIBTORCH')
   assertWorkingDirectory()
   // OpenMP reads the variable once, when it is loaded. (In a worker thread, `process.env` is a copy
   // whose changes OpenMP does not see.)
@@ -60,38 +51,6 @@ export function loadLibtorch(): void {
   } finally {
     if (setSpinCount) delete process.env.GOMP_SPINCOUNT
   }
-}
-
-/**
- * Checks that the limit of address space (`ulimit -v`) leaves enough for a library. Without enough, the
- * system's dynamic loader does not say why it fails, and libtorch aborts the process.
- *
- * @param library name for the message
- * @param bytes address space that the library occupies
- * @throws {ResidualError} with `code`
- */
-export function assertAddressSpace(
-  library: string,
-  bytes: number,
-  code: 'E_LIBTORCH' | 'E_PLATFORM',
-): void {
-  const limits = hostSystem.read('/proc/self/limits') ?? ''
-  const limit = Number(/^Max address space +(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY)
-  const status = hostSystem.read('/proc/self/status') ?? ''
-  const used = 1024 * Number(/^VmSize:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0)
-  if (limit - used >= bytes) return
-  const megabytes = (value: number) => `${Math.floor(Math.max(0, value) / 1e6)} MB`
-  const total = Math.max(used, NODE_ADDRESS_SPACE) + ADDRESS_SPACE + TRAINING_ADDRESS_SPACE
-  const needed = 1e8 * Math.ceil(total / 1e8)
-  throw new ResidualError({
-    code,
-    message:
-      `${library} needs ${megabytes(bytes)} of address space, and the limit of this process ` +
-      `(${megabytes(limit)}) leaves ${megabytes(limit - used)}`,
-    hint:
-      `Raise the limit to at least ${megabytes(needed)}, for example with ` +
-      `\`ulimit -v ${Math.ceil(needed / 1024)}\`, or remove it with \`ulimit -v unlimited\`.`,
-  })
 }
 
 /** Checks that the working directory exists, since oneMKL aborts the process without one. */

@@ -157,13 +157,13 @@ async function addData(
       mix !== undefined && mix !== 'none'
         ? ` They are shown before ${mix}, which is applied to batches.`
         : ''
-    const sections =
+    const cropNote =
       run.config.transform?.crop?.type === 'random-resized'
-        ? html` Each is a random section, which may show only background. If most do, use larger
-sections: <code>transform.crop.scale=[0.5,1]</code>.`
+        ? html` Each is a random crop, which may show only background. If most do, use larger
+crops: <code>transform.crop.scale=[0.5,1]</code>.`
         : undefined
     report.add('augmented', title, [
-      html`<p>Training images after random augmentation.${sections}${note}</p>`,
+      html`<p>Training images after random augmentation.${cropNote}${note}</p>`,
       renderTiles(augmented.value),
     ])
     const tiles = augmented.value.map(({ image, caption }) => ({ image, caption }))

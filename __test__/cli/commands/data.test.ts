@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import type { DatasetVerification, NamedDataset } from 'residual'
@@ -36,14 +36,6 @@ test('data preview draws original and augmented images of a folder', async (t) =
   ])
   t.is(plain.status, 0, plain.stderr)
   t.is(plain.stderr, '')
-  writeFileSync(join(photos, 'right', '0.png~'), 'backup')
-  const warned = await residual(['data', 'preview', photos, '--out', join(parent, 'warned.svg')])
-  t.is(warned.status, 0, warned.stderr)
-  t.regex(
-    warned.stderr,
-    /warning: skipped a file of editors or incomplete downloads: right\/0\.png~/,
-  )
-  rmSync(join(photos, 'right', '0.png~'))
   t.is(plain.stdout, `${svg}\n`)
   const grid = readFileSync(svg, 'utf8')
   t.is(grid.match(/<image /g)?.length, 6)
@@ -81,6 +73,19 @@ test('data preview draws original and augmented images of a folder', async (t) =
     t.is(rejected.status, status, rejected.stderr)
   }
   t.is((await residual(['data', 'preview', join(parent, 'nothing')])).status, 4)
+})
+
+test('data preview prints the warnings of a data set', async (t) => {
+  const parent = tempFolder(t)
+  const photos = imageFolder(parent, ['left', 'right'])
+  writeFileSync(join(photos, 'right', '0.png~'), 'backup')
+  const out = join(parent, 'grid.svg')
+  const { status, stderr } = await residual(['data', 'preview', photos, '--out', out])
+  t.is(status, 0, stderr)
+  t.regex(
+    stderr,
+    /warning: skipped a backup, temporary file or incomplete download: right\/0\.png~/,
+  )
 })
 
 test('a failed download explains the manual download', async (t) => {

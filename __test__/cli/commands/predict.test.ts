@@ -84,7 +84,10 @@ test('predict reads folders and stdin, and continues after an unreadable image',
   }
   writeFileSync(join(mixed, 'runs/x/config.json'), '{}')
   const { stdout, stderr } = await residual(['predict', dir, mixed, '--json'])
-  t.regex(stderr, /skipped 2 files of editors or incomplete downloads: 1\.png~, deep\/4\.tmp/)
+  t.regex(
+    stderr,
+    /skipped 2 backups, temporary files or incomplete downloads: 1\.png~, deep\/4\.tmp/,
+  )
   const expected = ['1.png', 'deep/2', 'deep/3.dat'].map((name) => join(mixed, name))
   t.deepEqual(
     parseLines(stdout).map(({ image }) => image),
@@ -95,7 +98,7 @@ test('predict reads folders and stdin, and continues after an unreadable image',
   writeFileSync(pointer, 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n')
   const lfs = await residual(['predict', dir, pointer])
   t.is(lfs.status, 4)
-  t.regex(lfs.stderr, /is a pointer of Git LFS[\s\S]*`git lfs pull`/)
+  t.regex(lfs.stderr, /is a Git LFS pointer[\s\S]*`git lfs pull`/)
 
   const empty = tempFolder(t)
   const none = await residual(['predict', dir, empty])

@@ -17,7 +17,7 @@ use crate::thread_count::ThreadCount;
 /// Maximum time and number of measured training steps.
 const MAX_TRAIN_TIME: Duration = Duration::from_secs(3);
 const MAX_STEPS: usize = 30;
-/// Number of steps that are measured even after `MAX_TRAIN_TIME`, unless they are very slow.
+/// Minimum number of measured steps after `MAX_TRAIN_TIME`, until `MAX_SLOW_TRAIN_TIME`.
 const MIN_STEPS: usize = 3;
 /// Time after which a single measured step is enough.
 const MAX_SLOW_TRAIN_TIME: Duration = Duration::from_secs(12);
@@ -174,8 +174,8 @@ fn measure_steps(
     }
 }
 
-/// Whether enough steps are measured: 30, or those of three seconds but at least three, or at least
-/// one after twelve seconds.
+/// Returns whether enough steps are measured: 30 steps, at least three steps after three seconds, or
+/// at least one step after twelve seconds.
 fn has_enough_steps(steps: usize, elapsed: Duration) -> bool {
     let min = if elapsed < MAX_TRAIN_TIME {
         MAX_STEPS

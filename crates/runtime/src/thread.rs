@@ -2,8 +2,8 @@
 //! threads.
 //!
 //! Runs execute one after another. Short jobs (opening a model, predicting) execute before the next
-//! queued run and between the steps of the current run: each time those that are queued at that
-//! moment. They never delay a run that is about to end.
+//! queued run and between the steps of the current run. Jobs that are queued meanwhile wait for the
+//! next step, so that jobs cannot hold up a run; they never delay a run that is about to end.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

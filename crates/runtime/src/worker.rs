@@ -49,7 +49,7 @@ impl Worker {
 
     /// Executes the queued jobs with all cores, then restores the number of threads of the current
     /// run. Jobs that are queued in the meantime wait for the next call, so that a run makes
-    /// progress however many callers predict at the same time. Stops early if there is urgent
+    /// progress regardless of the number of callers that predict. Stops early if there is urgent
     /// work; the remaining jobs stay in the queue.
     pub(crate) fn run_jobs(&mut self) {
         let shared = Arc::clone(&self.shared);

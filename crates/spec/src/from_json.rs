@@ -11,7 +11,7 @@ use crate::{Error, ErrorCode, Result};
 
 /// `Number.MAX_SAFE_INTEGER`. JavaScript silently rounds larger integers: 2^53 + 1 becomes 2^53.
 const MAX_INTEGER: u64 = (1 << 53) - 1;
-/// Expectation of an integer without a known range.
+/// Description of an integer in messages if its range is not known.
 const NON_NEGATIVE_INTEGER: &str = "a whole number, 0 or more";
 /// Number of characters after which error messages truncate a quoted string.
 const MAX_QUOTED: usize = 40;

@@ -10,7 +10,8 @@ const MAX_IMAGE_SIZE: u32 = 1024;
 /// configured number of threads.
 const MAX_THREADS: u64 = 1024;
 
-/// Keys with their minimum and maximum.
+/// Keys with their minimum and maximum. `rounds`, `steps` and `top` are keys of requests, the others of
+/// training configurations.
 const RANGES: &[(&str, u64, u64)] = &[
     ("batchSize", 2, u64::MAX),
     ("budget.epochs", 1, u64::MAX),

@@ -1,5 +1,5 @@
-//! Recognizes text files that stand in place of a binary file: pointers of Git LFS, and the answers
-//! of a server to a failed download.
+//! Recognizes texts in place of the content of a file: Git LFS pointers, and the answers of a server
+//! to a failed download.
 
 /// Number of bytes at the start of a file that [`OtherContent::detect`] needs.
 pub const OTHER_CONTENT_BYTES: usize = 256;
@@ -19,12 +19,12 @@ const SERVER_MESSAGES: [&str; 11] = [
     "{\"code\"",
 ];
 
-/// The content of a file in place of a binary file.
+/// Content that a failed or omitted download leaves in place of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OtherContent {
     /// Nothing: an empty file.
     Empty,
-    /// A pointer of Git LFS.
+    /// A Git LFS pointer.
     LfsPointer,
     /// A web page, or an error of a server as XML.
     WebPage,
@@ -65,7 +65,7 @@ impl OtherContent {
     pub fn problem(self) -> &'static str {
         match self {
             OtherContent::Empty => "is empty",
-            OtherContent::LfsPointer => "is a pointer of Git LFS, not the file itself",
+            OtherContent::LfsPointer => "is a Git LFS pointer, not the file itself",
             OtherContent::WebPage => "is a web page, not the file itself",
             OtherContent::ServerMessage => "is an error message of a server, not the file itself",
         }
@@ -75,7 +75,7 @@ impl OtherContent {
     pub fn plural(self) -> &'static str {
         match self {
             OtherContent::Empty => "empty files",
-            OtherContent::LfsPointer => "pointers of Git LFS",
+            OtherContent::LfsPointer => "Git LFS pointers",
             OtherContent::WebPage => "web pages",
             OtherContent::ServerMessage => "error messages of a server",
         }

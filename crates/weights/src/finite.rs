@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use residual_pickle::printable;
 use residual_spec::{Error, ErrorCode, Result};
 
 use crate::{DType, Tensor};
-use residual_pickle::printable;
 
 /// Checks the values of all tensors of a network, see [`check_finite_tensor`].
 ///

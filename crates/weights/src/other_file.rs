@@ -26,7 +26,7 @@ mod tests {
         let expected = |problem: &str| Some(format!("x.pth {problem}"));
         assert_eq!(message(b""), expected("is empty"));
         let pointer = b"version https://git-lfs.github.com/spec/v1\noid";
-        assert_eq!(message(pointer), expected("is a pointer of Git LFS, not the file itself"));
+        assert_eq!(message(pointer), expected("is a Git LFS pointer, not the file itself"));
         for page in [&b"<!DOCTYPE html><html>"[..], b"\n<html lang=en>", b"<?xml version=\"1.0\""] {
             assert_eq!(message(page), expected("is a web page, not the file itself"));
         }

@@ -145,6 +145,8 @@ async function findSecondProblem(run, writer, place, isSuspended) {
 }
 
 /**
+ * Returns why a second writer was not refused as promised.
+ *
  * @param {Ended} second
  * @param {boolean} isRunning whether the first process was still running
  */

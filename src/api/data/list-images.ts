@@ -12,8 +12,8 @@ export interface ListedImages {
 
 /**
  * Lists the images below a folder by the same rules as for training: by content and not by name,
- * without hidden files, leftovers of editors and downloads, folders of operating systems and run
- * folders.
+ * without hidden files, backups, temporary files, incomplete downloads, folders of operating systems
+ * and run folders.
  *
  * @throws {ResidualError} `E_IO` if the folder cannot be read
  */

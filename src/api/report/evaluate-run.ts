@@ -89,5 +89,6 @@ function describeError(error: unknown, data: string | DataConfig | undefined): s
   return joinSentences(error.message, isMoved ? MOVED_DATA : error.hint)
 }
 
+/** Hint for a run whose data set is not found. */
 const MOVED_DATA =
   'If the images were moved, pass their new location as `data`, or `--data` on the command line.'

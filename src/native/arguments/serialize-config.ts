@@ -1,6 +1,7 @@
 import { ResidualError } from '../../errors/errors.js'
 import { isObject } from '../../run-folder/json-object.js'
 
+/** Hint for functions and instances, which a configuration cannot contain. */
 const SECOND_ARGUMENT = 'Pass hooks, the signal and in-memory images in the second argument.'
 
 /** Maximum nesting: deeper than any configuration, and safe for every recursive parser. */
@@ -20,13 +21,13 @@ export function serializeConfig(value: unknown, name = 'the configuration'): str
 
 /**
  * Serializes the options of a function to JSON, as `serializeConfig` does. Keys with the value
- * undefined become null, which the core treats as missing: it rejects unknown keys without a value,
- * too.
+ * undefined become null, which the core treats as a missing value; an unknown key is therefore an
+ * error without a value, too.
  *
  * @throws {ResidualError} `E_CONFIG` with the path of the key
  */
-export function serializeOptions(value: unknown, name = 'the options'): string {
-  const plain = toPlain(value, { name, path: '', ancestors: [] })
+export function serializeOptions(value: unknown): string {
+  const plain = toPlain(value, { name: 'the options', path: '', ancestors: [] })
   return JSON.stringify(addUndefinedKeys(plain, value))
 }
 

@@ -59,14 +59,21 @@ pub(crate) fn damaged_with_hint(
     problem: impl std::fmt::Display,
     hint: impl Into<String>,
 ) -> Error {
-    let error = |problem: &dyn std::fmt::Display| {
-        let message = format!("{} {problem}", file.display());
-        Error::new(ErrorCode::DataFormat, message).key("data").file(file)
-    };
-    match detect_other_content(file) {
-        Some(content) => error(&content.problem()).hint(content.hint()),
-        None => error(&problem).hint(hint),
+    if let Some(content) = detect_other_content(file) {
+        return other_content_error(file, content);
     }
+    Error::new(ErrorCode::DataFormat, format!("{} {problem}", file.display()))
+        .key("data")
+        .file(file)
+        .hint(hint)
+}
+
+/// Returns the error for a file that contains a text in place of data.
+pub(crate) fn other_content_error(file: &Path, content: OtherContent) -> Error {
+    Error::new(ErrorCode::DataFormat, format!("{} {}", file.display(), content.problem()))
+        .key("data")
+        .file(file)
+        .hint(content.hint())
 }
 
 /// Returns the text that a file contains in place of data, if it does.
@@ -98,7 +105,7 @@ mod tests {
         let path = folder.path().join("train-0.tar");
         std::fs::write(&path, "version https://git-lfs.github.com/spec/v1\noid sha256:0").unwrap();
         let error = damaged(&path, "is not a tar archive");
-        assert!(error.message.ends_with("is a pointer of Git LFS, not the file itself"), "{error}");
+        assert!(error.message.ends_with("is a Git LFS pointer, not the file itself"), "{error}");
         assert_eq!(error.hint.as_deref(), Some("Run `git lfs pull` in the repository."));
         std::fs::write(&path, [7; 600]).unwrap();
         let error = damaged_with_hint(&path, "is not a tar archive", "Unpack it.");

@@ -1,5 +1,5 @@
 //! Files and folders inside a data set that are never part of it: folders of operating systems and
-//! other programs, run folders, and the leftovers of editors and downloads.
+//! other programs, run folders, and leftovers: backups, temporary files and incomplete downloads.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -65,7 +65,7 @@ const LEFTOVER_EXTENSIONS: [&str; 22] = [
 ];
 /// Name of the folder in which runs are created by default.
 const RUNS: &str = "runs";
-/// Maximum number of folders that a warning names.
+/// Maximum number of files and folders that a warning names.
 const MAX_NAMED: usize = 5;
 
 /// Returns whether a folder belongs to an operating system or another program.
@@ -178,7 +178,7 @@ impl IgnoredEntries {
         true
     }
 
-    /// Adds the ignored folders of another listing.
+    /// Adds the ignored entries of another listing.
     pub fn extend(&mut self, other: IgnoredEntries) {
         self.system.extend(other.system);
         self.runs.extend(other.runs);
@@ -195,17 +195,29 @@ impl IgnoredEntries {
     /// Returns at most one warning for each kind of entry. Paths are relative to `root`.
     pub fn warnings(&self, root: &Path) -> Vec<WarningEvent> {
         let kinds = [
-            (&self.system, ["a folder", "folders"], "of the operating system or another program"),
-            (&self.runs, ["a folder", "folders"], "with runs of residual"),
-            (&self.leftovers, ["a file", "files"], "of editors or incomplete downloads"),
+            (
+                &self.system,
+                [
+                    "a folder of the operating system or another program",
+                    "folders of the operating system or another program",
+                ],
+            ),
+            (&self.runs, ["a folder with runs of residual", "folders with runs of residual"]),
+            (
+                &self.leftovers,
+                [
+                    "a backup, temporary file or incomplete download",
+                    "backups, temporary files or incomplete downloads",
+                ],
+            ),
         ];
-        let kinds = kinds.into_iter().filter(|(paths, ..)| !paths.is_empty());
+        let kinds = kinds.into_iter().filter(|(paths, _)| !paths.is_empty());
         kinds
-            .map(|(paths, [one, many], kind)| WarningEvent {
+            .map(|(paths, [one, many])| WarningEvent {
                 code: ErrorCode::DataUnusable,
                 message: match paths.len() {
-                    1 => format!("skipped {one} {kind}: {}", format_paths(root, paths)),
-                    n => format!("skipped {n} {many} {kind}: {}", format_paths(root, paths)),
+                    1 => format!("skipped {one}: {}", format_paths(root, paths)),
+                    n => format!("skipped {n} {many}: {}", format_paths(root, paths)),
                 },
                 file: None,
                 hint: None,
@@ -310,8 +322,8 @@ mod tests {
         let [warning] = &ignored.warnings(Path::new("root"))[..] else { panic!("one warning") };
         assert_eq!(
             warning.message,
-            "skipped 3 files of editors or incomplete downloads: ant/0.png.~1~, ant/0.png~, \
-             ant/Unconfirmed 1.crdownload"
+            "skipped 3 backups, temporary files or incomplete downloads: ant/0.png.~1~, \
+             ant/0.png~, ant/Unconfirmed 1.crdownload"
         );
     }
 }

@@ -201,7 +201,7 @@ fn open_folder(
     }
 }
 
-/// Extensions of files that are often given as a data set, in lower case, without manifests.
+/// Extensions, in lower case, of files other than manifests that are often given as a data set.
 const FILE_EXTENSIONS: [&str; 15] = [
     "json", "txt", "xls", "xlsx", "parquet", "npz", "npy", "mat", "tar", "tgz", "zip", "gz", "bz2",
     "xz", "7z",

@@ -31,8 +31,8 @@ pub struct ImageListing {
 }
 
 /// Lists the images below a folder, sorted, by the rules for training data: recognizes images by
-/// their content, and skips hidden files, leftovers of editors and downloads, folders of operating
-/// systems and run folders. Includes unreadable files that have the extension of an image.
+/// their content, and skips hidden files, backups, temporary files, incomplete downloads, folders of
+/// operating systems and run folders. Includes unreadable files that have the extension of an image.
 ///
 /// # Errors
 /// `E_IO` if a folder cannot be read; `E_ABORTED`.
@@ -213,7 +213,7 @@ mod tests {
             images.iter().map(|file| file.strip_prefix(root.path()).unwrap()).collect();
         let expected = ["a.png", "b/c.dat", "b/without-extension", "broken.jpg", "d.webp"];
         assert_eq!(names, expected.map(Path::new));
-        let skipped = "skipped a file of editors or incomplete downloads: b/c.tmp";
+        let skipped = "skipped a backup, temporary file or incomplete download: b/c.tmp";
         assert_eq!(warnings.last().unwrap().message, skipped);
     }
 }

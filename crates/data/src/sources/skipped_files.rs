@@ -14,8 +14,6 @@ const MAX_NAMED: usize = 10;
 /// Collects warnings about skipped files.
 pub(crate) struct SkippedFiles {
     code: ErrorCode,
-    /// The text after the message of a file that is reported by name.
-    consequence: &'static str,
     /// The text after the number of files that are not reported by name.
     summary: &'static str,
     warnings: Vec<WarningEvent>,
@@ -26,20 +24,16 @@ pub(crate) struct SkippedFiles {
 impl SkippedFiles {
     /// Collects warnings about files that are not readable images.
     pub fn files() -> SkippedFiles {
-        SkippedFiles::new(
-            ErrorCode::Image,
-            "; the file is skipped",
-            "more files are not readable images; skipped",
-        )
+        SkippedFiles::new(ErrorCode::Image, "more files are not readable images; skipped")
     }
 
     /// Collects warnings about members of shards that do not belong to a sample.
     pub fn members() -> SkippedFiles {
-        SkippedFiles::new(ErrorCode::DataFormat, "", "more members of shards were skipped")
+        SkippedFiles::new(ErrorCode::DataFormat, "more members of shards were skipped")
     }
 
-    fn new(code: ErrorCode, consequence: &'static str, summary: &'static str) -> SkippedFiles {
-        SkippedFiles { code, consequence, summary, warnings: Vec::new(), unnamed: 0 }
+    fn new(code: ErrorCode, summary: &'static str) -> SkippedFiles {
+        SkippedFiles { code, summary, warnings: Vec::new(), unnamed: 0 }
     }
 
     /// Adds the error for which a file is skipped.
@@ -50,7 +44,7 @@ impl SkippedFiles {
         }
         self.warnings.push(WarningEvent {
             code: self.code,
-            message: error.message + self.consequence,
+            message: error.message + "; skipped",
             file: error.at.file,
             hint: error.hint,
         });
@@ -183,7 +177,7 @@ mod tests {
         let pointer = HeaderError::OtherContent(OtherContent::LfsPointer);
         files.add(Path::new("c.jpg"), &pointer);
         files.add(Path::new("d.jpg"), &pointer);
-        assert!(files.describe().unwrap().contains("pointers of Git LFS (2)"));
+        assert!(files.describe().unwrap().contains("Git LFS pointers (2)"));
         assert_eq!(files.hint(), "Run `git lfs pull` in the repository.");
     }
 }

@@ -102,7 +102,7 @@ impl Task {
         };
         let scale = (f64::from(images_per_step) / f64::from(reference)).min(1.0);
         let scaled = if scale < 1.0 {
-            format!(": {lr} from {reference} images per step on, scaled to {images_per_step}")
+            format!(": {lr} for {reference} images per step, scaled linearly to {images_per_step}")
         } else {
             String::new()
         };

@@ -102,12 +102,13 @@ fn resolve_crop(
         if small_images {
             (
                 CropConfig::Pad(PadCropConfig::default()),
-                "small images: random shifts, as He et al. 2015 on CIFAR-10".into(),
+                "small images: random crops after padding, as He et al. 2015 on CIFAR-10".into(),
             )
         } else {
             (
                 CropConfig::RandomResized(RandomResizedCropConfig::default()),
-                "large images: random sections, as torchvision's `RandomResizedCrop`".into(),
+                "large images: random crops of random size, as torchvision's `RandomResizedCrop`"
+                    .into(),
             )
         }
     });

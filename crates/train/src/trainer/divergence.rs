@@ -24,8 +24,8 @@ impl Trainer<'_> {
         let (epoch, step) = (self.position.epoch + 1, self.position.step + 1);
         self.in_flight.clear();
         let message = format!("{quantity} became {value} in epoch {epoch} at step {step}");
-        // An error after the divergence must not replace its error, the first cause. Without a
-        // restored state, nothing is saved or searched: the last checkpoint is an older one.
+        // A later error must not replace the `E_DIVERGED` error, the first cause. If the state cannot
+        // be restored, nothing is saved or searched, and the last checkpoint remains the older one.
         let saved = self.step.roll_back().and_then(|is_finite| {
             // A resume repeats the batches of updates that were not made.
             if is_finite && self.position.step > 0 {
@@ -41,7 +41,7 @@ impl Trainer<'_> {
             ));
         }
         let found = self.find_not_finite().ok().flatten();
-        // The search has changed the running statistics. The run ends, even if they stay so.
+        // The search changed the running statistics. The run ends even if they cannot be restored.
         let _ = self.step.roll_back();
         match found {
             None => self.diverged_error(message),

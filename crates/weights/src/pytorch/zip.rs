@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use residual_pickle::{Limits, read};
+use residual_pickle::{Limits, printable, read};
 use residual_spec::{Error, Result};
 
 use super::storage::{ByteRange, StorageData, Storages, inflate};
@@ -22,10 +22,10 @@ use super::{SavedFile, malformed, pickle_error, unsupported};
 const MAX_DIRECTORY_LEN: u64 = 16 << 20;
 /// Maximum size of the end of central directory record: 22 bytes and a comment.
 const MAX_EOCD_LEN: u64 = 22 + 0xffff;
-/// Maximum ratio of the decompressed to the compressed length of an entry, and the length up to
-/// which any ratio is accepted. Weights are hardly compressible, unless many of them are zero; a
-/// hostile file could expand a thousandfold.
+/// Maximum ratio of the decompressed to the compressed length of an entry. Weights are hardly
+/// compressible, unless many of them are zero; a hostile file could expand a thousandfold.
 const MAX_INFLATION: u64 = 64;
+/// Decompressed length in bytes up to which any ratio is accepted.
 const MAX_FREE_INFLATION: u64 = 16 << 20;
 /// Compression methods of entries.
 const STORED: u16 = 0;
@@ -217,7 +217,8 @@ impl Archive<'_> {
     fn content(&mut self, name: &str, entry: &Entry, max: u64) -> Result<Vec<u8>> {
         let data = self.data(name, entry)?;
         if data.len() > max {
-            return Err(self.malformed(&format!("has an entry '{name}' of {} bytes", data.len())));
+            let (name, len) = (printable(name), data.len());
+            return Err(self.malformed(&format!("has an entry '{name}' of {len} bytes")));
         }
         match data {
             StorageData::Stored(range) => self.read(range.offset, range.len),

@@ -1,6 +1,6 @@
 import { commandName } from '../../../errors/command-name.js'
 import { shellQuote } from '../../../errors/shell-quote.js'
-import type { RunEvent, StartEvent, StopReason, TrainResult } from '../../../index.js'
+import type { EpochEvent, RunEvent, StartEvent, StopReason, TrainResult } from '../../../index.js'
 import { formatCount, formatDuration, formatPercent, pluralize } from '../format.js'
 import { outputWidth, sanitize, wrap } from '../terminal.js'
 import { stepBudget } from './progress.js'
@@ -8,10 +8,12 @@ import { stepBudget } from './progress.js'
 /** Width of the names of the rows. */
 const NAME_WIDTH = 14
 
-/** Images of a split that the run has, and those of them that were used in an epoch. */
+/** Numbers of images of a split. */
 interface ImageUse {
   split: 'training' | 'validation'
+  /** Images of the split. */
   images: number
+  /** Images that were decoded in an epoch. */
   used: number
 }
 
@@ -19,29 +21,21 @@ interface ImageUse {
 export class RunSummary {
   #start: StartEvent | undefined
   #hasUnreadable = false
-  #unreadable: ImageUse[] = []
+  /** Epochs after a warning about an unreadable image. */
+  #epochs: EpochEvent[] = []
 
+  /** Adds an event of the run. */
   add(event: RunEvent): void {
     if (event.type === 'start') this.#start = event
     if (event.type === 'warning' && event.code === 'E_IMAGE') this.#hasUnreadable = true
-    if (event.type !== 'epoch' || this.#start === undefined || !this.#hasUnreadable) return
-    const { trainImages, valImages } = this.#start
-    const uses: ImageUse[] = [
-      { split: 'training', images: trainImages, used: event.train.count },
-      { split: 'validation', images: valImages, used: event.val?.count ?? valImages },
-    ]
-    // A last batch of a single image is dropped; it is no unreadable image.
-    const dropped = trainImages % this.#start.config.batchSize === 1 ? 1 : 0
-    const isUnreadable = ({ split, images, used }: ImageUse) =>
-      images - used > (split === 'training' ? dropped : 0)
-    this.#unreadable = uses.filter(isUnreadable)
+    if (event.type === 'epoch' && this.#hasUnreadable) this.#epochs.push(event)
   }
 
   /** Formats the result of the run for stdout. */
   format(result: TrainResult): string {
     const { best, test, dir, last, report } = result
     const rows: [string, string][] = [['status', this.#status(result)]]
-    const unreadable = this.#unreadable.map(
+    const unreadable = this.#unreadableSplits(result).map(
       ({ split, images, used }) => `${formatCount(used)} of ${formatCount(images)} ${split} images`,
     )
     if (unreadable.length > 0) {
@@ -71,19 +65,44 @@ export class RunSummary {
       .join('\n')
   }
 
+  /** Returns the splits of which images could not be decoded. */
+  #unreadableSplits(result: TrainResult): ImageUse[] {
+    if (this.#start === undefined) return []
+    const { trainImages, valImages, config } = this.#start
+    // An epoch that a budget ended has not read all training images.
+    const complete = this.#epochs.filter(({ epoch }) => epoch <= result.epochs)
+    const [train, val] = [complete.at(-1)?.train, this.#epochs.at(-1)?.val]
+    const uses: ImageUse[] = [
+      { split: 'training', images: trainImages, used: train?.count ?? trainImages },
+      { split: 'validation', images: valImages, used: val?.count ?? valImages },
+    ]
+    // A last batch of a single image is dropped; its image is not unreadable.
+    const dropped = trainImages % config.batchSize === 1 ? 1 : 0
+    return uses.filter(
+      ({ split, images, used }) => images - used > (split === 'training' ? dropped : 0),
+    )
+  }
+
   get #isStepBudget(): boolean {
     return this.#start !== undefined && stepBudget(this.#start.config) !== undefined
   }
 
-  /** Describes the end of a run: `stopped in epoch 3 of 10 at step 28 of 140, 0:12`. */
+  /**
+   * Describes the end of a run: `stopped in epoch 3 of 10 at step 28 of 140, 0:12`. A resumed run that
+   * had already reached its number of epochs or its budget was complete.
+   */
   #status({ stopReason, epochs, steps, seconds }: TrainResult): string {
-    if (this.#start !== undefined && this.#start.startStep > 0 && steps === this.#start.startStep) {
+    const isUntrained = steps > 0 && steps === this.#start?.startStep
+    if (isUntrained && (stopReason === 'completed' || stopReason === 'budget')) {
       const done = `was complete after ${pluralize(epochs, 'epoch')}, ${pluralize(steps, 'step')}`
-      return `${done}; to train longer, set \`epochs\` to more than ${formatCount(epochs)}`
+      return stopReason === 'budget'
+        ? `${done}; to train longer, increase \`budget\``
+        : `${done}; to train longer, set \`epochs\` to more than ${formatCount(epochs)}`
     }
     return `${STATUS[stopReason]} ${this.#position(stopReason, epochs, steps)}, ${formatDuration(seconds)}`
   }
 
+  /** Describes the epoch and the step at which a run ended. */
   #position(stopReason: StopReason, epochs: number, steps: number): string {
     const { config, totalSteps, stepsPerEpoch } = this.#start ?? {}
     if (this.#isStepBudget) {
@@ -94,11 +113,12 @@ export class RunSummary {
     const done = `after ${pluralize(epochs, 'epoch')}`
     const isWithinEpoch = stepsPerEpoch !== undefined && steps > epochs * stepsPerEpoch
     if (!isWithinEpoch && stopReason !== 'stopped') return `${done}, ${pluralize(steps, 'step')}`
-    const of = (total: number | null | undefined) => (total ? ` of ${formatCount(total)}` : '')
+    const formatTotal = (total: number | null | undefined) =>
+      total ? ` of ${formatCount(total)}` : ''
     const epoch = isWithinEpoch
-      ? `in epoch ${formatCount(epochs + 1)}${of(config?.epochs)}`
-      : `${done}${of(config?.epochs)}`
-    return `${epoch} at step ${formatCount(steps)}${of(totalSteps)}`
+      ? `in epoch ${formatCount(epochs + 1)}${formatTotal(config?.epochs)}`
+      : `${done}${formatTotal(config?.epochs)}`
+    return `${epoch} at step ${formatCount(steps)}${formatTotal(totalSteps)}`
   }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use residual_spec::{Error, ErrorCode, OtherContent, Result, Split, nearest};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::sources::files::read_file;
+use crate::sources::files::{other_content_error, read_file};
 
 /// Maximum size of a names file.
 const MAX_BYTES: u64 = 16 << 20;
@@ -14,16 +14,18 @@ const MAX_BYTES: u64 = 16 << 20;
 /// Reads one name per line and skips blank lines. Returns `None` if the file does not exist.
 ///
 /// # Errors
-/// `E_IO`; `E_DATA_FORMAT` for a file without names, with a duplicate name, or above 16 MiB.
+/// `E_IO`; `E_DATA_FORMAT` for a file without names, with a duplicate name, or above 16 MiB, and for
+/// a Git LFS pointer or web page in its place.
 pub(crate) fn read_class_names(file: &Path) -> Result<Option<Vec<String>>> {
     let bytes = match read_file(file, MAX_BYTES) {
         Ok(bytes) => bytes,
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(cause) => return Err(Error::read(file, &cause)),
     };
-    if let Some(content) = OtherContent::detect(&bytes).filter(|c| *c != OtherContent::Empty) {
-        let message = format!("{} {}", file.display(), content.problem());
-        return Err(Error::new(ErrorCode::DataFormat, message).file(file).hint(content.hint()));
+    if let Some(content) =
+        OtherContent::detect(&bytes).filter(|content| *content != OtherContent::Empty)
+    {
+        return Err(other_content_error(file, content));
     }
     let text = String::from_utf8_lossy(&bytes);
     let mut names: Vec<String> = Vec::new();
@@ -120,9 +122,9 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_pointer_of_git_lfs() {
+    fn refuses_a_git_lfs_pointer() {
         let error = read("version https://git-lfs.github.com/spec/v1\noid sha256:0\n").unwrap_err();
-        assert!(error.message.ends_with("is a pointer of Git LFS, not the file itself"), "{error}");
+        assert!(error.message.ends_with("is a Git LFS pointer, not the file itself"), "{error}");
         assert_eq!(error.code, ErrorCode::DataFormat);
     }
 

@@ -107,7 +107,7 @@ impl Column {
 }
 
 /// Returns the letters and digits of a column name in lower case.
-fn normalize(name: &str) -> String {
+pub(super) fn normalize(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
@@ -118,8 +118,8 @@ pub(crate) fn is_flag_column(name: &str) -> bool {
 
 /// The values of a column with a name such as fastai's `is_valid`.
 ///
-/// The column is a flag of validation images if all values are flags and some image is not in the
-/// validation split. Otherwise it may mean that an image is intact.
+/// The column is a flag of validation images if all values are true or false, and some are false.
+/// Otherwise the column may have another meaning, such as that an image is intact.
 #[derive(Default)]
 pub(crate) struct FlagColumn {
     name: String,
@@ -150,17 +150,17 @@ impl FlagColumn {
     }
 
     /// Returns why the column is not a flag of validation images, for a message that starts with
-    /// the file name; `None` if it is one, or if there is no such column.
+    /// the file name; `None` if the column is a flag, or if no such column was added.
     pub fn problem(&self) -> Option<String> {
         let name = &self.name;
         match &self.other {
             _ if !self.has_flag => None,
             Some((line, value)) => Some(format!(
-                "has a column '{name}' that is no flag of validation images: '{value}' in line \
+                "has a column '{name}' that is not a flag of validation images: '{value}' in line \
                  {line}"
             )),
             None if !self.has_training_image => Some(format!(
-                "has a column '{name}' that is no flag of validation images: it is true in every \
+                "has a column '{name}' that is not a flag of validation images: it is true in every \
                  line"
             )),
             None => None,

@@ -29,7 +29,7 @@ pub(crate) fn duplicate_warnings<'a>(
     let mut first: HashMap<Cow<Path>, ListedImage> = HashMap::new();
     let [mut splits, mut labels, mut repeated] = [const { Duplicates::new() }; 3];
     for image in images {
-        match first.entry(without_parent_components(image.file)) {
+        match first.entry(normalize_lexically(image.file)) {
             Entry::Vacant(entry) => {
                 entry.insert(image);
             }
@@ -60,8 +60,8 @@ pub(crate) fn duplicate_warnings<'a>(
             second.label,
             second.line
         );
-        let hint = "Correct the list: an image has one class, and the network cannot learn several \
-                    for it.";
+        let hint = "Correct the list: an image has one class, and a network cannot learn several classes \
+                    for one image.";
         (message, hint)
     });
     let splits = splits.example.map(|[first, second]| {
@@ -75,7 +75,8 @@ pub(crate) fn duplicate_warnings<'a>(
             second.split.as_str(),
             second.line
         );
-        let hint = "Correct the list: the accuracy on images of the training split is too high.";
+        let hint =
+            "Correct the list: the accuracy on images that are used in training is too high.";
         (message, hint)
     });
     let repeated = repeated.example.map(|[first, second]| {
@@ -97,14 +98,16 @@ pub(crate) fn duplicate_warnings<'a>(
     [labels, splits, repeated].into_iter().flatten().map(warning).collect()
 }
 
-/// Returns a path without `..` components, which lead out of the folder before them.
-fn without_parent_components(file: &Path) -> Cow<'_, Path> {
-    if !file.components().any(|component| component == Component::ParentDir) {
+/// Returns a path without `.` and `..` components, by its text: symbolic links are not followed.
+fn normalize_lexically(file: &Path) -> Cow<'_, Path> {
+    let is_relative = |component| matches!(component, Component::CurDir | Component::ParentDir);
+    if !file.components().any(is_relative) {
         return file.into();
     }
     let mut path = PathBuf::new();
     for component in file.components() {
         match component {
+            Component::CurDir => {}
             Component::ParentDir => _ = path.pop(),
             component => path.push(component),
         }
@@ -112,7 +115,7 @@ fn without_parent_components(file: &Path) -> Cow<'_, Path> {
     path.into()
 }
 
-/// Images that are listed again, with the first of them.
+/// Images that are listed again: their number, and the first pair of entries.
 struct Duplicates<'a> {
     count: usize,
     example: Option<[ListedImage<'a>; 2]>,
@@ -151,7 +154,7 @@ mod tests {
                 image(5, "b.jpg", Split::Train, "cat"),
                 image(6, "a.jpg", Split::Val, "cat"),
                 image(7, "c.jpg", Split::Val, "cat"),
-                image(8, "a.jpg", Split::Train, "cat"),
+                image(8, "./a.jpg", Split::Train, "cat"),
             ]
             .into_iter(),
         );

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::columns::{Column, FlagColumn, is_flag_column, missing_column};
 use super::image_list::ImageList;
 use crate::sources::disk::ImageLocation;
-use crate::sources::files::detect_other_content;
+use crate::sources::files::{detect_other_content, other_content_error};
 use crate::sources::image_extension::has_image_extension;
 use crate::sources::listing::check_cancelled;
 use crate::{Dataset, Split};
@@ -65,11 +65,10 @@ pub(crate) fn open(
             format!("is larger than {megabytes} MiB, the limit for manifests"),
         ));
     }
-    let mut rows = read_rows(file, format, None, cancelled)?;
-    let ignored_flag = rows.flag.problem();
-    if ignored_flag.is_some() {
-        let ignored = std::mem::take(&mut rows.flag);
-        rows = read_rows(file, format, Some(ignored), cancelled)?;
+    let mut rows = read_rows(file, format, true, cancelled)?;
+    let flag_problem = rows.flag.problem();
+    if flag_problem.is_some() {
+        rows = read_rows(file, format, false, cancelled)?;
     }
     let Rows { list, num_unlabeled, .. } = rows;
     if list.is_empty() {
@@ -91,7 +90,7 @@ pub(crate) fn open(
             "They were skipped; classify them with `residual predict`.",
         );
     }
-    if let Some(problem) = ignored_flag {
+    if let Some(problem) = flag_problem {
         warn(
             problem,
             "The column was not used. A flag of validation images is true or false, and false for \
@@ -109,11 +108,15 @@ struct Rows {
     num_unlabeled: usize,
 }
 
-/// Reads the rows of a manifest. Does not use the column `ignored_flag`.
+/// Reads the rows of a manifest.
+///
+/// # Parameters
+/// - `use_flag`: whether a column such as fastai's `is_valid` determines the splits; otherwise the
+///   column is ignored
 fn read_rows(
     file: &Path,
     format: ManifestFormat,
-    ignored_flag: Option<FlagColumn>,
+    use_flag: bool,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Rows> {
     let read_error = |cause| Error::read(file, &cause).key("data");
@@ -125,10 +128,10 @@ fn read_rows(
         if line.is_multiple_of(1024) {
             check_cancelled(cancelled)?;
         }
-        let split = match is_flag_column(row.split_column) {
-            false => row.split,
-            true if ignored_flag.is_some() => "",
-            true => rows.flag.add(row.split_column, row.split, line),
+        let split = match (is_flag_column(row.split_column), use_flag) {
+            (false, _) => row.split,
+            (true, false) => "",
+            (true, true) => rows.flag.add(row.split_column, row.split, line),
         };
         if label.is_empty() && Split::from_name(split) == Some(Split::Test) {
             rows.num_unlabeled += 1;
@@ -158,8 +161,8 @@ fn read_rows(
     Ok(rows)
 }
 
-/// Returns the encoding of a text that cannot be read and whose characters have two or four bytes.
-/// Its ASCII characters have bytes of 0.
+/// Returns the name of an unsupported encoding with two or four bytes per character, which is detected
+/// by the zero bytes of ASCII characters; `None` for other texts.
 fn detect_wide_encoding(start: &[u8]) -> Option<&'static str> {
     let start = &start[..start.len().min(64)];
     if start.starts_with(&[0xff, 0xfe, 0, 0]) || start.starts_with(&[0, 0, 0xfe, 0xff]) {
@@ -172,10 +175,12 @@ fn detect_wide_encoding(start: &[u8]) -> Option<&'static str> {
         start.iter().skip(offset).step_by(step).filter(|&&byte| byte == 0).count()
     };
     let (units, [even, odd]) = (start.len() / 2, [0, 1].map(|offset| count_zeros(offset, 2)));
-    match () {
-        () if units < 2 || even + odd < units / 2 => None,
-        () if even + odd > units => Some("UTF-32"),
-        () => Some("UTF-16 without a byte order mark"),
+    if units < 2 || even + odd < units / 2 {
+        None
+    } else if even + odd > units {
+        Some("UTF-32")
+    } else {
+        Some("UTF-16 without a byte order mark")
     }
 }
 
@@ -428,7 +433,13 @@ pub(crate) fn parse_json_label(value: &Value) -> Option<String> {
     }
 }
 
+/// Returns the error for a malformed manifest, or for a text in place of a manifest. Its message is the
+/// file name, the line unless it is 0, and `problem`.
 fn malformed(file: &Path, line: u32, problem: String) -> Error {
+    let content = detect_other_content(file);
+    if let Some(content) = content.filter(|content| *content != OtherContent::Empty) {
+        return other_content_error(file, content);
+    }
     let location = match line {
         0 => file.display().to_string(),
         _ => format!("{}, line {line},", file.display()),
@@ -439,14 +450,6 @@ fn malformed(file: &Path, line: u32, problem: String) -> Error {
         }
         _ => "Write one line per image: path,label or path,label,split (train, val or test).",
     };
-    let content = detect_other_content(file);
-    if let Some(content) = content.filter(|content| *content != OtherContent::Empty) {
-        let message = format!("{} {}", file.display(), content.problem());
-        return Error::new(ErrorCode::DataFormat, message)
-            .key("data")
-            .file(file)
-            .hint(content.hint());
-    }
     let error =
         Error::new(ErrorCode::DataFormat, format!("{location} {problem}")).key("data").file(file);
     match line {
@@ -549,7 +552,7 @@ mod tests {
             let set = open("a.csv", text).unwrap();
             assert_eq!(counts(&set), [2, 0, 0]);
             let message = &set.warnings().last().unwrap().message;
-            assert!(message.contains("has a column 'is_valid' that is no flag"), "{message}");
+            assert!(message.contains("has a column 'is_valid' that is not a flag"), "{message}");
             assert!(message.ends_with(problem), "{message}");
         }
     }
@@ -659,7 +662,7 @@ mod tests {
         let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n";
         for name in ["a.csv", "a.jsonl"] {
             let error = open(name, pointer).err().unwrap();
-            assert!(error.message.ends_with("is a pointer of Git LFS, not the file itself"));
+            assert!(error.message.ends_with("is a Git LFS pointer, not the file itself"));
             assert!(error.hint.unwrap().contains("git lfs pull"));
         }
     }

@@ -1,4 +1,4 @@
-//! Recognizes folders beside class folders that are no classes: a folder that contains all images
+//! Recognizes folders that are not classes, beside class folders: a folder that contains all images
 //! (`images`), and folders with annotations (`masks`), as in the data sets Oxford Flowers,
 //! Oxford-IIIT Pet, Caltech-UCSD Birds and PASCAL VOC.
 
@@ -7,12 +7,13 @@ use std::path::Path;
 
 use residual_spec::{Error, ErrorCode, Result, WarningEvent};
 
-use super::ClassImages;
+use super::super::columns::normalize;
 use super::manifest::ManifestFormat;
+use super::{ClassImages, ImageLocation};
 use crate::Split;
 use crate::sources::listing::Listing;
 
-/// Names, in lower case, of a folder that contains class folders or all images.
+/// Names, in lower case and without separators, of a folder that contains class folders or all images.
 const IMAGES_FOLDERS: [&str; 19] = [
     "images",
     "image",
@@ -145,8 +146,8 @@ fn has_class_folders(folder: &Path) -> Result<bool> {
 /// and `grayscale` of PlantVillage.
 fn warn_of_equal_subfolders(parent: &Path, found: &[&ClassImages]) -> Option<WarningEvent> {
     let [first, rest @ ..] = found else { return None };
-    let subfolders = subfolders(first).filter(|names| names.len() > 1)?;
-    let is_equal = |other: &&ClassImages| self::subfolders(other).as_ref() == Some(&subfolders);
+    let subfolders = image_subfolders(first).filter(|names| names.len() > 1)?;
+    let is_equal = |other: &&ClassImages| image_subfolders(other).as_ref() == Some(&subfolders);
     if rest.is_empty() || rest.len() > MAX_COMPARED || !rest.iter().all(is_equal) {
         return None;
     }
@@ -160,14 +161,16 @@ fn warn_of_equal_subfolders(parent: &Path, found: &[&ClassImages]) -> Option<War
         names.join(", ")
     );
     let path = first.folder.path.display();
-    let hint = format!("If these folders are the classes, set `data` to one of theirs: {path}.");
+    let hint = format!(
+        "If these folders are the classes, set `data` to a folder that contains them: {path}."
+    );
     Some(warning(parent, message, hint))
 }
 
 /// Returns the names of the folders of a class that contain its images; `None` if it has images
 /// outside of them.
-fn subfolders<'a>(found: &ClassImages<'a>) -> Option<BTreeSet<&'a str>> {
-    let name = |(location, ..): &(&'a super::ImageLocation, _, _)| {
+fn image_subfolders<'a>(found: &ClassImages<'a>) -> Option<BTreeSet<&'a str>> {
+    let name = |(location, ..): &(&'a ImageLocation, _, _)| {
         let relative = location.file().strip_prefix(&found.folder.path).ok()?;
         relative.parent()?.iter().next()?.to_str()
     };
@@ -191,11 +194,6 @@ fn suggest_list(parent: &Path, images: &Path) -> String {
             images.display()
         ),
     }
-}
-
-/// Returns a folder name in lower case without separators.
-fn normalize(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 fn unusable(folder: &Path, message: String, hint: String) -> Error {

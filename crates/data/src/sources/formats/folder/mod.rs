@@ -270,15 +270,15 @@ fn is_unlabeled(split: Split, found: &[&ClassImages], classes: &[String]) -> boo
     let mut with_images = found.iter().filter(|found| !found.images.is_empty()).peekable();
     let is_class =
         |name: &str| classes.iter().any(|class| fold_class_name(class) == fold_class_name(name));
-    let is_unlabeled = |name: &str| match split {
+    let lacks_label = |name: &str| match split {
         Split::Train => false,
         Split::Val => is_images_folder(name) && !is_class(name),
         Split::Test => !is_class(name),
     };
-    with_images.peek().is_some() && with_images.all(|found| is_unlabeled(&found.folder.name))
+    with_images.peek().is_some() && with_images.all(|found| lacks_label(&found.folder.name))
 }
 
-/// Returns the warning about a validation or test split whose folders are no classes.
+/// Returns the warning about a validation or test split none of whose folders is a class.
 fn warn_of_unlabeled_split(split: Split, found: &[&ClassImages]) -> WarningEvent {
     let names: Vec<&str> = found.iter().take(3).map(|found| found.folder.name.as_str()).collect();
     let more = if found.len() > names.len() { ", ..." } else { "" };

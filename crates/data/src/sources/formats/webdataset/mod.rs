@@ -156,7 +156,7 @@ struct Index {
     skipped: SkippedFiles,
     conflicts: LabelConflicts,
     second_images: SecondImages,
-    /// The first sample that has no image of its own but several further images.
+    /// The message about the first sample that has no image of its own but several further images.
     ambiguous: Option<String>,
     /// Backups and incomplete downloads in the shards.
     leftovers: IgnoredEntries,
@@ -322,7 +322,7 @@ fn index_shard(
             Entry::File(member) => samples.add(&mut tar, member, index)?,
             Entry::Folder => {}
             Entry::Other(kind, name) => {
-                let message = format!("'{name}' in {} is {kind} and is skipped", shard.display());
+                let message = format!("'{name}' in {} is {kind}", shard.display());
                 index.skipped.add(skipped_member(shard, message));
             }
             Entry::End { has_end_marker } => {
@@ -526,7 +526,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_images_of_a_key_the_preferred_one_is_used() {
+    fn uses_the_preferred_of_two_images_with_one_key() {
         let (jpeg, png) = (read_fixture("baseline.jpg"), read_fixture("picture.png"));
         let webp = b"RIFF\x24\0\0\0WEBPVP8 ";
         let shard = archive(&[
@@ -552,7 +552,7 @@ mod tests {
             second.contains("(2), for example '0.jpg' and '0.png': '0.jpg' is used"),
             "{second}"
         );
-        assert_eq!(leftover, "skipped a file of editors or incomplete downloads: 2.png~");
+        assert_eq!(leftover, "skipped a backup, temporary file or incomplete download: 2.png~");
     }
 
     #[test]
@@ -574,7 +574,7 @@ mod tests {
         assert_eq!((train.len(), train.label(1)), (2, 1));
         assert!(train.name(0).starts_with("0.rgb.png in"));
         let messages: Vec<&str> = set.warnings().iter().map(|warning| &*warning.message).collect();
-        let choice = "has no image of its own, but 2.left, 2.right";
+        let choice = "has no image of its own, but 2.left, 2.right; skipped";
         assert!(messages.iter().any(|message| message.ends_with(choice)), "{messages:?}");
         let error =
             open_error(archive(&[("a.left.png", &png), ("a.right.png", &png), ("a.cls", b"0")]));

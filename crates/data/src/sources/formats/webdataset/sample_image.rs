@@ -1,5 +1,5 @@
-//! The image of a sample among several: of one key, as `key.jpg` and `key.png`, or of further
-//! names, as `key.rgb.png` and `key.mask.png`.
+//! Chooses the image of a sample that has several: images of one key, such as `key.jpg` and
+//! `key.png`, or further images, such as `key.rgb.png` and `key.mask.png`.
 
 use std::path::Path;
 
@@ -88,7 +88,7 @@ const ANNOTATION_WORDS: [&str; 22] = [
 const INPUT_WORDS: [&str; 5] = ["image", "img", "rgb", "input", "photo"];
 
 /// Returns the key that is the input of the sample `owner` among the keys of its further images:
-/// the only one with a name such as `image`, or else the only one that is no annotation.
+/// the only one with a name such as `image`, or else the only one that is not an annotation.
 pub(super) fn find_input<'a>(owner: &str, keys: &'a [String]) -> Option<&'a String> {
     let field = |key: &String| key[owner.len()..].to_lowercase();
     let is_annotation = |key: &String| {

@@ -177,8 +177,8 @@ impl<'a> ShardSamples<'a> {
     }
 
     /// Completes samples that have a label, no image of their own, and one further image that is no
-    /// annotation: `a.cls` and `a.rgb.png`, also beside `a.mask.png`. Returns the keys of other
-    /// further images of samples without an image, and the messages about them.
+    /// annotation: `a.cls` and `a.rgb.png`, also beside `a.mask.png`. Returns the keys of the further
+    /// images of the samples that remain without an image, by the key of the sample.
     fn adopt_images(&mut self) -> HashMap<String, Vec<String>> {
         let mut further: HashMap<String, Vec<String>> = HashMap::new();
         for key in &self.order {
@@ -224,27 +224,18 @@ impl<'a> ShardSamples<'a> {
                     index.list.add(split, &label.text, location, unique_name.as_bytes(), 0);
                 }
                 Some(Sample { image: Some(image), label: None }) => {
-                    let message = format!(
-                        "'{}' in {} has no label and is skipped",
-                        image.name,
-                        shard.display()
-                    );
+                    let message = format!("'{}' in {} has no label", image.name, shard.display());
                     index.skipped.add(skipped_member(shard, message));
                 }
                 Some(Sample { image: None, label: Some(_) }) => {
                     let name = key.trim_start_matches('/');
-                    let message = format!("'{name}' in {} has no image", shard.display());
-                    let message = match further.get(&key) {
-                        Some(images) => {
-                            let images: Vec<&str> =
-                                images.iter().map(|key| key.trim_start_matches('/')).collect();
-                            let message =
-                                format!("{message} of its own, but {}", images.join(", "));
-                            index.ambiguous.get_or_insert_with(|| message.clone());
-                            message
-                        }
-                        None => format!("{message} and is skipped"),
-                    };
+                    let mut message = format!("'{name}' in {} has no image", shard.display());
+                    if let Some(images) = further.get(&key) {
+                        let images: Vec<&str> =
+                            images.iter().map(|key| key.trim_start_matches('/')).collect();
+                        message += &format!(" of its own, but {}", images.join(", "));
+                        index.ambiguous.get_or_insert_with(|| message.clone());
+                    }
                     index.skipped.add(skipped_member(shard, message));
                 }
                 Some(Sample { image: None, label: None }) | None => {}
