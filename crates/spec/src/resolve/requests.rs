@@ -173,11 +173,15 @@ pub fn resolve_evaluate(
         }
     }
     let views = resolve_test_time_augment(*crops, scales.as_ref(), trained)?;
-    let batch_size = batch_size.unwrap_or_else(|| eval_batch_size(trained.batch_size, &views));
+    let batch_size = match *batch_size {
+        Some(0) => return Err(invalid("batchSize", "a whole number, 1 or more", json!(0))),
+        Some(batch_size) => batch_size,
+        None => eval_batch_size(trained.batch_size, &views).max(1),
+    };
     Ok(EvaluateOptions {
         data: data.as_ref().map(NameOr::<DataConfig>::to_config),
         splits: split.map_or(EVALUATED_SPLITS.to_vec(), |split| vec![split]),
-        batch_size: batch_size.max(1),
+        batch_size,
         views,
         top_losses,
         samples,
@@ -343,6 +347,13 @@ mod tests {
             let config = EvaluateConfig { crops: Some(crops), ..EvaluateConfig::default() };
             assert_eq!(resolve_evaluate(&config, &trained()).unwrap().batch_size, batch_size);
         }
+    }
+
+    #[test]
+    fn refuses_an_evaluation_in_batches_of_no_images() {
+        let config = EvaluateConfig { batch_size: Some(0), ..EvaluateConfig::default() };
+        let error = resolve_evaluate(&config, &trained()).unwrap_err();
+        assert_eq!(error.message, "`batchSize` must be a whole number, 1 or more, not 0");
     }
 
     #[test]
