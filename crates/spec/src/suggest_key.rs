@@ -251,7 +251,7 @@ fn value_at<'v>(config: &'v Value, path: &str) -> Option<&'v Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::LoadConfig;
+    use crate::{InspectConfig, LoadConfig};
 
     fn hint(config: Value) -> String {
         TrainConfig::from_json(&config).unwrap_err().hint.unwrap()
@@ -412,7 +412,9 @@ mod tests {
     #[test]
     fn every_alias_refers_to_a_key() {
         let mut known = Vec::new();
-        for visit_keys in [TrainConfig::visit_keys, LoadConfig::visit_keys] {
+        for visit_keys in
+            [TrainConfig::visit_keys, LoadConfig::visit_keys, InspectConfig::visit_keys]
+        {
             visit_keys(&KeyPath::Root, &mut |path| known.push(path.to_string()));
         }
         let is_known = |key: &str| {
