@@ -224,8 +224,8 @@ pub(crate) const ALIASES: &[Alias] = &[
     ),
     alias(&["normalize", "normalization"], &["transform.mean"]),
     alias_for_value(&["mixup"], &["transform.mix"], "\"mixup\""),
-    alias(&["mixupalpha", "cutmixalpha"], &["transform.mix.alpha"]),
-    alias_for_value(&["cutmix"], &["transform.mix"], "\"cutmix\""),
+    alias(&["mixupalpha"], &["transform.mix.alpha"]),
+    alias_for_value(&["cutmix", "cutmixalpha"], &["transform.mix"], "\"cutmix\""),
     alias_for_value(
         &["aa", "randaugment", "autoaugment"],
         &["transform.policy"],

@@ -42,11 +42,10 @@ export class RunSummary {
       rows.push(['images used', `${unreadable.join(', ')}; the others could not be decoded`])
     }
     if (best !== null) {
-      const accuracy = formatPercent(best.accuracy)
+      const isValidated = (this.#start?.valImages ?? 0) > 0
+      const accuracy = `${isValidated ? 'validation' : 'training'} accuracy ${formatPercent(best.accuracy)}`
       rows.push(
-        this.#isStepBudget
-          ? ['best accuracy', accuracy]
-          : ['best epoch', `${best.epoch}, accuracy ${accuracy}`],
+        this.#isStepBudget ? ['best', accuracy] : ['best epoch', `${best.epoch}, ${accuracy}`],
       )
     }
     if (test !== null) {

@@ -106,6 +106,32 @@ impl Column {
     }
 }
 
+/// Normalized names of columns that often mean splits and that are not read.
+const UNUSED_SPLITS: [&str; 12] = [
+    "istest",
+    "test",
+    "istrain",
+    "istraining",
+    "train",
+    "val",
+    "valid",
+    "validation",
+    "fold",
+    "kfold",
+    "foldid",
+    "holdout",
+];
+
+/// Returns the name of a column that may mean splits, if no other column of `names` does.
+pub(super) fn unused_split_column<'a>(
+    mut names: impl Iterator<Item = &'a str> + Clone,
+) -> Option<&'a str> {
+    if Column::Split.find(names.clone()).is_some() {
+        return None;
+    }
+    names.find(|name| UNUSED_SPLITS.contains(&normalize(name).as_str()))
+}
+
 /// Returns the letters and digits of a column name in lower case.
 pub(super) fn normalize(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()

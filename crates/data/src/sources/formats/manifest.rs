@@ -8,7 +8,7 @@ use csv::StringRecord;
 use residual_spec::{DataFormat, Error, ErrorCode, OtherContent, Result, WarningEvent};
 use serde_json::Value;
 
-use super::columns::{Column, FlagColumn, is_flag_column, missing_column};
+use super::columns::{Column, FlagColumn, is_flag_column, missing_column, unused_split_column};
 use super::image_list::ImageList;
 use crate::sources::disk::ImageLocation;
 use crate::sources::files::{detect_other_content, other_content_error};
@@ -70,7 +70,7 @@ pub(crate) fn open(
     if flag_problem.is_some() {
         rows = read_rows(file, format, false, cancelled)?;
     }
-    let Rows { list, num_unlabeled, .. } = rows;
+    let Rows { list, num_unlabeled, unused_split, .. } = rows;
     if list.is_empty() {
         return Err(malformed(file, 0, "lists no images".into()));
     }
@@ -90,6 +90,12 @@ pub(crate) fn open(
             "They were skipped; classify them with `residual predict`.",
         );
     }
+    if let Some(column) = unused_split {
+        warn(
+            format!("has a column '{column}', which is not used"),
+            "List the splits in a column `split` with train, val or test.",
+        );
+    }
     if let Some(problem) = flag_problem {
         warn(
             problem,
@@ -106,6 +112,8 @@ struct Rows {
     flag: FlagColumn,
     /// Number of test images without a label, which are not in the list.
     num_unlabeled: usize,
+    /// Name of a column that may mean splits, if no column `split` exists.
+    unused_split: Option<String>,
 }
 
 /// Reads the rows of a manifest.
@@ -122,7 +130,12 @@ fn read_rows(
     let read_error = |cause| Error::read(file, &cause).key("data");
     let opened = File::open(file).map_err(read_error)?;
     let folder = file.parent().unwrap_or(Path::new(""));
-    let mut rows = Rows { list: ImageList::new(), flag: FlagColumn::default(), num_unlabeled: 0 };
+    let mut rows = Rows {
+        list: ImageList::new(),
+        flag: FlagColumn::default(),
+        num_unlabeled: 0,
+        unused_split: None,
+    };
     let mut add = |row: Row| -> Result<()> {
         let Row { line, path, label, .. } = row;
         if line.is_multiple_of(1024) {
@@ -154,10 +167,10 @@ fn read_rows(
             .hint("Save the file as UTF-8, or as UTF-16 with a byte order mark."));
     }
     let reader = decode_utf16(reader).map_err(read_error)?;
-    match format {
+    rows.unused_split = match format {
         ManifestFormat::Csv => read_csv(file, reader, &mut add)?,
         ManifestFormat::JsonLines => read_json_lines(file, reader, &mut add)?,
-    }
+    };
     Ok(rows)
 }
 
@@ -263,8 +276,9 @@ type Add<'a> = dyn FnMut(Row) -> Result<()> + 'a;
 
 /// Reads CSV with commas, tabs or semicolons as delimiters. Skips lines before the first image that
 /// start with `#`. A first line with names of columns is a header; without a header, the columns
-/// are path, label and optionally split.
-fn read_csv(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Result<()> {
+/// are path, label and optionally split. Returns the name of a column that may mean splits and is not
+/// used.
+fn read_csv(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Result<Option<String>> {
     let start = reader.fill_buf().map_err(|cause| Error::read(file, &cause).key("data"))?;
     let delimiter = find_delimiter(start);
     let mut reader = csv::ReaderBuilder::new()
@@ -274,13 +288,13 @@ fn read_csv(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Result<()> 
         .delimiter(delimiter)
         .from_reader(reader);
     let mut columns = [Some(0), Some(1), Some(2)];
-    let mut split_name = String::new();
+    let (mut split_name, mut unused_split, mut width) = (String::new(), None, usize::MAX);
     let mut is_first = true;
     let mut record = StringRecord::new();
     loop {
         let has_record = reader.read_record(&mut record).map_err(|error| csv_error(file, error))?;
         if !has_record {
-            return Ok(());
+            return Ok(unused_split);
         }
         let line = record.position().map_or(0, |position| position.line() as u32);
         if is_first {
@@ -291,10 +305,12 @@ fn read_csv(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Result<()> 
             is_first = false;
             if let (false, Some(header)) = (has_image, parse_header(file, line, &record)?) {
                 split_name = header[2].and_then(|i| record.get(i)).unwrap_or("").to_string();
-                columns = header;
+                unused_split = unused_split_column(record.iter()).map(String::from);
+                (columns, width) = (header, record.len());
                 continue;
             }
         }
+        check_record(file, line, &record, columns, width)?;
         let [path, label, split] = columns.map(|column| column.and_then(|i| record.get(i)));
         let (Some(path), Some(label)) = (path, label) else {
             return Err(malformed(file, line, "has no path and label".into()));
@@ -302,6 +318,42 @@ fn read_csv(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Result<()> 
         let split = split.unwrap_or("");
         add(Row { line, path, label, split, split_column: &split_name })?;
     }
+}
+
+/// Checks that a record is one line of the manifest, and has no more values than the header has
+/// columns.
+///
+/// # Errors
+/// `E_DATA_FORMAT`: a quote that is not closed would swallow the following lines, and a comma in a
+/// label that is not quoted would cut off the rest of the label.
+fn check_record(
+    file: &Path,
+    line: u32,
+    record: &StringRecord,
+    columns: [Option<usize>; 3],
+    width: usize,
+) -> Result<()> {
+    let contains_lines = |(index, field): (usize, &str)| {
+        let mut lines = field.lines();
+        let is_used = columns.contains(&Some(index));
+        // A description may have several lines.
+        lines.next().is_some() && lines.any(|line| is_used || lists_image(line))
+    };
+    if record.iter().enumerate().any(contains_lines) {
+        return Err(malformed(file, line, "has a quote that is not closed in the line".into())
+            .hint("Close the quote, or write a quote within a quoted value twice."));
+    }
+    if record.iter().skip(width).any(|field| !field.is_empty()) {
+        let problem = format!("has {} values, but the header has {width} columns", record.len());
+        return Err(malformed(file, line, problem)
+            .hint("Quote a value that contains the delimiter: \"Paris, Texas\"."));
+    }
+    Ok(())
+}
+
+/// Returns whether a line has a value that is the path of an image.
+fn lists_image(line: &str) -> bool {
+    line.split([',', '\t', ';']).any(|value| has_image_extension(Path::new(value.trim())))
 }
 
 /// Returns the delimiter of the first line that is neither blank nor a comment: a comma if the line
@@ -353,9 +405,10 @@ fn csv_error(file: &Path, error: csv::Error) -> Error {
 }
 
 /// Reads one JSON object per line, with a path, a label and optionally a split under the names of
-/// [`Column`]. Path and split are strings; a label may also be a whole number or a boolean.
-fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Result<()> {
-    let mut bytes = Vec::new();
+/// [`Column`]. Path and split are strings; a label may also be a whole number or a boolean. Returns
+/// the name of a key that may mean splits and is not used.
+fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Result<Option<String>> {
+    let (mut bytes, mut unused_split) = (Vec::new(), None);
     for line in 1.. {
         bytes.clear();
         let result = (&mut reader).take(MAX_LINE_BYTES + 1).read_until(b'\n', &mut bytes);
@@ -401,8 +454,11 @@ fn read_json_lines(file: &Path, mut reader: impl BufRead, add: &mut Add) -> Resu
         let (path, label, split) = (&path?, &label?, &split?);
         let split_column = Column::Split.find_in_object(&object).map_or("", |(key, _)| key);
         add(Row { line, path, label, split, split_column })?;
+        if unused_split.is_none() {
+            unused_split = unused_split_column(object.keys().map(String::as_str)).map(String::from);
+        }
     }
-    Ok(())
+    Ok(unused_split)
 }
 
 /// Returns the text of a JSON value, empty for null. A label or a split may also be a
@@ -516,7 +572,7 @@ mod tests {
     fn csv_header_names_columns_in_any_order() {
         let text = b"split,id,label,path\n,7,cat,a.jpg\ntrain,8,dog,two words/b\\, c.png\n";
         let (code, line, _) = open_error("labels.csv", text);
-        assert_eq!((code, line), (ErrorCode::DataNotFound, Some(3)));
+        assert_eq!((code, line), (ErrorCode::DataFormat, Some(3)));
         let text = b"split,id,label,path\n,7,cat,a.jpg\ntest,8,cat,a.jpg\ntrain,9,dog,a.jpg";
         assert_eq!(counts(&open("labels.CSV", text).unwrap()), [2, 0, 1]);
     }
@@ -555,6 +611,54 @@ mod tests {
             assert!(message.contains("has a column 'is_valid' that is not a flag"), "{message}");
             assert!(message.ends_with(problem), "{message}");
         }
+    }
+
+    #[test]
+    fn a_record_is_one_line_with_the_columns_of_the_header() {
+        for (text, problem) in [
+            (
+                &b"path,label\na.jpg,cat\na.jpg,\"dog\na.jpg,cat\na.jpg,dog\"\na.jpg,dog"[..],
+                "line 3, has a quote that is not closed in the line",
+            ),
+            (b"path,label\na.jpg,\"dog\na.jpg,cat", "line 2, has a quote"),
+            (
+                b"path,label,text\na.jpg,dog,\"one\na.jpg,cat,two\"\na.jpg,cat,",
+                "line 2, has a quote",
+            ),
+            (
+                b"path,label\na.jpg,Paris, Texas\na.jpg,Paris, France",
+                "line 2, has 3 values, but the header has 2 columns",
+            ),
+        ] {
+            let error = open("a.csv", text).err().unwrap();
+            assert_eq!(error.code, ErrorCode::DataFormat);
+            assert!(error.message.contains(problem), "{error}");
+        }
+        for text in [
+            &b"path,label,text\na.jpg,dog,\"one\ntwo\"\na.jpg,cat,"[..],
+            b"path,label\na.jpg,\"Paris, Texas\"\na.jpg,Paris,,",
+        ] {
+            assert_eq!(counts(&open("a.csv", text).unwrap()), [2, 0, 0]);
+        }
+    }
+
+    #[test]
+    fn warns_of_columns_that_may_mean_splits_and_are_not_used() {
+        for (name, text) in [
+            ("a.csv", &b"path,label,is_test\na.jpg,cat,0\na.jpg,dog,1"[..]),
+            (
+                "a.jsonl",
+                b"{\"path\": \"a.jpg\", \"label\": \"cat\", \"is_test\": false}\n\
+                  {\"path\": \"a.jpg\", \"label\": \"dog\", \"is_test\": true}",
+            ),
+        ] {
+            let set = open(name, text).unwrap();
+            let message = &set.warnings().last().unwrap().message;
+            assert!(message.ends_with("has a column 'is_test', which is not used"), "{message}");
+        }
+        let set =
+            open("a.csv", b"path,label,split,fold\na.jpg,cat,train,0\na.jpg,dog,val,1").unwrap();
+        assert!(!set.warnings().iter().any(|warning| warning.message.contains("fold")));
     }
 
     #[test]

@@ -429,6 +429,24 @@ pub(super) mod tests {
         assert!(error.message.ends_with("found symbolic links to missing files (2)"), "{error}");
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn links_to_missing_class_folders_and_splits_are_reported() {
+        let png = read_fixture("picture.png");
+        for (images, link) in [
+            (["ant/1.png", "bee/1.png"], "cat"),
+            (["train/ant/1.png", "train/bee/1.png"], "train/cat"),
+            (["train/ant/1.png", "train/bee/1.png"], "val"),
+        ] {
+            let root = create_folder(&images.map(|image| (image, &*png)));
+            std::os::unix::fs::symlink("/missing/folder", root.path().join(link)).unwrap();
+            let set = open(root.path()).unwrap();
+            let messages: Vec<&str> = set.warnings().iter().map(|w| w.message.as_str()).collect();
+            let expected = format!("{link} is a symbolic link to a missing folder");
+            assert!(messages.iter().any(|message| message.ends_with(&expected)), "{messages:?}");
+        }
+    }
+
     #[test]
     fn splits_are_folders_of_class_folders() {
         let png = read_fixture("picture.png");

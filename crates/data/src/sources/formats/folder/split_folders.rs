@@ -65,6 +65,7 @@ pub(crate) fn find_splits(
         found.add(Split::Train, root.into(), listing);
         return Ok(found);
     }
+    found.warnings.extend(warn_of_broken_links(&listing.files));
     found.ignored.extend(listing.ignored);
     if !others.is_empty() {
         found.warnings.push(warning(
@@ -111,11 +112,31 @@ impl SplitFolders {
                 format!("{skipped}. Put the images of each class into a folder of its name.");
             self.warnings.push(warning(message, &hint));
         }
+        self.warnings.extend(warn_of_broken_links(&listing.files));
         self.ignored.extend(listing.ignored);
         if has_classes || split == Split::Train {
             self.splits.push(SplitFolder { split, class_folders: listing.folders });
         }
     }
+}
+
+/// Warns of symbolic links in place of class folders or splits whose targets are missing, such as
+/// folders of a disk that is not mounted.
+fn warn_of_broken_links(files: &[PathBuf]) -> Option<WarningEvent> {
+    let is_broken =
+        |file: &&PathBuf| file.extension().is_none() && file.is_symlink() && !file.exists();
+    let links: Vec<String> =
+        files.iter().filter(is_broken).map(|file| file.display().to_string()).collect();
+    let message = match links.as_slice() {
+        [] => return None,
+        [link] => format!("{link} is a symbolic link to a missing folder"),
+        [first, others @ ..] => {
+            format!("{first} and {} more are symbolic links to missing folders", others.len())
+        }
+    };
+    let hint =
+        "The link was skipped: mount or restore the folder that it refers to, or remove the link.";
+    Some(warning(message, hint))
 }
 
 /// Returns the split that each folder is named after. If no folder is named after the training
