@@ -657,7 +657,7 @@ mod tests {
             assert!(message.ends_with("has a column 'is_test', which is not used"), "{message}");
         }
         let set =
-            open("a.csv", b"path,label,split,fold\na.jpg,cat,train,0\na.jpg,dog,val,1").unwrap();
+            open("a.csv", b"path,label,split,fold\na.jpg,cat,train,0\na.jpg,dog,train,1").unwrap();
         assert!(!set.warnings().iter().any(|warning| warning.message.contains("fold")));
     }
 
