@@ -49,7 +49,7 @@ export const hostileRequests = {
     'Whoever has the token, or can read the memory or the files of the user, has access. The ' +
     'connection is not encrypted; the server listens on 127.0.0.1 only.',
   test: '__test__/page/attack.test.ts',
-  timeoutSeconds: 600,
+  timeoutSeconds: 1200,
   prove,
 }
 
@@ -59,7 +59,7 @@ async function prove(context) {
   await writeRuns(context.folder, runs)
   const training = await startRun(context.folder, runs)
   const server = Child.node([CLI, 'dashboard', runs, '--port', '0', '--json', '--no-open'], {
-    timeoutSeconds: 590,
+    timeoutSeconds: 1190,
   })
   const { url, port } = JSON.parse((await server.readLine()) ?? '{}')
   const token = new URL(url).searchParams.get('token') ?? ''
@@ -199,7 +199,7 @@ async function startRun(folder, runs) {
   const config = tinyConfig(data, join(runs, 'photos'), { epochs: 100_000 })
   const file = join(folder, 'photos.json')
   await writeFile(file, JSON.stringify(config))
-  const child = Child.node([CLI, 'train', '--config', file], { timeoutSeconds: 590 })
+  const child = Child.node([CLI, 'train', '--config', file], { timeoutSeconds: 1190 })
   const checkpoint = join(runs, 'photos', 'checkpoints', 'last.safetensors')
   for (let tries = 0; tries < 600 && !existsSync(checkpoint); tries++) {
     await new Promise((done) => setTimeout(done, 100))
