@@ -13,6 +13,8 @@ pub(crate) struct Listing {
     pub folders: Vec<PathBuf>,
     /// The files that are symbolic links to files.
     pub links: Vec<PathBuf>,
+    /// The files that are symbolic links without a target.
+    pub broken_links: Vec<PathBuf>,
     /// Files and folders that are never part of a data set.
     pub ignored: IgnoredEntries,
 }
@@ -24,8 +26,13 @@ impl Listing {
     pub fn read(folder: &Path, cancelled: &dyn Fn() -> bool) -> Result<Listing> {
         let read_error = |cause| Error::read(folder, &cause).key("data");
         let ignored = IgnoredEntries::default();
-        let mut listing =
-            Listing { files: Vec::new(), folders: Vec::new(), links: Vec::new(), ignored };
+        let mut listing = Listing {
+            files: Vec::new(),
+            folders: Vec::new(),
+            links: Vec::new(),
+            broken_links: Vec::new(),
+            ignored,
+        };
         for (count, entry) in std::fs::read_dir(folder).map_err(read_error)?.enumerate() {
             if count % 256 == 0 {
                 check_cancelled(cancelled)?;
@@ -42,6 +49,7 @@ impl Listing {
                     Ok(target) => kind = target.file_type(),
                     Err(_) => {
                         if !listing.ignored.add_file_if_ignored(&path) {
+                            listing.broken_links.push(path.clone());
                             listing.files.push(path);
                         }
                         continue;
@@ -61,6 +69,7 @@ impl Listing {
         }
         listing.files.sort_unstable();
         listing.folders.sort_unstable();
+        listing.broken_links.sort_unstable();
         Ok(listing)
     }
 }

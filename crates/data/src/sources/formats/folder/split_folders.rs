@@ -65,7 +65,7 @@ pub(crate) fn find_splits(
         found.add(Split::Train, root.into(), listing);
         return Ok(found);
     }
-    found.warnings.extend(warn_of_broken_links(&listing.files));
+    found.warnings.extend(warn_of_broken_links(&listing.broken_links));
     found.ignored.extend(listing.ignored);
     if !others.is_empty() {
         found.warnings.push(warning(
@@ -112,7 +112,7 @@ impl SplitFolders {
                 format!("{skipped}. Put the images of each class into a folder of its name.");
             self.warnings.push(warning(message, &hint));
         }
-        self.warnings.extend(warn_of_broken_links(&listing.files));
+        self.warnings.extend(warn_of_broken_links(&listing.broken_links));
         self.ignored.extend(listing.ignored);
         if has_classes || split == Split::Train {
             self.splits.push(SplitFolder { split, class_folders: listing.folders });
@@ -122,11 +122,10 @@ impl SplitFolders {
 
 /// Warns of symbolic links in place of class folders or splits whose targets are missing, such as
 /// folders of a disk that is not mounted.
-fn warn_of_broken_links(files: &[PathBuf]) -> Option<WarningEvent> {
-    let is_broken =
-        |file: &&PathBuf| file.extension().is_none() && file.is_symlink() && !file.exists();
-    let links: Vec<String> =
-        files.iter().filter(is_broken).map(|file| file.display().to_string()).collect();
+fn warn_of_broken_links(links: &[PathBuf]) -> Option<WarningEvent> {
+    // A link with an extension stands for a file.
+    let links: Vec<_> =
+        links.iter().filter(|link| link.extension().is_none()).map(|link| link.display()).collect();
     let message = match links.as_slice() {
         [] => return None,
         [link] => format!("{link} is a symbolic link to a missing folder"),
