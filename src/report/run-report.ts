@@ -1,6 +1,6 @@
 import { type GridTile, makeGrid } from '../image-grid/grid.js'
 import { renderPredictions } from '../image-grid/render-predictions.js'
-import type { Split } from '../native/generated.js'
+import { SPLIT_NAMES } from '../native/split-names.js'
 import type { RunFolder } from '../run-folder/run-folder.js'
 import { wilsonInterval } from '../statistics/proportion.js'
 import { formatCount, formatDuration, formatInterval, formatPercent } from './html/format.js'
@@ -22,12 +22,6 @@ import { renderExamples, renderTiles } from './sections/example-images.js'
 import { perClassTable } from './sections/per-class.js'
 import { summaryParagraphs } from './sections/summary.js'
 import { epochTable, trainingCurves } from './sections/training-curves.js'
-
-const SPLIT_NAMES: Record<Split, string> = {
-  test: 'test',
-  val: 'validation',
-  train: 'training',
-}
 
 /** Maximum number of warnings that are listed; the rest is counted. */
 const MAX_WARNINGS = 50

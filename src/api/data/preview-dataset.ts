@@ -6,12 +6,11 @@ import { type GridOptions, type ImageGrid, makeGrid } from '../../image-grid/gri
 import { checkOptions } from '../../native/arguments/check-options.js'
 import { serializeOptions } from '../../native/arguments/serialize-config.js'
 import type { DataConfig, PreviewConfig } from '../../native/generated.js'
+import { SPLIT_NAMES } from '../../native/split-names.js'
 import { readPreviewTiles } from './preview-tiles.js'
 
 /** Options of `previewDataset()`: which images to draw, and the layout of the grid. */
 export interface PreviewOptions extends Omit<PreviewConfig, 'data'>, GridOptions, DownloadOptions {}
-
-const SPLIT_NAMES = { train: 'training', val: 'validation', test: 'test' } as const
 
 /** Maximum number of columns if each row shows the images of one class. */
 const MAX_CLASS_ROW = 20

@@ -31,9 +31,10 @@ export interface PreparedConfig {
 export function prepareConfig(config: TrainConfig, hasArrays: boolean): PreparedConfig {
   if (config === undefined) throw missingConfig()
   const json = applyRecipe(serializeConfig(config))
-  const plain = JSON.parse(json) ?? {} // the core rejects null
+  const parsed = JSON.parse(json)
   // Wrong keys and types are reported before libtorch is loaded.
-  checkOptions('train', JSON.stringify(addUndefinedKeys(JSON.parse(json), config)))
+  checkOptions('train', JSON.stringify(addUndefinedKeys(parsed, config)))
+  const plain = parsed ?? {} // the core rejects null
   const downloads = [prepareData(plain.data), prepareWeights(plain)].filter(
     (download) => download !== undefined,
   )

@@ -1,13 +1,8 @@
 import type { Command } from 'commander'
 import { withCommandName } from '../../errors/command-name.js'
 import { shellQuote } from '../../errors/shell-quote.js'
-import {
-  type EvaluateConfig,
-  type Evaluation,
-  loadModel,
-  renderPredictions,
-  type Split,
-} from '../../index.js'
+import { type EvaluateConfig, type Evaluation, loadModel, renderPredictions } from '../../index.js'
+import { SPLIT_NAMES } from '../../native/split-names.js'
 import { adviseOnPoorAccuracy } from '../../statistics/advice.js'
 import { compareWithGuessing, describeGuessing, isNearGuessing } from '../../statistics/guessing.js'
 import { wilsonInterval } from '../../statistics/proportion.js'
@@ -198,9 +193,6 @@ function formatEvaluation(evaluation: Evaluation, data: string | undefined): str
   ].join('\n')
   return wrapLines(text, outputWidth(process.stdout))
 }
-
-/** Names of the splits in sentences. */
-const SPLIT_NAMES: Record<Split, string> = { train: 'training', val: 'validation', test: 'test' }
 
 /** Describes which images were evaluated: `test split of ./photos: 120 images`. */
 function describeImages({ data, count, broken }: Evaluation): string {
