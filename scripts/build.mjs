@@ -2,6 +2,7 @@ import { copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ADDON_FILES } from '../src/native/prebuilt-platforms.js'
 import { buildCuda } from './build/cuda.mjs'
+import { portableTarget } from './build/portable.mjs'
 import { run } from './setup/command.mjs'
 import { BuildError } from './setup/error.mjs'
 import { PLATFORM, PLATFORM_NAME, RUST_TARGET } from './setup/platform.mjs'
@@ -28,6 +29,9 @@ const ADDONS = [
  */
 export const TARGET = RUST_TARGET
 
+/** Folder of cargo's results. */
+const CARGO_DIR = join(ROOT, 'target')
+
 /** Folder of the platform package; in a clone the native loader finds the addons here. */
 const PLATFORM_PACKAGE = join(ROOT, 'bindings', 'npm', PLATFORM_NAME)
 
@@ -41,25 +45,55 @@ const TYPES_HEADER =
  */
 export async function build() {
   const ready = await setup()
+  await buildAddons(ready, PLATFORM_PACKAGE)
+  await step('tsc', 'node_modules/.bin/tsc', ['--project', 'tsconfig.json'])
+  return ready
+}
+
+/**
+ * Runs set-up, then builds what a release publishes: the TypeScript, and addons that load on every
+ * supported version of the platform.
+ *
+ * @returns {Promise<{ lib: string, addons: string }>} folders of the libraries of libtorch and of the
+ *   addons
+ */
+export async function buildRelease() {
+  const target = await portableTarget()
+  if (target === undefined) return { lib: (await build()).lib, addons: PLATFORM_PACKAGE }
+  const ready = await setup()
+  const addons = join(target.targetDir, 'addons')
+  await buildAddons(ready, addons, target)
+  await step('tsc', 'node_modules/.bin/tsc', ['--project', 'tsconfig.json'])
+  return { lib: ready.lib, addons }
+}
+
+/**
+ * Builds the addons and copies them to a folder.
+ *
+ * @param {import('./setup.mjs').Ready} ready
+ * @param {string} folder
+ * @param {import('./build/portable.mjs').BuildTarget} [target] where and how cargo builds
+ */
+async function buildAddons(ready, folder, { targetDir, env } = { targetDir: CARGO_DIR, env: {} }) {
+  await mkdir(folder, { recursive: true })
   for (const { name, file, types, features } of ADDONS) {
-    const output = join(ROOT, 'target', 'napi', name)
+    const output = join(targetDir, 'napi', name)
     await step(
       'napi build',
       'node_modules/.bin/napi',
       [
         ...['build', '--release', '--target', TARGET, '--package', 'residual-node', ...features],
         ...['--manifest-path', 'bindings/node/Cargo.toml', '--output-dir', output],
+        ...['--target-dir', targetDir],
       ],
-      ready.cargoEnv,
+      { ...ready.cargoEnv, ...env },
     )
-    await replaceAddon(join(output, 'residual.node'), join(PLATFORM_PACKAGE, file))
+    await replaceAddon(join(output, 'residual.node'), join(folder, file))
     await updateTypes(join(output, 'index.d.ts'), join(ROOT, 'src', 'native', types))
   }
   if (PLATFORM.cudaLibrary !== undefined) {
-    await buildCuda(ready, join(PLATFORM_PACKAGE, PLATFORM.cudaLibrary))
+    await buildCuda(ready, join(folder, PLATFORM.cudaLibrary))
   }
-  await step('tsc', 'node_modules/.bin/tsc', ['--project', 'tsconfig.json'])
-  return ready
 }
 
 /**
@@ -85,7 +119,6 @@ export async function step(name, command, args, env) {
 async function replaceAddon(from, to) {
   const [built, present] = await Promise.all([readFile(from), readFile(to).catch(() => undefined)])
   if (present !== undefined && built.equals(present)) return
-  await mkdir(PLATFORM_PACKAGE, { recursive: true })
   const staged = `${to}.${process.pid}`
   await copyFile(from, staged)
   await rename(staged, to)

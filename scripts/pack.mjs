@@ -2,11 +2,12 @@ import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { withLock } from '../src/download/file-lock.js'
 import { PREBUILT_PLATFORMS } from '../src/native/prebuilt-platforms.js'
-import { build } from './build.mjs'
-import { stageAddons } from './pack/addons.mjs'
+import { buildRelease } from './build.mjs'
+import { addonsIn, stageAddons } from './pack/addons.mjs'
 import { inputsOf, libtorchFiles, NVIDIA, stageFiles } from './pack/libtorch.mjs'
 import { platformManifests, publishedManifest } from './pack/manifests.mjs'
 import { stageResidual } from './pack/residual.mjs'
+import { warnOfNewerSymbols } from './pack/symbol-versions.mjs'
 import { makeTarball, PACK, tarballPath } from './pack/tarball.mjs'
 import { PLATFORM, PLATFORM_NAME } from './setup/platform.mjs'
 import { ROOT, runScript, setup } from './setup.mjs'
@@ -20,10 +21,10 @@ const LIBTORCH = join(PACKAGES, PLATFORM.libtorch.name)
 /**
  * Packs the tarballs of a release for this machine's platform into pack/.
  *
- * @param {string} lib the folder that holds the libraries of libtorch
+ * @param {{ lib: string, addons: string }} built folders of the libraries of libtorch and of the addons
  * @returns {Promise<string[]>} in the order to publish them: dependencies of `residual` first
  */
-async function pack(lib) {
+async function pack({ lib, addons: built }) {
   const clone = await readManifest(ROOT)
   const { addons, libtorch } = platformManifests(PLATFORM_NAME, PLATFORM, clone)
   const dependencies = Object.entries(PREBUILT_PLATFORMS).flatMap(([name, platform]) =>
@@ -38,7 +39,10 @@ async function pack(lib) {
     await rm(staging, { recursive: true, force: true })
     await mkdir(staging)
     await packLibtorch(join(staging, 'libtorch'), libtorch, lib)
-    await packFolder(join(staging, 'addons'), addons, (folder) => stageAddons(folder, ADDONS))
+    await warnOfNewerSymbols(built, addonsIn(built))
+    await packFolder(join(staging, 'addons'), addons, (folder) =>
+      stageAddons(folder, { built, template: ADDONS }),
+    )
     await packFolder(join(staging, 'residual'), residual, (folder) =>
       stageResidual(folder, clone.files),
     )
@@ -93,8 +97,10 @@ async function readManifest(folder) {
 
 await runScript(import.meta.url, async () => {
   // The tests pack what they have built before.
-  const { lib } = await (process.argv.includes('--no-build') ? setup() : build())
-  for (const tarball of await pack(lib)) {
+  const built = process.argv.includes('--no-build')
+    ? { lib: (await setup()).lib, addons: ADDONS }
+    : await buildRelease()
+  for (const tarball of await pack(built)) {
     const { size } = await stat(tarball)
     process.stdout.write(`${relative(ROOT, tarball)}  ${(size / 1e6).toFixed(1)} MB\n`)
   }

@@ -12,6 +12,9 @@ fn main() {
     if std::env::var_os("CARGO_FEATURE_RECORDER").is_some() {
         files.push("recorder/recorder.cpp".into());
     }
+    if std::env::var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("gnu") {
+        files.push("shim/glibc_compat.cpp".into());
+    }
     for file in
         files.iter().map(String::as_str).chain(["shim/catch_exceptions.h", "shim/parallel.h"])
     {

@@ -6,22 +6,32 @@ import { PLATFORM } from '../setup/platform.mjs'
 import { ROOT } from '../setup.mjs'
 import { crateNotices } from './notices.mjs'
 
-/** Native files of the package. The CUDA library is missing if it was built without CUDA headers. */
+/** Native files of the package. */
 export const ADDONS = [
   ...Object.values(ADDON_FILES),
   ...(PLATFORM.cudaLibrary === undefined ? [] : [PLATFORM.cudaLibrary]),
 ]
 
 /**
+ * Returns the native files in a folder. The CUDA library is missing if it was built without CUDA
+ * headers.
+ *
+ * @param {string} folder
+ */
+export function addonsIn(folder) {
+  return ADDONS.filter((name) => existsSync(join(folder, name)))
+}
+
+/**
  * Stages the package of the addons. Cargo's release profile has already stripped them.
  *
  * @param {string} folder
- * @param {string} template folder of the package in the clone, with the built addons
+ * @param {{ built: string, template: string }} from folders of the built addons, and of the package in
+ *   the clone
  */
-export async function stageAddons(folder, template) {
-  for (const name of [...ADDONS.filter((name) => existsSync(join(template, name))), 'README.md']) {
-    await copyFile(join(template, name), join(folder, name))
-  }
+export async function stageAddons(folder, { built, template }) {
+  for (const name of addonsIn(built)) await copyFile(join(built, name), join(folder, name))
+  await copyFile(join(template, 'README.md'), join(folder, 'README.md'))
   await copyFile(join(ROOT, 'LICENSE'), join(folder, 'LICENSE'))
   await writeFile(join(folder, 'THIRD-PARTY-NOTICES.txt'), await crateNotices())
 }

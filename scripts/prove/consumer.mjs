@@ -3,7 +3,7 @@
 import { copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PREBUILT_PLATFORMS } from '../../src/native/prebuilt-platforms.js'
-import { ADDONS } from '../pack/addons.mjs'
+import { addonsIn } from '../pack/addons.mjs'
 import { platformManifests, publishedManifest } from '../pack/manifests.mjs'
 import { stageResidual } from '../pack/residual.mjs'
 import { run } from '../setup/command.mjs'
@@ -31,8 +31,7 @@ export async function createConsumer(project) {
   const built = join(ROOT, 'bindings', 'npm')
   const { addons, libtorch } = platformManifests(PLATFORM_NAME, PLATFORM, clone)
   await install(project, addons, async (folder) => {
-    const existing = await readdir(join(built, PLATFORM_NAME))
-    for (const name of ADDONS.filter((name) => existing.includes(name))) {
+    for (const name of addonsIn(join(built, PLATFORM_NAME))) {
       await copyFile(join(built, PLATFORM_NAME, name), join(folder, name))
     }
   })

@@ -6,11 +6,7 @@ export const LIBTORCH_VERSION = '2.11.0'
 /** Name of the installation in the cache: version, device, platform and architecture. */
 export const INSTALL_NAME = `${LIBTORCH_VERSION}-cpu-${process.platform}-${process.arch}`
 
-/**
- * Pinned wheel: the requirement for pip, and the file that pip must download.
- *
- * @typedef {{ requirement: string, file: string, bytes: number, sha256: string }} Wheel
- */
+/** @typedef {import('../download/wheels.mjs').Wheel} Wheel */
 
 /**
  * Sources of libtorch for one platform.

@@ -1,18 +1,13 @@
-import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { run } from '../command.mjs'
 import { byteProgress } from '../download/progress.mjs'
 import { unpack } from '../download/unzip.mjs'
-import { SetupError } from '../error.mjs'
-import { findPip, installCommand } from '../prerequisites.mjs'
-import { hashFile } from './manifest.mjs'
+import { fetchWheels } from '../download/wheels.mjs'
 import { LIBTORCH_PINS } from './pins.mjs'
 
-/** @typedef {import('./pins.mjs').Wheel} Wheel */
-
 // Pinned files exist: set-up refuses an unsupported platform first.
-const { wheels: WHEELS, pipDownloadArgs: PIP_DOWNLOAD_ARGS } =
-  /** @type {import('./pins.mjs').LibtorchPins} */ (LIBTORCH_PINS)
+const { wheels: WHEELS, pipDownloadArgs } = /** @type {import('./pins.mjs').LibtorchPins} */ (
+  LIBTORCH_PINS
+)
 
 // Files needed to build and run on a CPU. They keep the paths that they have in the wheels, because
 // the libraries find each other by relative paths.
@@ -26,8 +21,7 @@ const FILES = [
 ]
 
 /**
- * The libtorch in PyTorch's wheel, downloaded with pip, which knows the user's index, proxy and
- * certificates.
+ * The libtorch in PyTorch's wheel, downloaded with pip.
  *
  * @type {import('./install.mjs').Source}
  */
@@ -36,7 +30,8 @@ export const wheels = {
   // pip temporarily stores each wheel twice; later wheels and unpacked files coexist.
   bytesNeeded: 1_300_000_000,
   async unpackInto(folder, { downloads, scratch }) {
-    await fetchWheels(WHEELS, downloads, scratch)
+    const request = { name: 'libtorch', wheels: WHEELS, pipDownloadArgs }
+    await fetchWheels(request, { downloads, scratch })
     const files = []
     const progress = byteProgress('libtorch: unpacking', 504_000_000)
     let unpacked = 0
@@ -58,105 +53,4 @@ export const wheels = {
       files,
     }
   },
-}
-
-/**
- * Downloads the wheels to `downloads` and verifies their pinned hashes. Wheels of an interrupted
- * set-up are reused.
- *
- * @param {readonly Wheel[]} wheels
- * @param {string} downloads
- * @param {string} scratch
- */
-async function fetchWheels(wheels, downloads, scratch) {
-  const missing = []
-  for (const wheel of wheels) {
-    if (!(await isComplete(join(downloads, wheel.file), wheel))) missing.push(wheel)
-  }
-  if (missing.length === 0) return
-  const pip = await findPip()
-  if (pip === undefined) {
-    throw new SetupError('E_PREREQUISITE', 'pip, which downloads libtorch, is not installed', {
-      hint: `install it: ${installCommand('pip')}`,
-    })
-  }
-  const received = join(scratch, 'wheels')
-  await pipDownload(pip, missing, received, scratch)
-  for (const wheel of missing) {
-    if (!(await isComplete(join(received, wheel.file), wheel))) {
-      throw new SetupError(
-        'E_DOWNLOAD',
-        `pip downloaded no ${wheel.file} with the pinned SHA-256`,
-        {
-          hint: "pip's index may serve another build; set LIBTORCH to the folder of a libtorch",
-        },
-      )
-    }
-    await rename(join(received, wheel.file), join(downloads, wheel.file))
-  }
-}
-
-/**
- * @param {readonly [string, ...string[]]} pip
- * @param {readonly Wheel[]} missing
- * @param {string} received
- * @param {string} scratch
- */
-async function pipDownload([command, ...args], missing, received, scratch) {
-  const requirements = join(scratch, 'requirements.txt')
-  const temporary = join(scratch, 'pip')
-  await mkdir(temporary, { recursive: true })
-  await writeFile(
-    requirements,
-    missing.map(({ requirement, sha256 }) => `${requirement} --hash=sha256:${sha256}\n`).join(''),
-  )
-  const total = missing.reduce((sum, { bytes }) => sum + bytes, 0)
-  const progress = byteProgress('libtorch: downloading with pip', total)
-  // The progress is the size of pip's temporary folder, because the output of pip depends on the
-  // terminal and the version.
-  const watch = setInterval(() => {
-    bytesIn(temporary).then(
-      (bytes) => progress.update(bytes),
-      () => {},
-    )
-  }, 500)
-  const { status } = await run(
-    command,
-    [
-      ...args,
-      ...['download', '--quiet', '--progress-bar', 'off', '--disable-pip-version-check'],
-      ...['--no-deps', '--require-hashes', '--only-binary', ':all:', ...PIP_DOWNLOAD_ARGS],
-      // pip's own cache would store the same half gigabyte a second time.
-      ...['--no-cache-dir', '--dest', received, '--requirement', requirements],
-    ],
-    { env: { ...process.env, TMPDIR: temporary }, output: 'show' },
-  ).finally(() => clearInterval(watch))
-  progress.end()
-  await rm(temporary, { recursive: true, force: true })
-  if (status !== 0) {
-    throw new SetupError('E_DOWNLOAD', `pip download failed (exit status ${status})`, {
-      hint: 'see the output of pip above; check the network and the index of pip',
-    })
-  }
-}
-
-/**
- * @param {string} path
- * @param {Wheel} wheel
- */
-async function isComplete(path, { bytes, sha256 }) {
-  const size = await stat(path).then(
-    (file) => file.size,
-    () => undefined,
-  )
-  return size === bytes && (await hashFile(path)) === sha256
-}
-
-/** @param {string} folder */
-async function bytesIn(folder) {
-  let bytes = 0
-  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
-    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size
-  }
-  return bytes
 }
