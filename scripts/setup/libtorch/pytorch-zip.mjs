@@ -5,7 +5,7 @@ import { byteProgress } from '../download/progress.mjs'
 import { unpack } from '../download/unzip.mjs'
 import { LIBTORCH_PINS } from './pins.mjs'
 
-const FILES = /^libtorch\/(include\/.*|lib\/[^/]*\.(so(\.\d+)*|dylib)|build-hash)$/
+const FILES = /^libtorch\/(include\/.*|lib\/[^/]*\.(so(\.\d+)*|dylib|dll|lib)|build-hash)$/
 
 /**
  * The zip archive on PyTorch's download site, for machines without pip.
@@ -20,7 +20,7 @@ export const pytorchZip = {
     /** @type {ReturnType<typeof byteProgress> | undefined} */
     let progress
     await download(
-      /** @type {import('./pins.mjs').LibtorchPins} */ (LIBTORCH_PINS).zipUrl,
+      /** @type {string} */ (LIBTORCH_PINS?.zipUrl),
       archive,
       {
         onStart(total) {
