@@ -43,11 +43,17 @@ export async function build() {
 }
 
 /**
+ * Inputs of the packages of a platform: the folders of the libraries of libtorch and of the addons, and
+ * the C++ compiler.
+ *
+ * @typedef {{ lib: string, addons: string, cxx: string }} BuiltRelease
+ */
+
+/**
  * Runs set-up, then builds what a release publishes: the TypeScript, and addons that load on every
  * supported version of the platform.
  *
- * @returns {Promise<{ lib: string, addons: string }>} folders of the libraries of libtorch and of the
- *   addons
+ * @returns {Promise<BuiltRelease>}
  */
 export async function buildRelease() {
   const ready = await setup()
@@ -55,7 +61,7 @@ export async function buildRelease() {
   const addons = target === NATIVE ? PLATFORM_PACKAGE : join(target.targetDir, 'addons')
   await buildAddons(ready, addons, target)
   await step('tsc', 'node_modules/.bin/tsc', ['--project', 'tsconfig.json'])
-  return { lib: ready.lib, addons }
+  return { lib: ready.lib, addons, cxx: target.cxx }
 }
 
 /**

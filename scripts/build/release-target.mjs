@@ -4,7 +4,6 @@ import { run } from '../setup/command.mjs'
 import { BuildError } from '../setup/error.mjs'
 import { IS_CROSS, PLATFORM, PLATFORM_NAME } from '../setup/platform.mjs'
 import { ROOT } from '../setup.mjs'
-import { findRust } from './rust-toolchain.mjs'
 import { findZig } from './zig.mjs'
 
 /**
@@ -44,22 +43,36 @@ export async function releaseTarget(ready) {
   if (!IS_CROSS && version !== undefined && !isNewer(version, required)) return NATIVE
   const triple = PLATFORM.rustTarget.replace('-unknown-', '-')
   const prefix = IS_CROSS ? `${triple}-` : ''
-  if (IS_CROSS) await checkCrossCompiler(`${prefix}g++`)
+  if (IS_CROSS) {
+    await checkCrossCompiler(`${prefix}g++`)
+    await addRustTarget()
+  }
+  const target = PLATFORM.rustTarget.replaceAll('-', '_')
   return {
     targetDir: join(ROOT, 'target', IS_CROSS ? PLATFORM_NAME : 'portable'),
     env: {
-      [`CARGO_TARGET_${PLATFORM.rustTarget.toUpperCase().replaceAll('-', '_')}_LINKER`]: join(
+      [`CARGO_TARGET_${target.toUpperCase()}_LINKER`]: join(
         ROOT,
-        ...['scripts', 'build', 'portable-gcc'],
+        'scripts',
+        'build',
+        'portable-gcc',
       ),
       RESIDUAL_ZIG: await findZig(),
       RESIDUAL_ZIG_TARGET: `${triple}.${required}`,
       RESIDUAL_GCC: `${prefix}gcc`,
-      ...(IS_CROSS ? { RUSTC: (await findRust(PLATFORM.rustTarget)).rustc } : {}),
+      ...(IS_CROSS
+        ? {
+            [`CC_${target}`]: `${prefix}gcc`,
+            [`CXX_${target}`]: `${prefix}g++`,
+          }
+        : {}),
     },
     // .cargo/config.toml names the libtorch of this machine.
     cargoArgs: IS_CROSS
-      ? ['--config', `env.LIBTORCH={value=${JSON.stringify(ready.libtorch)},force=true}`]
+      ? [
+          ...['--config', `env.LIBTORCH.value=${JSON.stringify(ready.libtorch)}`],
+          ...['--config', 'env.LIBTORCH.force=true'],
+        ]
       : [],
     cxx: IS_CROSS ? `${prefix}g++` : NATIVE.cxx,
   }
@@ -71,6 +84,15 @@ async function checkCrossCompiler(compiler) {
   throw new BuildError(
     `${compiler} is not installed: on Debian and Ubuntu, run ` +
       `\`sudo apt-get install ${compiler.replace(/^(.*)-g\+\+$/, 'g++-$1')}\``,
+  )
+}
+
+/** Installs Rust's standard library of the platform. Does nothing if it is installed. */
+async function addRustTarget() {
+  const { status, stderr } = await run('rustup', ['target', 'add', PLATFORM.rustTarget])
+  if (status === 0) return
+  throw new BuildError(
+    `Rust's standard library for ${PLATFORM.rustTarget} could not be installed:\n${stderr.trim()}`,
   )
 }
 

@@ -36,7 +36,14 @@ import { ROOT } from '../setup.mjs'
 export async function linkedCrates() {
   const [tree, metadata] = await Promise.all([
     runCargo('cargo', [
-      ...['tree', '--locked', '--package', 'residual-node-core', '--package', 'residual-node-torch'],
+      ...[
+        'tree',
+        '--locked',
+        '--package',
+        'residual-node-core',
+        '--package',
+        'residual-node-torch',
+      ],
       ...['--target', TARGET],
       ...['--edges', 'normal,no-proc-macro', '--prefix', 'none', '--format', '{p}'],
     ]),

@@ -56,7 +56,11 @@ const PINS = {
         sha256: '2c8043c7c9e02492716426e9919fc78d2c5b3b2a7a768a88e952676b08aa55a4',
       },
     ],
-    pipDownloadArgs: pipDownloadArgs('manylinux_2_28_x86_64', 'manylinux_2_25_x86_64', 'manylinux2014_x86_64'),
+    pipDownloadArgs: pipDownloadArgs(
+      'manylinux_2_28_x86_64',
+      'manylinux_2_25_x86_64',
+      'manylinux2014_x86_64',
+    ),
     zipUrl: `${DOWNLOADS}/libtorch-shared-with-deps-${LIBTORCH_VERSION}%2Bcpu.zip`,
   },
   'linux-arm64-gnu': {
@@ -86,7 +90,11 @@ const PINS = {
         sha256: 'ee2ea2a97073e02ee62bb27841f437332be2c248e3eac013df07997ada39c003',
       },
     ],
-    pipDownloadArgs: pipDownloadArgs('manylinux_2_28_aarch64', 'manylinux_2_25_aarch64', 'manylinux2014_aarch64'),
+    pipDownloadArgs: pipDownloadArgs(
+      'manylinux_2_28_aarch64',
+      'manylinux_2_25_aarch64',
+      'manylinux2014_aarch64',
+    ),
   },
   'darwin-arm64': {
     wheels: [

@@ -19,16 +19,12 @@ export const pytorchZip = {
     const archive = join(downloads, 'libtorch.zip')
     /** @type {ReturnType<typeof byteProgress> | undefined} */
     let progress
-    await download(
-      /** @type {string} */ (LIBTORCH_PINS?.zipUrl),
-      archive,
-      {
-        onStart(total) {
-          progress = byteProgress("libtorch: downloading from PyTorch's site", total)
-        },
-        onBytes: (bytes) => progress?.update(bytes),
+    await download(/** @type {string} */ (LIBTORCH_PINS?.zipUrl), archive, {
+      onStart(total) {
+        progress = byteProgress("libtorch: downloading from PyTorch's site", total)
       },
-    )
+      onBytes: (bytes) => progress?.update(bytes),
+    })
     progress?.end()
     try {
       const files = await unpack(archive, folder, (name) =>
