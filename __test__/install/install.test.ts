@@ -18,9 +18,9 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import test from 'ava'
 import type { RunEvent } from 'residual'
+import { PREBUILT_PLATFORMS } from '#dist/native/prebuilt-platforms.js'
 import { type ProcessResult, ROOT } from '../child.js'
 import { imageFolder } from '../tiny.js'
-import { PREBUILT_PLATFORMS } from '#dist/native/prebuilt-platforms.js'
 import { readTranscripts, runTranscript } from './transcript.js'
 
 const MINUTES = 60_000

@@ -24,10 +24,13 @@ export const NAME = 'linux-arm64-gnu'
  * @property {string} last path of the checkpoint
  */
 
-/** Largest relative difference of losses between two processors, whose sums round differently. */
-export const LOSS_TOLERANCE = 1e-5
+/**
+ * Largest relative difference of losses between two processors: each uses other kernels, whose sums
+ * round differently, and training amplifies the differences.
+ */
+export const LOSS_TOLERANCE = 1e-4
 /** Largest absolute difference of probabilities. */
-export const PROBABILITY_TOLERANCE = 1e-5
+export const PROBABILITY_TOLERANCE = 1e-4
 
 /** Builds and packs the packages of the platform. */
 export async function packArm64() {
@@ -50,7 +53,7 @@ export async function installArm64(project, clone) {
     'npm',
     [
       ...['install', '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund'],
-      ...['--os=linux', '--cpu=arm64', '--libc=glibc'],
+      '--force',
       ...[addons, libtorch, clone].map(tarballPath),
     ],
     project,

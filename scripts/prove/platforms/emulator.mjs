@@ -1,24 +1,32 @@
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { cacheDir } from '../../setup/download/cache.mjs'
 import { run } from '../../setup/command.mjs'
+import { cacheDir } from '../../setup/download/cache.mjs'
 import { BuildError } from '../../setup/error.mjs'
 
 /** User-mode emulator, and the folder of the libraries that come with the cross compiler. */
 const QEMU = 'qemu-aarch64-static'
 const SYSROOT = '/usr/aarch64-linux-gnu'
 
-/** A processor without pointer authentication, which takes most of the time of qemu's default one. */
-const CPU = 'cortex-a72'
+/**
+ * A processor with atomic instructions (LSE), which PyTorch's build requires, and without pointer
+ * authentication, whose emulation takes most of the time.
+ */
+const CPU = 'neoverse-n1'
 
-/** Debian's and Ubuntu's packages of the emulator and of the cross compiler. */
-export const PACKAGES = ['qemu-user-static', 'g++-aarch64-linux-gnu']
+/** Cross compiler. */
+const COMPILER = 'aarch64-linux-gnu-g++'
 
-/** Returns what is missing for running programs of linux-arm64; undefined if nothing is. */
-export async function missingEmulator() {
-  if ((await run(QEMU, ['--version'])).status !== 0) return `${QEMU} is not installed`
-  return existsSync(SYSROOT) ? undefined : `${SYSROOT} is missing`
+/** Returns what is missing for compiling and running linux-arm64; undefined if nothing is. */
+export async function missingTool() {
+  for (const tool of [QEMU, COMPILER]) {
+    if ((await run(tool, ['--version'])).status !== 0) {
+      return `${tool} is not installed (Debian: apt-get install qemu-user-static g++-aarch64-linux-gnu)`
+    }
+  }
+  const { status, stderr } = await run('rustup', ['target', 'add', 'aarch64-unknown-linux-gnu'])
+  return status === 0 ? undefined : `rustup target add failed: ${stderr.trim()}`
 }
 
 /**
