@@ -15,13 +15,14 @@ import {
   PROBABILITY_TOLERANCE,
   packArm64,
 } from '../../scripts/prove/platforms/arm64.mjs'
-import { fetchNode, missingTool } from '../../scripts/prove/platforms/emulator.mjs'
+import { fetchNode } from '../../scripts/prove/platforms/emulator.mjs'
 import { ROOT } from '../../scripts/setup.mjs'
+import { missingArm64Tool } from '../../scripts/test/arm64.mjs'
 
 const MINUTES = 60_000
 const STEPS = 3
 
-const missing = await missingTool()
+const missing = await missingArm64Tool()
 const title = 'the packages of linux-arm64 install and train under emulation'
 if (missing !== undefined) {
   test.skip(`${title}: ${missing}`, () => {})

@@ -1,3 +1,4 @@
+import { PREBUILT_PLATFORMS } from '../../src/native/prebuilt-platforms.js'
 import { TARGET } from '../build.mjs'
 import { run } from '../setup/command.mjs'
 
@@ -56,6 +57,38 @@ export function staticSuites(cargoEnv) {
  */
 export function packageTypes() {
   return typeSuite('package', 'tsconfig.json')
+}
+
+/**
+ * Type-checks the crates without libtorch for Windows and macOS, which need no compiler of those
+ * platforms. Skipped with a message where rustup cannot download the standard libraries.
+ *
+ * @returns {Promise<Suite[]>}
+ */
+export async function otherPlatforms() {
+  const targets = ['win32-x64-msvc', 'darwin-arm64'].flatMap((name) => {
+    const platform = PREBUILT_PLATFORMS[name]
+    return platform === undefined ? [] : [platform]
+  })
+  const suites = []
+  for (const { title, rustTarget } of targets) {
+    if ((await run('rustup', ['target', 'add', rustTarget])).status !== 0) {
+      process.stdout.write(`${title}: not checked, because rustup has no ${rustTarget}\n`)
+      continue
+    }
+    /** @type {Suite} */
+    const suite = {
+      name: `cargo check, ${title}`,
+      command: [
+        'cargo',
+        ...['check', '--release', '--target', rustTarget],
+        ...['--target-dir', 'target/other-platforms'],
+        ...['residual-node-core', 'residual-codegen'].flatMap((crate) => ['--package', crate]),
+      ],
+    }
+    suites.push(suite)
+  }
+  return suites
 }
 
 /** @returns {Suite} */

@@ -2,30 +2,27 @@
 //!
 //! Training continues without the link if it cannot be created or another file has its name.
 
+use std::fs;
+use std::io::ErrorKind;
+#[cfg(unix)]
+use std::os::unix::fs::symlink as symlink_folder;
+// Needs a privilege or Windows' developer mode.
+#[cfg(windows)]
+use std::os::windows::fs::symlink_dir as symlink_folder;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const NAME: &str = "latest";
 /// Name of the folders in which the link is created, so that it never appears among other files.
 const RUNS: &str = "runs";
 
 /// Points the link `latest` to a run folder in the same parent folder.
-#[cfg(unix)]
 pub(crate) fn point_to(run: &Path) {
     // Training does not depend on the link.
     let _ = try_point_to(run);
 }
 
-/// Does nothing: on Windows, symbolic links need privileges that users do not have.
-#[cfg(not(unix))]
-pub(crate) fn point_to(_run: &Path) {}
-
-#[cfg(unix)]
 fn try_point_to(run: &Path) -> std::io::Result<()> {
-    use std::fs;
-    use std::io::ErrorKind;
-    use std::os::unix::fs::symlink;
-    use std::sync::atomic::{AtomicU64, Ordering};
-
     static COUNTER: AtomicU64 = AtomicU64::new(0);
 
     // The path may contain symbolic links, such as `latest` itself.
@@ -35,7 +32,7 @@ fn try_point_to(run: &Path) -> std::io::Result<()> {
         return Ok(());
     }
     let link = parent.join(NAME);
-    match symlink(name, &link) {
+    match symlink_folder(name, &link) {
         Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {}
         result => return result,
     }
@@ -45,16 +42,18 @@ fn try_point_to(run: &Path) -> std::io::Result<()> {
     // Renaming replaces the link atomically, even if several runs start concurrently.
     let number = COUNTER.fetch_add(1, Ordering::Relaxed);
     let new = parent.join(format!(".{NAME}.{}.{number}.tmp", std::process::id()));
-    symlink(name, &new)?;
+    symlink_folder(name, &new)?;
+    // On Windows, renaming does not replace a link to a folder.
+    #[cfg(windows)]
+    fs::remove_dir(&link)?;
     fs::rename(&new, &link).inspect_err(|_| {
         let _ = fs::remove_file(&new);
     })
 }
 
 /// Returns whether `link` is a link to a name in the same folder, as this module creates.
-#[cfg(unix)]
 fn is_run_link(link: &Path) -> bool {
-    let target = std::fs::read_link(link);
+    let target = fs::read_link(link);
     target.is_ok_and(|target| target.is_relative() && target.components().count() == 1)
 }
 

@@ -15,20 +15,6 @@ const SYSROOT = '/usr/aarch64-linux-gnu'
  */
 const CPU = 'neoverse-n1'
 
-/** Cross compiler. */
-const COMPILER = 'aarch64-linux-gnu-g++'
-
-/** Returns what is missing for compiling and running linux-arm64; undefined if nothing is. */
-export async function missingTool() {
-  for (const tool of [QEMU, COMPILER]) {
-    if ((await run(tool, ['--version'])).status !== 0) {
-      return `${tool} is not installed (Debian: apt-get install qemu-user-static g++-aarch64-linux-gnu)`
-    }
-  }
-  const { status, stderr } = await run('rustup', ['target', 'add', 'aarch64-unknown-linux-gnu'])
-  return status === 0 ? undefined : `rustup target add failed: ${stderr.trim()}`
-}
-
 /**
  * Returns Node for linux-arm64 from the npm registry, which the cache keeps.
  *
