@@ -1,3 +1,9 @@
+// npm run pack: builds the packages of a release and packs them into pack/.
+//
+//   --platform NAME   for another platform (linux-arm64-gnu on Linux x64)
+//   --libtorch        only the package of libtorch, of any platform
+//   --no-build        with the addons of `npm run build`, which need the glibc of this machine
+
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { withLock } from '../src/download/file-lock.js'
@@ -109,12 +115,30 @@ async function readManifest(folder) {
   return JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'))
 }
 
-await runScript(import.meta.url, async () => {
+/**
+ * Packs only the package of libtorch, which needs no build.
+ *
+ * @param {string} lib folder of the libraries of libtorch
+ */
+async function packOnlyLibtorch(lib) {
+  const { libtorch } = platformManifests(PLATFORM_NAME, PLATFORM, await readManifest(ROOT))
+  await withStaging((staging) =>
+    packLibtorch(join(staging, 'libtorch'), libtorch, { lib, cxx: NATIVE.cxx }),
+  )
+  return [tarballPath(libtorch)]
+}
+
+async function packAsRequested() {
+  if (process.argv.includes('--libtorch')) return packOnlyLibtorch((await setup()).lib)
   // The tests pack what they have built before.
-  const built = process.argv.includes('--no-build')
-    ? { lib: (await setup()).lib, addons: ADDONS, cxx: NATIVE.cxx }
-    : await buildRelease()
-  for (const tarball of await pack(built)) {
+  if (process.argv.includes('--no-build')) {
+    return pack({ lib: (await setup()).lib, addons: ADDONS, cxx: NATIVE.cxx })
+  }
+  return pack(await buildRelease())
+}
+
+await runScript(import.meta.url, async () => {
+  for (const tarball of await packAsRequested()) {
     const { size } = await stat(tarball)
     process.stdout.write(`${relative(ROOT, tarball)}  ${(size / 1e6).toFixed(1)} MB\n`)
   }

@@ -12,7 +12,7 @@ const OTHERS = {
 }
 
 /** Libraries that every Linux with the supported glibc has. */
-const SYSTEM = /^(ld-linux.*|lib(c|m|dl|rt|pthread|gcc_s|stdc\+\+))\.so\.\d+$/
+const SYSTEM = /^(ld-linux.*|lib(c|m|dl|rt|pthread|util|gcc_s|stdc\+\+))\.so\.\d+$/
 
 /**
  * Returns the CPU library of libtorch and the bundled libraries that it needs.

@@ -17,7 +17,7 @@ export function addonsReadme() {
   const { title, libtorch, cudaLibrary } = PLATFORM
   return [
     `# @residual/${PLATFORM_NAME}\n`,
-    `Native addons of ${RESIDUAL} for ${title}. npm installs this package together with \`residual\`;`,
+    `Native addons of ${RESIDUAL} (${title}). npm installs this package together with \`residual\`;`,
     `it has no API of its own. It requires ${requirement()}.\n`,
     `- \`${ADDON_FILES.core}\` inspects networks and data sets, without libtorch.`,
     `- \`${ADDON_FILES.torch}\` trains and predicts. It is loaded after the libraries of`,
@@ -49,7 +49,7 @@ export function libtorchReadme(libraries) {
   const { title, libtorch } = PLATFORM
   return [
     `# @residual/${libtorch.name}\n`,
-    `CPU libraries of PyTorch ${LIBTORCH_VERSION}, unmodified, for ${RESIDUAL} on ${title}. npm installs this`,
+    `CPU libraries of PyTorch ${LIBTORCH_VERSION}, unmodified, for ${RESIDUAL} (${title}). npm installs this`,
     `package together with \`residual\`, which loads \`lib/${libtorch.library}\`; it has no API of its own. It`,
     `requires ${requirement()}.\n`,
     '| File in `lib/` | Contents | License | Text in `licenses/` |',

@@ -16,6 +16,7 @@ const DOWNLOADS = 'https://download.pytorch.org/libtorch/cpu'
  *
  * @typedef {object} LibtorchPins
  * @property {readonly Wheel[]} wheels PyTorch's wheel and the wheels that it needs to load and compile
+ * @property {number} unpackedBytes size of the unpacked files
  * @property {readonly string[]} pipDownloadArgs options of `pip download` that select these wheels
  * @property {string} [zipUrl] PyTorch's CPU build of libtorch, where PyTorch publishes one
  */
@@ -56,6 +57,7 @@ const PINS = {
         sha256: '2c8043c7c9e02492716426e9919fc78d2c5b3b2a7a768a88e952676b08aa55a4',
       },
     ],
+    unpackedBytes: 503_000_000,
     pipDownloadArgs: pipDownloadArgs(
       'manylinux_2_28_x86_64',
       'manylinux_2_25_x86_64',
@@ -90,6 +92,7 @@ const PINS = {
         sha256: 'ee2ea2a97073e02ee62bb27841f437332be2c248e3eac013df07997ada39c003',
       },
     ],
+    unpackedBytes: 344_000_000,
     pipDownloadArgs: pipDownloadArgs(
       'manylinux_2_28_aarch64',
       'manylinux_2_25_aarch64',
@@ -105,6 +108,7 @@ const PINS = {
         sha256: '7b6a60d48062809f58595509c524b88e6ddec3ebe25833d6462eeab81e5f2ce4',
       },
     ],
+    unpackedBytes: 257_000_000,
     pipDownloadArgs: pipDownloadArgs('macosx_11_0_arm64'),
     zipUrl: `${DOWNLOADS}/libtorch-macos-arm64-${LIBTORCH_VERSION}.zip`,
   },
@@ -117,6 +121,7 @@ const PINS = {
         sha256: '73e24aaf8f36ab90d95cd1761208b2eb70841c2a9ca1a3f9061b39fc5331b708',
       },
     ],
+    unpackedBytes: 339_000_000,
     pipDownloadArgs: pipDownloadArgs('win_amd64'),
     zipUrl: `${DOWNLOADS}/libtorch-win-shared-with-deps-${LIBTORCH_VERSION}%2Bcpu.zip`,
   },

@@ -5,9 +5,11 @@ import { fetchWheels } from '../download/wheels.mjs'
 import { LIBTORCH_PINS } from './pins.mjs'
 
 // Pinned files exist: set-up refuses an unsupported platform first.
-const { wheels: WHEELS, pipDownloadArgs } = /** @type {import('./pins.mjs').LibtorchPins} */ (
-  LIBTORCH_PINS
-)
+const {
+  wheels: WHEELS,
+  unpackedBytes,
+  pipDownloadArgs,
+} = /** @type {import('./pins.mjs').LibtorchPins} */ (LIBTORCH_PINS)
 
 // Files needed to build and run on a CPU. They keep the paths that they have in the wheels, because
 // the libraries find each other by relative paths.
@@ -20,7 +22,7 @@ const FILES = [
   /^torch\/version\.py$/,
   /^nvidia\/cu13\/include\//,
   /^nvidia\/cu13\/lib\/(libcudart|libcupti)\.so\.13$/,
-  /^[^/]+\.dist-info\/licenses\//,
+  /^[^/]+\.dist-info\/(licenses\/|LICENSE|NOTICE)/,
 ]
 
 /**
@@ -36,7 +38,7 @@ export const wheels = {
     const request = { name: 'libtorch', wheels: WHEELS, pipDownloadArgs }
     await fetchWheels(request, { downloads, scratch })
     const files = []
-    const progress = byteProgress('libtorch: unpacking', 504_000_000)
+    const progress = byteProgress('libtorch: unpacking', unpackedBytes)
     let unpacked = 0
     for (const { file } of WHEELS) {
       const unpackedFiles = await unpack(
