@@ -104,6 +104,12 @@ test('reports the CPU, the automatic precision, and the CPU limit of a container
   t.regex(precisionOnGpu(true), /^bf16: this GPU/)
   t.regex(precisionOnGpu(false), /^fp32 /)
   t.is(checksOf('GenuineIntel', 'sse2').CPU?.status, 'warn')
+  const arm = checkCpu(
+    machine({ '/proc/cpuinfo': 'Features\t: fp asimd crc32\nCPU implementer\t: 0x41\n' }),
+    { ...environment(false), cpuCapability: 'DEFAULT' },
+  )
+  t.like(arm[0], { name: 'CPU', status: 'pass', detail: 'unknown model, NEON' })
+  t.regex(arm[1]?.detail ?? '', /^fp32: .* Arm has not been measured$/)
   const limited = checksOf('GenuineIntel', 'avx2', { '/sys/fs/cgroup/cpu.max': '250000 100000\n' })
   t.like(limited.threads, { status: 'warn', hint: 'Train with `threads=2 workers=2`.' })
   const unlimited = checksOf('GenuineIntel', 'avx2', { '/sys/fs/cgroup/cpu.max': 'max 100000\n' })

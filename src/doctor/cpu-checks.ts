@@ -17,8 +17,9 @@ export interface TorchEnvironment {
 export function checkCpu(system: System, torch: TorchEnvironment | undefined): Check[] {
   const info = system.read('/proc/cpuinfo') ?? ''
   const field = (name: string) => new RegExp(`^${name}\\s*: (.*)$`, 'm').exec(info)?.[1]?.trim()
-  const flags = new Set(field('flags')?.split(' '))
-  const model = field('model name') ?? 'unknown'
+  // x86 and Arm, respectively. Arm kernels name no model.
+  const flags = new Set((field('flags') ?? field('Features'))?.split(' '))
+  const model = field('model name') ?? 'unknown model'
   return [
     checkCapability(model, flags, torch),
     checkPrecision(field('vendor_id'), flags, torch),
@@ -31,6 +32,8 @@ function checkCapability(
   flags: Set<string>,
   torch: TorchEnvironment | undefined,
 ): Check {
+  // `asimd` is Linux's name of NEON, for which every kernel of libtorch on Arm is compiled.
+  if (flags.has('asimd')) return { name: 'CPU', status: 'pass', detail: `${model}, NEON` }
   const best = flags.has('avx512f')
     ? 'AVX512'
     : flags.has('avx2')
@@ -61,6 +64,10 @@ function checkPrecision(
     const detail = torch.machine.cudaBf16
       ? 'bf16: this GPU has bfloat16 arithmetic'
       : 'fp32 (TF32 where the GPU has it): this GPU has no bfloat16 arithmetic'
+    return { name: 'precision', status: 'pass', detail }
+  }
+  if (flags.has('asimd')) {
+    const detail = 'fp32: the speed of bfloat16 on Arm has not been measured'
     return { name: 'precision', status: 'pass', detail }
   }
   const hasAmx = flags.has('amx_bf16')

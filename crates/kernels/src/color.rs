@@ -15,6 +15,11 @@ pub fn ycc_to_rgb(level: SimdLevel, [y, cb, cr]: [&[u8]; 3], rgb: &mut [u8]) {
         // SAFETY: the CPU has AVX2.
         converted = unsafe { x86::ycc_to_rgb([y, cb, cr], rgb) };
     }
+    #[cfg(target_arch = "aarch64")]
+    if level == SimdLevel::Neon {
+        // SAFETY: the CPU has NEON.
+        converted = unsafe { neon::ycc_to_rgb([y, cb, cr], rgb) };
+    }
     for (i, pixel) in rgb.as_chunks_mut::<3>().0.iter_mut().enumerate().skip(converted) {
         *pixel = ycc_pixel_to_rgb(y[i], cb[i], cr[i]);
     }
@@ -130,6 +135,77 @@ mod x86 {
         }
         shuffles
     };
+}
+
+#[cfg(target_arch = "aarch64")]
+mod neon {
+    use std::arch::aarch64::*;
+
+    /// Pixels per iteration.
+    const STEP: usize = 16;
+
+    /// Converts all pixels if there are at least [`STEP`]. Returns the number of converted pixels.
+    #[target_feature(enable = "neon")]
+    pub(super) fn ycc_to_rgb([y, cb, cr]: [&[u8]; 3], rgb: &mut [u8]) -> usize {
+        let length = y.len();
+        if length < STEP {
+            return 0;
+        }
+        let mut start = 0;
+        while start < length {
+            // The last iteration overlaps the previous one.
+            start = start.min(length - STEP);
+            let (y, cb, cr) = (load(&y[start..]), load(&cb[start..]), load(&cr[start..]));
+            let low = convert(vget_low_u8(y), vget_low_u8(cb), vget_low_u8(cr));
+            let high = convert(vget_high_u8(y), vget_high_u8(cb), vget_high_u8(cr));
+            let pixels = uint8x16x3_t(
+                vcombine_u8(low[0], high[0]),
+                vcombine_u8(low[1], high[1]),
+                vcombine_u8(low[2], high[2]),
+            );
+            let target = rgb[3 * start..][..3 * STEP].as_mut_ptr();
+            // SAFETY: the target has three values per pixel.
+            unsafe { vst3q_u8(target, pixels) };
+            start += STEP;
+        }
+        length
+    }
+
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn load(source: &[u8]) -> uint8x16_t {
+        // SAFETY: the slice has 16 bytes.
+        unsafe { vld1q_u8(source[..STEP].as_ptr()) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn convert(y: uint8x8_t, cb: uint8x8_t, cr: uint8x8_t) -> [uint8x8_t; 3] {
+        let y = vreinterpretq_s16_u16(vmovl_u8(y));
+        let [cb, cr] = [centered(cb), centered(cr)];
+        // The factors of red and blue are split as for AVX2.
+        let r = vaddq_s16(vaddq_s16(y, cr), vqrdmulhq_n_s16(cr, 13173));
+        let b = vaddq_s16(vaddq_s16(y, vaddq_s16(cb, cb)), vqrdmulhq_n_s16(cb, -7471));
+        let low = green_chroma(vget_low_s16(cb), vget_low_s16(cr));
+        let high = green_chroma(vget_high_s16(cb), vget_high_s16(cr));
+        let g = vaddq_s16(vsubq_s16(y, cr), vcombine_s16(low, high));
+        [vqmovun_s16(r), vqmovun_s16(g), vqmovun_s16(b)]
+    }
+
+    /// Returns the values minus 128.
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn centered(chroma: uint8x8_t) -> int16x8_t {
+        vreinterpretq_s16_u16(vsubl_u8(chroma, vdup_n_u8(128)))
+    }
+
+    /// Returns what chroma adds to green, plus `cr`. The sum of the two products is rounded once.
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn green_chroma(cb: int16x4_t, cr: int16x4_t) -> int16x4_t {
+        let product = vmull_n_s16(cb, -22554);
+        vrshrn_n_s32::<16>(vmlal_n_s16(product, cr, (65536 - 46802) as i16))
+    }
 }
 
 #[cfg(test)]

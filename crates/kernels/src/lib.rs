@@ -3,8 +3,8 @@
 //! upsampling and color conversion of JPEGs, resizing, normalization).
 //!
 //! Tensors are NHWC (PyTorch's `channels_last`): the channels of a pixel are contiguous. Most
-//! kernels are generic over a SIMD register and compiled for AVX-512 and AVX2; the scalar instance
-//! is the reference for tests. [`SimdLevel::best`] returns the best instruction set of this CPU.
+//! kernels are generic over a SIMD register and compiled for AVX-512, AVX2 and NEON; the scalar
+//! instance is the reference for tests. [`SimdLevel::best`] returns the best instruction set of this CPU.
 //! Kernels are single-threaded and process a range of rows, so that the caller divides work between
 //! threads.
 
@@ -28,5 +28,5 @@ pub use dct::{FourBlocks, Idct, NonzeroRegion, coefficient_index};
 pub use normalize::ByteNormalizer;
 pub use resample::{Resampler, ResizeAxis};
 pub use scalar::{Bf16, Scalar};
-pub use simd_level::{SimdLevel, has_amx_bf16};
+pub use simd_level::{SimdLevel, has_bf16_matrix_unit};
 pub use upsample::{Upsampler, upsample_h1v2};

@@ -67,19 +67,20 @@ impl ByteNormalizer {
     pub fn normalize_bytes(&self, level: SimdLevel, values: &[u8], out: &mut [f32]) {
         assert_eq!(values.len(), out.len());
         let mut normalized = 0;
-        #[cfg(target_arch = "x86_64")]
         if let Some(constants) = &self.constants {
             level.assert_available();
-            // SAFETY: the CPU has the level's instructions.
-            normalized = unsafe {
-                match level {
-                    SimdLevel::Avx512 => x86::avx512(constants, values, out),
-                    SimdLevel::Avx2 => x86::avx2(constants, values, out),
-                    SimdLevel::Scalar => 0,
-                }
+            normalized = match level {
+                SimdLevel::Scalar => 0,
+                #[cfg(target_arch = "aarch64")]
+                SimdLevel::Neon => constants.normalize_steps(values, out),
+                // SAFETY: the CPU has the level's instructions.
+                #[cfg(target_arch = "x86_64")]
+                SimdLevel::Avx2 => unsafe { x86::avx2(constants, values, out) },
+                // SAFETY: the CPU has the level's instructions.
+                #[cfg(target_arch = "x86_64")]
+                SimdLevel::Avx512 => unsafe { x86::avx512(constants, values, out) },
             };
         }
-        let _ = level;
         let rest = values[normalized..].chunks(self.channels());
         for (values, out) in rest.zip(out[normalized..].chunks_mut(self.channels())) {
             for ((&value, out), table) in values.iter().zip(out).zip(&self.tables) {
@@ -99,7 +100,8 @@ impl Constants {
         }
     }
 
-    /// Normalizes as many values as fill complete iterations. Returns their number.
+    /// Normalizes as many values as fill complete iterations. Returns their number. The compiler
+    /// vectorizes the loop for the instruction set of the caller.
     #[inline(always)]
     fn normalize_steps(&self, values: &[u8], out: &mut [f32]) -> usize {
         let (values, out) = (values.as_chunks().0, out.as_chunks_mut().0);

@@ -81,7 +81,8 @@ fn upsample_horizontally<const SHIFT: u32>(sums: &[u16], biases: [u16; 2], out: 
     }
 }
 
-/// Runs `body`, compiled for AVX2 if the level includes it.
+/// Runs `body`, which the compiler vectorizes: for AVX2 if the level includes it, and for NEON on
+/// every 64-bit Arm CPU.
 #[inline(always)]
 fn run_with_level(level: SimdLevel, body: impl FnOnce()) {
     #[cfg(target_arch = "x86_64")]

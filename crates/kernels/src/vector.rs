@@ -10,7 +10,16 @@ pub fn prefetch(address: *const f32) {
     unsafe {
         std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a prefetch never faults and changes no register.
+    unsafe {
+        std::arch::asm!(
+            "prfm pldl1keep, [{0}]",
+            in(reg) address,
+            options(readonly, nostack, preserves_flags)
+        );
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = address;
 }
 
@@ -352,3 +361,178 @@ mod x86 {
 
 #[cfg(target_arch = "x86_64")]
 pub use x86::{Avx2, Avx512};
+
+#[cfg(target_arch = "aarch64")]
+mod arm {
+    use super::*;
+    use std::arch::aarch64::*;
+
+    /// Two NEON registers. The 32 registers of 128 bits then hold as much as the 16 registers of
+    /// AVX2, so that blocks of AVX2's size fit.
+    #[derive(Clone, Copy)]
+    pub struct Neon(float32x4_t, float32x4_t);
+
+    impl Vector for Neon {
+        const LANES: usize = 8;
+
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> Self {
+            // SAFETY: every 64-bit Arm CPU has the instruction.
+            let register = unsafe { vdupq_n_f32(value) };
+            Self(register, register)
+        }
+
+        #[inline(always)]
+        unsafe fn load(source: *const f32) -> Self {
+            // SAFETY: the caller guarantees readable values.
+            unsafe { Self(vld1q_f32(source), vld1q_f32(source.add(4))) }
+        }
+
+        #[inline(always)]
+        unsafe fn gather(source: *const f32, stride: usize) -> Self {
+            let mut values = [0.0; Self::LANES];
+            // SAFETY: the caller guarantees readable values.
+            unsafe {
+                for (lane, value) in values.iter_mut().enumerate() {
+                    *value = source.add(lane * stride).read_unaligned();
+                }
+                Self::load(values.as_ptr())
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, target: *mut f32) {
+            // SAFETY: the caller guarantees writable values.
+            unsafe {
+                vst1q_f32(target, self.0);
+                vst1q_f32(target.add(4), self.1);
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn load_bf16(source: *const Bf16) -> Self {
+            // SAFETY: the caller guarantees readable values.
+            unsafe {
+                let halves = vld1q_u16(source.cast());
+                let low = vshlq_n_u32::<16>(vmovl_u16(vget_low_u16(halves)));
+                let high = vshlq_n_u32::<16>(vmovl_high_u16(halves));
+                Self(vreinterpretq_f32_u32(low), vreinterpretq_f32_u32(high))
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn store_bf16(self, target: *mut Bf16) {
+            // SAFETY: the caller guarantees writable values.
+            unsafe {
+                let halves = vcombine_u16(round_to_bf16(self.0), round_to_bf16(self.1));
+                vst1q_u16(target.cast(), halves);
+            }
+        }
+
+        #[inline(always)]
+        fn add(self, other: Self) -> Self {
+            // SAFETY: every 64-bit Arm CPU has the instruction.
+            unsafe { Self(vaddq_f32(self.0, other.0), vaddq_f32(self.1, other.1)) }
+        }
+
+        #[inline(always)]
+        fn sub(self, other: Self) -> Self {
+            // SAFETY: every 64-bit Arm CPU has the instruction.
+            unsafe { Self(vsubq_f32(self.0, other.0), vsubq_f32(self.1, other.1)) }
+        }
+
+        #[inline(always)]
+        fn mul_add(self, factor: Self, term: Self) -> Self {
+            // SAFETY: every 64-bit Arm CPU has the instruction.
+            unsafe {
+                Self(vfmaq_f32(term.0, self.0, factor.0), vfmaq_f32(term.1, self.1, factor.1))
+            }
+        }
+
+        #[inline(always)]
+        fn relu(self) -> Self {
+            // If an operand is NaN, the result is NaN.
+            // SAFETY: every 64-bit Arm CPU has the instructions.
+            unsafe {
+                let zero = vdupq_n_f32(0.0);
+                Self(vmaxq_f32(self.0, zero), vmaxq_f32(self.1, zero))
+            }
+        }
+
+        #[inline(always)]
+        fn where_positive(self, mask: Self) -> Self {
+            // SAFETY: every 64-bit Arm CPU has the instructions.
+            unsafe { Self(where_positive(self.0, mask.0), where_positive(self.1, mask.1)) }
+        }
+    }
+
+    // Operations on one register that need several intrinsics.
+
+    /// Returns the values as bfloat16, rounded to nearest even.
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn round_to_bf16(value: float32x4_t) -> uint16x4_t {
+        let bits = vreinterpretq_u32_f32(value);
+        let odd = vandq_u32(vshrq_n_u32::<16>(bits), vdupq_n_u32(1));
+        let bias = vaddq_u32(odd, vdupq_n_u32(0x7fff));
+        let rounded = vshrn_n_u32::<16>(vaddq_u32(bits, bias));
+        let is_number = vmovn_u32(vceqq_f32(value, value));
+        vbsl_u16(is_number, rounded, vdup_n_u16(0x7fc0))
+    }
+
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn where_positive(value: float32x4_t, mask: float32x4_t) -> float32x4_t {
+        let positive = vcgtzq_f32(mask);
+        vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(value), positive))
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+pub use arm::Neon;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SimdLevel;
+    use crate::random_values::random_values;
+    use crate::simd_level::dispatch;
+
+    /// Stores values as bfloat16 and loads them again, one register at a time.
+    ///
+    /// # Safety
+    /// The CPU must have `V`'s instructions. The lengths must be equal, a multiple of the lanes.
+    #[inline(always)]
+    unsafe fn round_trip<V: Vector>(values: &[f32], halves: &mut [Bf16], loaded: &mut [f32]) {
+        for i in (0..values.len()).step_by(V::LANES) {
+            // SAFETY: a register from `i` is inside of the slices.
+            unsafe {
+                V::load(values.as_ptr().add(i)).store_bf16(halves.as_mut_ptr().add(i));
+                V::load_bf16(halves.as_ptr().add(i)).store(loaded.as_mut_ptr().add(i));
+            }
+        }
+    }
+
+    #[test]
+    fn every_level_rounds_to_the_bits_of_the_scalar_conversion() {
+        let ties = [0x3f80_7fff, 0x3f80_8000, 0x3f80_8001, 0x3f81_8000, 0xbf81_8000, 0x8000_8000];
+        let special = [f32::MAX, f32::MIN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 1e-40];
+        let nans = [0x7f80_0001, 0x7fff_ffff, 0xffff_ffff].map(f32::from_bits);
+        let mut values = random_values::<f32>(1024, 1);
+        let edges = ties.map(f32::from_bits).into_iter().chain(special).chain(nans);
+        for (i, edge) in edges.enumerate() {
+            values[i * 17] = edge;
+        }
+        let values = values.as_slice();
+        for level in SimdLevel::available() {
+            let (mut halves, mut loaded) = (vec![Bf16(0); values.len()], vec![0.0; values.len()]);
+            let (bits, floats) = (halves.as_mut_slice(), loaded.as_mut_slice());
+            dispatch!(level, round_trip(values: &[f32], bits: &mut [Bf16], floats: &mut [f32]));
+            for (i, &value) in values.iter().enumerate() {
+                let expected = Bf16::from_f32(value);
+                assert_eq!(halves[i], expected, "{level:?} {value}");
+                assert_eq!(loaded[i].to_bits(), expected.to_f32().to_bits(), "{level:?} {value}");
+            }
+        }
+    }
+}

@@ -26,10 +26,18 @@ fn folder_if_child() -> Option<PathBuf> {
     env::var_os(FOLDER).map(PathBuf::from)
 }
 
+/// Returns the emulator that cargo runs this binary with, if there is one.
+fn emulator() -> String {
+    if !cfg!(target_arch = "aarch64") {
+        return String::new();
+    }
+    env::var("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER").unwrap_or_default()
+}
+
 /// Runs one test of this binary in a child process, after the shell commands `setup`.
 fn spawn_child(test: &str, folder: &Path, setup: &str) -> Child {
     Command::new("sh")
-        .args(["-c", &format!("{setup} exec \"$0\" --exact {test}")])
+        .args(["-c", &format!("{setup} exec {} \"$0\" --exact {test}", emulator())])
         .arg(env::current_exe().unwrap())
         .env(FOLDER, folder)
         .stdout(Stdio::piped())

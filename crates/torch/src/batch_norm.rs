@@ -41,7 +41,7 @@ pub struct BatchNorm<'a> {
 
 impl BatchNorm<'_> {
     /// Returns whether [`forward`](Self::forward) supports the input `[n, channels, h, w]`.
-    /// Requires a CPU with AVX2 or better, a channels_last input in fp32 or bf16, and fp32
+    /// Requires a CPU with AVX2 or better or NEON, a channels_last input in fp32 or bf16, and fp32
     /// parameters.
     pub fn supports(&self, input: &Tensor) -> bool {
         SimdLevel::best() > SimdLevel::Scalar
@@ -417,7 +417,7 @@ mod tests {
     #[test]
     fn output_gradients_and_statistics_are_as_accurate_as_in_aten() {
         if SimdLevel::best() == SimdLevel::Scalar {
-            return println!("skipped: this CPU has no AVX2");
+            return println!("skipped: no SIMD kernels for this CPU");
         }
         for (channels, with_shortcut, relu) in [
             (16, false, false),

@@ -46,16 +46,22 @@ unsafe extern "C" {
 /// the transformed filters, which have four times as many values as the weight.
 const MIN_TILES_PER_THREAD: usize = 24;
 
+/// Whether ATen's convolutions are expected to take longer than Winograd's. On macOS for Arm they
+/// are matrix products of Accelerate, which uses Apple's matrix unit; the kernels have not been
+/// measured there.
+const HAS_SLOWER_CONVOLUTION: bool = !(cfg!(target_os = "macos") && cfg!(target_arch = "aarch64"));
+
 /// Returns whether [`conv2d_3x3`] supports `input` `[n, in, h, w]` and `weight` `[out, in, 3, 3]`.
 ///
-/// Requires a CPU with AVX2 or better, a channels_last input in fp32 or bf16, an fp32 weight,
-/// channel counts that are multiples of [`CHANNEL_MULTIPLE`], and enough output tiles for every
-/// thread. bf16 is not supported on CPUs with AMX, where ATen's direct convolution is faster.
+/// Requires a CPU with AVX2 or better or NEON, a channels_last input in fp32 or bf16, an fp32
+/// weight, channel counts that are multiples of [`CHANNEL_MULTIPLE`], and enough output tiles for
+/// every thread. bf16 is not supported on CPUs that multiply bfloat16 matrices (AMX, BFMMLA), where
+/// ATen's direct convolution is faster, and no kind on macOS ([`HAS_SLOWER_CONVOLUTION`]).
 pub fn supports_conv2d_3x3(input: &Tensor, weight: &Tensor) -> bool {
     let kind = input.kind();
-    let has_kernel =
-        kind == Kind::Float || (kind == Kind::BFloat16 && !residual_kernels::has_amx_bf16());
-    let can_run = has_kernel && ablation::is_enabled(Part::Winograd);
+    let has_kernel = kind == Kind::Float
+        || (kind == Kind::BFloat16 && !residual_kernels::has_bf16_matrix_unit());
+    let can_run = has_kernel && HAS_SLOWER_CONVOLUTION && ablation::is_enabled(Part::Winograd);
     if !can_run || SimdLevel::best() == SimdLevel::Scalar || input.device() != Device::Cpu {
         return false;
     }
@@ -430,7 +436,7 @@ mod tests {
     #[test]
     fn output_and_gradients_are_near_fp64() {
         if SimdLevel::best() == SimdLevel::Scalar {
-            return println!("skipped: this CPU has no AVX2");
+            return println!("skipped: no SIMD kernels for this CPU");
         }
         for size in SIZES {
             let [x, w] = case(Kind::Double, size);
@@ -438,7 +444,7 @@ mod tests {
             // A bound of 0 requires the accuracy of ATen.
             for (kind, bound) in [(Kind::Float, 3e-6), (Kind::BFloat16, 0.0)] {
                 let [x, w] = case(kind, size);
-                if kind == Kind::Float {
+                if kind == Kind::Float && HAS_SLOWER_CONVOLUTION {
                     assert!(supports_conv2d_3x3(&x, &w), "{size:?}");
                 }
                 let winograd = results(&x, &w, |x, w| conv2d_3x3(x, w, None).unwrap().output);
@@ -457,7 +463,7 @@ mod tests {
     #[test]
     fn gradients_of_the_input_and_its_alias_are_added() {
         if SimdLevel::best() == SimdLevel::Scalar {
-            return println!("skipped: this CPU has no AVX2");
+            return println!("skipped: no SIMD kernels for this CPU");
         }
         let [x, w] = case(Kind::Double, [8, 32, 32, 16, 16]);
         let reference = results(&x, &w, |x, w| aten(x, w).relu() + x * 2);
@@ -479,7 +485,7 @@ mod tests {
     #[test]
     fn stats_match_the_written_output() {
         if SimdLevel::best() == SimdLevel::Scalar {
-            return println!("skipped: this CPU has no AVX2");
+            return println!("skipped: no SIMD kernels for this CPU");
         }
         for kind in [Kind::Float, Kind::BFloat16] {
             let [x, w] = case(kind, SIZES[1]);

@@ -1,6 +1,7 @@
 //! Detection of the hardware, for the defaults of a configuration.
 
-use residual_kernels::has_amx_bf16;
+#[cfg(target_arch = "x86_64")]
+use residual_kernels::has_bf16_matrix_unit;
 use residual_spec::MachineInfo;
 
 use crate::free_memory::free_memory;
@@ -30,7 +31,7 @@ fn has_fast_bf16() -> bool {
     let vendor = std::arch::x86_64::__cpuid(0);
     let amd = (register(b"Auth"), register(b"enti"), register(b"cAMD"));
     let is_amd = (vendor.ebx, vendor.edx, vendor.ecx) == amd;
-    has_amx_bf16() || (is_amd && std::arch::is_x86_feature_detected!("avx512bf16"))
+    has_bf16_matrix_unit() || (is_amd && std::arch::is_x86_feature_detected!("avx512bf16"))
 }
 
 /// Returns the value of a CPUID register that contains these ASCII letters.

@@ -9,6 +9,8 @@
 //! Four adjacent blocks are transformed together. Their rows are interleaved, in an order that
 //! places coefficients whose products are added next to each other.
 
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scaled;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -127,6 +129,15 @@ impl Idct {
                 (SimdLevel::Avx512, false) => {
                     return x86::avx512::<false>(self, coded, out, stride);
                 }
+            }
+        }
+        // SAFETY: the CPU has NEON, and the length of `out` is checked.
+        #[cfg(target_arch = "aarch64")]
+        unsafe {
+            match (self.level, is_low) {
+                (SimdLevel::Scalar, _) => {}
+                (SimdLevel::Neon, true) => return neon::apply::<true>(self, coded, out, stride),
+                (SimdLevel::Neon, false) => return neon::apply::<false>(self, coded, out, stride),
             }
         }
         let _ = is_low;
