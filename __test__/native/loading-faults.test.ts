@@ -81,7 +81,7 @@ function replace(project: Project, change: (path: string) => void, ...path: stri
   change(file)
 }
 
-/** Replaces the libraries of libtorch by the smallest of them under the name of each. */
+/** Replaces the libraries of libtorch: libc10 by a copy, and the others by the file that `write` creates. */
 function replaceLibtorch(project: Project, write: (path: string) => void) {
   const lib = project.installed('@residual', LIBTORCH, 'lib')
   const original = realpathSync(lib)
@@ -261,22 +261,23 @@ test('a package on a file system without permission to execute', async (t) => {
   t.is(failed?.detail, error.message)
 })
 
+test('a library that is not an addon', async (t) => {
+  const project = installPackage(t)
+  const other = join(ROOT, 'bindings/npm', ADDONS, 'residual-cuda.so')
+  replace(project, (path) => copyFileSync(other, path), ADDONS, 'residual.node')
+  await assertFault(t, project, {
+    code: 'E_PLATFORM',
+    message: /^the native addon could not be loaded: ./,
+    hint: /^Delete node_modules/,
+    file: 'residual.node',
+  })
+})
+
 test('a library that libtorch needs is missing', async (t) => {
   const project = installPackage(t)
-  const lib = realpathSync(project.installed('@residual', LIBTORCH, 'lib'))
-  const folder = project.installed('@residual', LIBTORCH, 'lib')
-  rmSync(folder)
-  mkdirSync(folder)
-  // Without libc10.so; the library itself is a link, so that its own folder is not searched.
-  symlinkSync(join(lib, 'libtorch_cpu.so'), join(folder, 'libtorch_cpu.so'))
-  const addon = project.installed('@residual', ADDONS, 'residual-torch.node')
-  rmSync(addon)
-  // The addon in place of libtorch, which needs libtorch_cpu.so.
-  rmSync(join(folder, 'libtorch_cpu.so'))
-  copyFileSync(
-    join(ROOT, 'bindings/npm', ADDONS, 'residual-torch.node'),
-    join(folder, 'libtorch_cpu.so'),
-  )
+  // The addon in place of libtorch: a library that needs another one, which is not loaded.
+  const needy = join(ROOT, 'bindings/npm', ADDONS, 'residual-torch.node')
+  replaceLibtorch(project, (path) => copyFileSync(needy, path))
   await assertFault(t, project, {
     code: 'E_LIBTORCH',
     message:

@@ -1,6 +1,5 @@
 import {
   copyFileSync,
-  cpSync,
   mkdirSync,
   readdirSync,
   realpathSync,
@@ -9,8 +8,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { basename, join } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { ResidualError } from 'residual'
 import { coreAddon, torchAddon } from '#dist/native/addon.js'
 import { unwrapResult } from '#dist/native/native-result.js'
@@ -69,43 +67,6 @@ test('the package can be loaded with require()', async (t) => {
     console.log(typeof createRequire(process.cwd() + '/x.js')('residual').train)
   `)
   t.is(stdout, 'function\n')
-})
-
-/** Calls `inspect()` of a copy of the package with the given addon files, and returns its error. */
-async function inspectWithAddons(t: ExecutionContext, addons: Record<string, string>) {
-  const root = tempFolder(t)
-  cpSync(join(ROOT, 'dist'), join(root, 'dist'), { recursive: true })
-  symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'))
-  writeFileSync(join(root, 'package.json'), '{ "type": "module" }')
-  const built = join(root, 'bindings', 'npm', basename(PLATFORM))
-  for (const [name, from] of Object.entries(addons)) {
-    mkdirSync(built, { recursive: true })
-    copyFileSync(from, join(built, name))
-  }
-  const index = pathToFileURL(join(root, 'dist', 'index.js'))
-  const { stdout, stderr } = await script(`
-    import { inspect } from '${index}'
-    const { code, message, at, hint } = await inspect('resnet18').catch((error) => error)
-    console.log(JSON.stringify({ code, message, at, hint }))
-  `)
-  t.is(stderr, '')
-  return JSON.parse(stdout)
-}
-
-test('a missing platform package is reported with an install hint', async (t) => {
-  const { code, message, hint } = await inspectWithAddons(t, {})
-  t.is(code, 'E_PLATFORM')
-  t.regex(message, /@residual\/linux-x64-gnu is not installed/)
-  t.regex(hint, /--include=optional/)
-})
-
-test('a library that is not an addon is reported with an install hint', async (t) => {
-  const addons = { 'residual.node': join(PLATFORM, 'residual-cuda.so') }
-  const { code, message, at, hint } = await inspectWithAddons(t, addons)
-  t.is(code, 'E_PLATFORM')
-  t.regex(message, /^the native addon could not be loaded: ./)
-  t.is(basename(at.file), 'residual.node')
-  t.regex(hint, /npm install --force/)
 })
 
 test('invalid JSON at the bridge is reported as an internal error', async (t) => {
