@@ -8,6 +8,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { basename, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import test from 'ava'
 import { ResidualError } from 'residual'
 import { coreAddon, torchAddon } from '#dist/native/addon.js'
@@ -131,4 +132,41 @@ test('rejects a truncated library instead of crashing', async (t) => {
 
   writeFileSync(truncated, 'not a library')
   t.is((await trainError(tinyConfig(t), { RESIDUAL_LIBTORCH: root })).code, 'E_LIBTORCH')
+})
+
+/** Settings of a run of one step on the embedded data set. */
+const ONE_STEP = {
+  ...{ data: 'fashion-mnist-mini', model: 'resnet8', budget: { steps: 1 }, batchSize: 16 },
+  ...{ threads: 1, workers: 1, seed: 1 },
+}
+
+test('worker threads load libtorch at the same time, before the main thread', async (t) => {
+  const folder = tempFolder(t)
+  const entry = pathToFileURL(join(ROOT, 'dist/index.js')).href
+  const trainIn = (out: string) => `
+    const { train } = await import('${entry}')
+    const { best } = await train({ ...${JSON.stringify(ONE_STEP)}, out: ${out} })
+  `
+  writeFileSync(
+    join(folder, 'worker.mjs'),
+    `import { parentPort, workerData } from 'node:worker_threads'
+    ${trainIn('workerData')}
+    parentPort.postMessage(best.loss)`,
+  )
+  const { status, stdout, stderr } = await script(`
+    import { once } from 'node:events'
+    import { Worker } from 'node:worker_threads'
+    const folder = ${JSON.stringify(folder)}
+    const workers = [1, 2, 3].map((index) => new Worker(folder + '/worker.mjs', { workerData: folder + '/' + index }))
+    const losses = (await Promise.all(workers.map((worker) => once(worker, 'message')))).flat()
+    await Promise.all(workers.map((worker) => worker.terminate()))
+    ${trainIn("folder + '/main'")}
+    console.log(JSON.stringify([...losses, best.loss]))
+  `)
+  t.is(stderr, '')
+  t.is(status, 0)
+  const losses: number[] = JSON.parse(stdout)
+  t.is(losses.length, 4)
+  t.true((losses[0] ?? 0) > 0)
+  t.is(new Set(losses).size, 1)
 })
