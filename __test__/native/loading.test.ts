@@ -14,7 +14,7 @@ import { ResidualError } from 'residual'
 import { coreAddon, torchAddon } from '#dist/native/addon.js'
 import { unwrapResult } from '#dist/native/native-result.js'
 import { currentPlatform } from '#dist/native/platform.js'
-import { ROOT, script } from '../child.js'
+import { node, ROOT, script } from '../child.js'
 import { tempFolder, tinyConfig } from '../tiny.js'
 
 const PLATFORM = join(ROOT, 'bindings', 'npm', currentPlatform())
@@ -153,7 +153,9 @@ test('worker threads load libtorch at the same time, before the main thread', as
     ${trainIn('workerData')}
     parentPort.postMessage(best.loss)`,
   )
-  const { status, stdout, stderr } = await script(`
+  writeFileSync(
+    join(folder, 'main.mjs'),
+    `
     import { once } from 'node:events'
     import { Worker } from 'node:worker_threads'
     const folder = ${JSON.stringify(folder)}
@@ -161,8 +163,9 @@ test('worker threads load libtorch at the same time, before the main thread', as
     const losses = (await Promise.all(workers.map((worker) => once(worker, 'message')))).flat()
     await Promise.all(workers.map((worker) => worker.terminate()))
     ${trainIn("folder + '/main'")}
-    console.log(JSON.stringify([...losses, best.loss]))
-  `)
+    console.log(JSON.stringify([...losses, best.loss]))`,
+  )
+  const { status, stdout, stderr } = await node([join(folder, 'main.mjs')])
   t.is(stderr, '')
   t.is(status, 0)
   const losses: number[] = JSON.parse(stdout)
