@@ -300,6 +300,21 @@ test('musl, as on Alpine Linux', async (t) => {
   })
 })
 
+test('a Node that was built for musl', async (t) => {
+  const program = process.env.RESIDUAL_TEST_MUSL_NODE
+  if (program === undefined) {
+    t.log('skipped: set RESIDUAL_TEST_MUSL_NODE to the path of a Node that was built for musl')
+    return t.pass()
+  }
+  const { folder } = installPackage(t)
+  writeFileSync(join(folder, 'program.mjs'), LOAD(''))
+  const { stdout, stderr } = await run(program, ['program.mjs'], { cwd: folder })
+  const { error, failed } = JSON.parse(stdout || stderr) as Outcome
+  t.is(error.code, 'E_PLATFORM')
+  t.regex(error.message, /-musl: libtorch needs glibc/)
+  t.is(failed?.detail, error.message)
+})
+
 test('a glibc that is too old', async (t) => {
   await assertFault(t, installPackage(t), {
     code: 'E_PLATFORM',

@@ -74,7 +74,7 @@ function explainUnsupported({ name, cpuModel }: Host): [string, string] {
   }
   if (cpu === 'ia32') return [': this Node is a 32-bit program', 'Install the 64-bit Node.']
   const supported = Object.keys(PREBUILT_PLATFORMS).join(', ')
-  const wsl = os === 'win32' ? ' On Windows, use WSL, which is linux-x64-gnu.' : ''
+  const wsl = os === 'win32' ? ` On Windows, use WSL, which is linux-${cpu}-gnu.` : ''
   return ['', `Supported platforms: ${supported}.${wsl}`]
 }
 
