@@ -1,6 +1,5 @@
 import {
   copyFileSync,
-  cpSync,
   mkdirSync,
   readdirSync,
   realpathSync,
@@ -10,12 +9,12 @@ import {
 } from 'node:fs'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { ResidualError } from 'residual'
 import { coreAddon, torchAddon } from '#dist/native/addon.js'
 import { unwrapResult } from '#dist/native/native-result.js'
 import { currentPlatform } from '#dist/native/platform.js'
-import { ROOT, script } from '../child.js'
+import { node, ROOT, script } from '../child.js'
 import { tempFolder, tinyConfig } from '../tiny.js'
 
 const PLATFORM = join(ROOT, 'bindings', 'npm', currentPlatform())
@@ -69,43 +68,6 @@ test('the package can be loaded with require()', async (t) => {
     console.log(typeof createRequire(process.cwd() + '/x.js')('residual').train)
   `)
   t.is(stdout, 'function\n')
-})
-
-/** Calls `inspect()` of a copy of the package with the given addon files, and returns its error. */
-async function inspectWithAddons(t: ExecutionContext, addons: Record<string, string>) {
-  const root = tempFolder(t)
-  cpSync(join(ROOT, 'dist'), join(root, 'dist'), { recursive: true })
-  symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'))
-  writeFileSync(join(root, 'package.json'), '{ "type": "module" }')
-  const built = join(root, 'bindings', 'npm', basename(PLATFORM))
-  for (const [name, from] of Object.entries(addons)) {
-    mkdirSync(built, { recursive: true })
-    copyFileSync(from, join(built, name))
-  }
-  const index = pathToFileURL(join(root, 'dist', 'index.js'))
-  const { stdout, stderr } = await script(`
-    import { inspect } from '${index}'
-    const { code, message, at, hint } = await inspect('resnet18').catch((error) => error)
-    console.log(JSON.stringify({ code, message, at, hint }))
-  `)
-  t.is(stderr, '')
-  return JSON.parse(stdout)
-}
-
-test('a missing platform package is reported with an install hint', async (t) => {
-  const { code, message, hint } = await inspectWithAddons(t, {})
-  t.is(code, 'E_PLATFORM')
-  t.regex(message, /@residual\/linux-x64-gnu is not installed/)
-  t.regex(hint, /--include=optional/)
-})
-
-test('a library that is not an addon is reported with an install hint', async (t) => {
-  const addons = { 'residual.node': join(PLATFORM, 'residual-cuda.so') }
-  const { code, message, at, hint } = await inspectWithAddons(t, addons)
-  t.is(code, 'E_PLATFORM')
-  t.regex(message, /^the native addon could not be loaded: ./)
-  t.is(basename(at.file), 'residual.node')
-  t.regex(hint, /npm install --force/)
 })
 
 test('invalid JSON at the bridge is reported as an internal error', async (t) => {
@@ -170,4 +132,44 @@ test('rejects a truncated library instead of crashing', async (t) => {
 
   writeFileSync(truncated, 'not a library')
   t.is((await trainError(tinyConfig(t), { RESIDUAL_LIBTORCH: root })).code, 'E_LIBTORCH')
+})
+
+/** Settings of a run of one step on the embedded data set. */
+const ONE_STEP = {
+  ...{ data: 'fashion-mnist-mini', model: 'resnet8', budget: { steps: 1 }, batchSize: 16 },
+  ...{ threads: 1, workers: 1, seed: 1 },
+}
+
+test('worker threads load libtorch at the same time, before the main thread', async (t) => {
+  const folder = tempFolder(t)
+  const entry = pathToFileURL(join(ROOT, 'dist/index.js')).href
+  const trainIn = (out: string) => `
+    const { train } = await import('${entry}')
+    const { best } = await train({ ...${JSON.stringify(ONE_STEP)}, out: ${out} })
+  `
+  writeFileSync(
+    join(folder, 'worker.mjs'),
+    `import { parentPort, workerData } from 'node:worker_threads'
+    ${trainIn('workerData')}
+    parentPort.postMessage(best.loss)`,
+  )
+  writeFileSync(
+    join(folder, 'main.mjs'),
+    `
+    import { once } from 'node:events'
+    import { Worker } from 'node:worker_threads'
+    const folder = ${JSON.stringify(folder)}
+    const workers = [1, 2, 3].map((index) => new Worker(folder + '/worker.mjs', { workerData: folder + '/' + index }))
+    const losses = (await Promise.all(workers.map((worker) => once(worker, 'message')))).flat()
+    await Promise.all(workers.map((worker) => worker.terminate()))
+    ${trainIn("folder + '/main'")}
+    console.log(JSON.stringify([...losses, best.loss]))`,
+  )
+  const { status, stdout, stderr } = await node([join(folder, 'main.mjs')])
+  t.is(stderr, '')
+  t.is(status, 0)
+  const losses: number[] = JSON.parse(stdout)
+  t.is(losses.length, 4)
+  t.true((losses[0] ?? 0) > 0)
+  t.is(new Set(losses).size, 1)
 })

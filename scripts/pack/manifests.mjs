@@ -11,7 +11,13 @@
  */
 export function platformManifests(name, { os, cpu, libc, title, libtorch }, clone) {
   const { version, engines, repository } = clone
-  const machine = { os: [os], cpu: [cpu], ...(libc === undefined ? {} : { libc: [libc] }) }
+  const machine = {
+    os: [os],
+    cpu: [cpu],
+    ...(libc === undefined ? {} : { libc: [libc] }),
+    // Yarn keeps packages in zip files, from which native libraries cannot be loaded.
+    preferUnplugged: true,
+  }
   const folder = (/** @type {string} */ directory) => ({
     .../** @type {object} */ (repository),
     directory: `bindings/npm/${directory}`,
@@ -54,6 +60,7 @@ export function publishedManifest(clone, platformPackages) {
     ...published,
     name: clone.name,
     version: clone.version,
+    preferUnplugged: true,
     optionalDependencies: Object.fromEntries(
       platformPackages.map(({ name, version }) => [name, version]),
     ),

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { VERSION } from '../native/version.js'
 import { recordFlags } from './arguments/config-arguments.js'
 import { addBench } from './commands/bench.js'
 import { addCompletion } from './commands/completion.js'
@@ -18,13 +18,11 @@ import { addTrain } from './commands/train.js'
 import { addVerify } from './commands/verify.js'
 import { addExamples, configureHelp } from './help.js'
 
-const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-
 /** Creates the `residual` program with all its commands. */
 export function createProgram(): Command {
   const program = new Command('residual')
     .description('Train and use residual networks (ResNet) for image classification.')
-    .version(JSON.parse(manifest).version)
+    .version(VERSION)
 
   program.commandsGroup('Training:')
   addTrain(program)

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { PAGE_ROOT, require } from '../native/platform.js'
+import { packageFile, requireFromPackage } from '../native/loading/package-files.js'
 
 /** A file of the page with its media type. */
 export interface StaticFile {
@@ -26,10 +25,16 @@ const PAGE_FILES = [
 export const STATIC_FILES: ReadonlyMap<string, StaticFile> = new Map([
   ...PAGE_FILES.map((name): [string, StaticFile] => [
     name === 'index.html' ? '/' : `/${name}`,
-    staticFile(name, () => join(PAGE_ROOT, name)),
+    staticFile(name, () => packageFile('src', 'dashboard', 'page', name)),
   ]),
-  ['/uplot.js', staticFile('uplot.js', () => require.resolve('uplot/dist/uPlot.esm.js'))],
-  ['/uplot.css', staticFile('uplot.css', () => require.resolve('uplot/dist/uPlot.min.css'))],
+  [
+    '/uplot.js',
+    staticFile('uplot.js', () => requireFromPackage().resolve('uplot/dist/uPlot.esm.js')),
+  ],
+  [
+    '/uplot.css',
+    staticFile('uplot.css', () => requireFromPackage().resolve('uplot/dist/uPlot.min.css')),
+  ],
 ])
 
 function staticFile(name: string, path: () => string): StaticFile {

@@ -1,17 +1,15 @@
 import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { ResidualError, type RunError } from '../errors/errors.js'
 import { coreAddon } from '../native/addon.js'
 import { libtorchLibrary, listLibraries } from '../native/libtorch.js'
-import { currentPlatform, glibcVersion, platformFolder } from '../native/platform.js'
-import { PREBUILT_PLATFORMS } from '../native/prebuilt-platforms.js'
+import { emulator } from '../native/loading/emulation.js'
+import { packageFile } from '../native/loading/package-files.js'
+import { currentPlatform, glibcVersion, supportedPlatform } from '../native/platform.js'
 import type { TorchEnvironment } from './cpu-checks.js'
 import type { Check } from './diagnosis.js'
 
 /** Time limit for loading libtorch, in ms: reading it from a cold disk is slow. */
 const PROBE_TIMEOUT = 120_000
-
-const PROBE = fileURLToPath(new URL('probe-libtorch.js', import.meta.url))
 
 /** Output of the child process that loads libtorch; `crashed` describes its end without output. */
 export type ProbeResult =
@@ -19,52 +17,49 @@ export type ProbeResult =
   | { error: RunError }
   | { crashed: string }
 
-/** Checks the platform, glibc, the addons and libtorch. */
-export async function checkInstallation(
-  version: string,
-): Promise<[Check[], TorchEnvironment | undefined]> {
-  const checks = [checkPlatform(), checkGlibc(), checkAddon(version)].filter(
-    (check) => check !== undefined,
-  )
+/**
+ * Checks the platform, the addons and libtorch, in the order in which they are loaded. Ends at the
+ * first problem, with the error that loading throws, because later parts need the earlier ones.
+ */
+export async function checkInstallation(): Promise<[Check[], TorchEnvironment | undefined]> {
+  const checks: Check[] = []
+  for (const [name, check] of [
+    ['platform', checkPlatform],
+    ['addon', checkAddon],
+  ] as const) {
+    try {
+      checks.push(...check())
+    } catch (error) {
+      return [[...checks, failedCheck(name, error)], undefined]
+    }
+  }
   const [libtorch, environment] = await checkLibtorch()
   return [[...checks, libtorch], environment]
 }
 
-function checkPlatform(): Check {
+function checkPlatform(): Check[] {
+  supportedPlatform()
   const detail = `${currentPlatform()}, Node ${process.versions.node}`
-  try {
-    platformFolder()
-    return { name: 'platform', status: 'pass', detail }
-  } catch (error) {
-    return failedCheck('platform', error)
+  const glibc = glibcVersion()
+  const program = emulator()
+  return [
+    { name: 'platform', status: 'pass', detail },
+    ...(glibc === undefined ? [] : [{ name: 'glibc', status: 'pass', detail: glibc } as const]),
+    ...(program === undefined ? [] : [emulationCheck(program)]),
+  ]
+}
+
+function emulationCheck(program: string): Check {
+  return {
+    name: 'emulation',
+    status: 'warn',
+    detail: `${program} translates this Node, which was built for ${process.arch}: training is slow`,
+    hint: 'Use Node and a container image for the processor of this machine (`docker run --platform`).',
   }
 }
 
-function checkGlibc(): Check | undefined {
-  const version = glibcVersion()
-  const oldest = PREBUILT_PLATFORMS[currentPlatform()]?.minGlibc
-  if (version === undefined || oldest === undefined) return undefined
-  const [major = 0, minor = 0] = version.split('.').map(Number)
-  const isSupported = major > oldest[0] || (major === oldest[0] && minor >= oldest[1])
-  if (isSupported) return { name: 'glibc', status: 'pass', detail: version }
-  const min = oldest.join('.')
-  const hint = `Use a system with glibc ${min} or later: Debian 10, Ubuntu 20.04, RHEL 8, ...`
-  return { name: 'glibc', status: 'fail', detail: `${version}, older than ${min}`, hint }
-}
-
-function checkAddon(version: string): Check {
-  try {
-    const found = coreAddon().version()
-    if (found === version) return { name: 'addon', status: 'pass', detail: `version ${found}` }
-    return {
-      name: 'addon',
-      status: 'warn',
-      detail: `version ${found}, but the package is ${version}`,
-      hint: 'Reinstall with `npm install --force`; in a clone, run `npm run build`.',
-    }
-  } catch (error) {
-    return failedCheck('addon', error)
-  }
+function checkAddon(): Check[] {
+  return [{ name: 'addon', status: 'pass', detail: `version ${coreAddon().version()}` }]
 }
 
 /** Locates libtorch and loads it in a child process, because loading it may crash the process. */
@@ -94,7 +89,9 @@ async function checkLibtorch(): Promise<[Check, TorchEnvironment | undefined]> {
 }
 
 /** Loads libtorch in a child process and returns what it reports. */
-export function probeLibtorch(program = PROBE): Promise<ProbeResult> {
+export function probeLibtorch(
+  program = packageFile('dist', 'doctor', 'probe-libtorch.js'),
+): Promise<ProbeResult> {
   const options = {
     timeout: PROBE_TIMEOUT,
     encoding: 'utf8' as const,

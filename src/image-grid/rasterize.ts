@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { require } from '../native/platform.js'
+import { unpackedPath } from '../native/loading/asar.js'
+import { requireFromPackage } from '../native/loading/package-files.js'
 
 /** Font of all text in PNG files, installed with the package, since a server may have no fonts. */
 export const FONT_FAMILY = 'DejaVu Sans'
@@ -16,7 +17,7 @@ export interface PngOptions {
 /** Rasterizes an SVG to a PNG file. System fonts are used for glyphs that DejaVu Sans lacks. */
 export function rasterizeSvg(svg: string, { scale = 2 }: PngOptions = {}): Buffer {
   // Loaded on first use: most programs write no PNG.
-  const { Resvg } = require('@resvg/resvg-js') as typeof import('@resvg/resvg-js')
+  const { Resvg } = requireFromPackage()('@resvg/resvg-js') as typeof import('@resvg/resvg-js')
   const renderer = new Resvg(svg, {
     fitTo: { mode: 'zoom', value: scale },
     font: {
@@ -31,6 +32,7 @@ export function rasterizeSvg(svg: string, { scale = 2 }: PngOptions = {}): Buffe
 }
 
 function fontFiles(): string[] {
-  const folder = join(require.resolve('dejavu-fonts-ttf/package.json'), '..', 'ttf')
+  const manifest = requireFromPackage().resolve('dejavu-fonts-ttf/package.json')
+  const folder = unpackedPath(join(manifest, '..', 'ttf'))
   return ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((name) => join(folder, name))
 }

@@ -11,11 +11,15 @@ import {
   loadCuda,
   type RequestedDevice,
 } from './cuda.js'
-import { checkLibrary } from './elf.js'
 import { loadLibtorch } from './libtorch.js'
+import { checkLibrary, loadError } from './loading/check-library.js'
+import { reinstallHint } from './loading/install-hints.js'
+import { packageFile, requireFromPackage } from './loading/package-files.js'
+import { addonsFolder } from './loading/platform-packages.js'
 import type { NativeResult } from './native-result.js'
-import { ADDON_FILES, DATA_ROOT, platformFolder, require, supportedPlatform } from './platform.js'
+import { ADDON_FILES, supportedPlatform } from './platform.js'
 import type * as torch from './torch-addon.js'
+import { VERSION } from './version.js'
 
 export type {
   NativeArrayPart,
@@ -52,7 +56,10 @@ export function coreAddon(): CoreAddon {
 
 function loadCore(): CoreAddon {
   assertAddressSpace('the native addon', CORE_ADDRESS_SPACE, 'E_PLATFORM')
-  return load<CoreAddon>(platformFolder(), ADDON_FILES.core)
+  const folder = addonsFolder()
+  const addon = load<CoreAddon>(folder, ADDON_FILES.core)
+  assertAddonVersion(join(folder, ADDON_FILES.core), addon.version())
+  return addon
 }
 
 /**
@@ -70,7 +77,7 @@ export function torchAddon(device: RequestedDevice = 'auto'): TorchAddon {
 }
 
 function loadTorch(device: RequestedDevice): { addon: TorchAddon; cuda: CudaState } {
-  const folder = platformFolder()
+  const folder = addonsFolder()
   const { cudaLibrary } = supportedPlatform()
   loadLibtorch()
   const shim = cudaLibrary && join(folder, cudaLibrary)
@@ -93,23 +100,27 @@ function loadTorch(device: RequestedDevice): { addon: TorchAddon; cuda: CudaStat
 
 function load<A extends Addon>(folder: string, name: string): A {
   const path = join(folder, name)
+  const dataRoot = packageFile('data')
+  checkLibrary(path, 'E_PLATFORM')
+  let addon: A
   try {
-    checkLibrary(path)
-    const addon: A = require(path)
-    addon.setDataRoots(DATA_ROOT, datasetCacheDir())
-    const weights = weightsCacheDir()
-    if (weights !== undefined) addon.setWeightsFolder(weights)
-    return addon
+    addon = requireFromPackage()(path)
   } catch (error) {
-    if (error instanceof ResidualError) throw error
-    throw new ResidualError(
-      {
-        code: 'E_PLATFORM',
-        message: `the native addon could not be loaded: ${(error as Error).message}`,
-        at: { file: path },
-        hint: 'Reinstall with `npm install --force`; in a clone, run `npm run build`.',
-      },
-      { cause: error },
-    )
+    throw loadError('the native addon', path, 'E_PLATFORM', error)
   }
+  addon.setDataRoots(dataRoot, datasetCacheDir())
+  const weights = weightsCacheDir()
+  if (weights !== undefined) addon.setWeightsFolder(weights)
+  return addon
+}
+
+/** Checks that an addon was built from the same version of the sources as this package. */
+function assertAddonVersion(file: string, version: string): void {
+  if (version === VERSION) return
+  throw new ResidualError({
+    code: 'E_PLATFORM',
+    message: `the native addon has version ${version}, and residual has version ${VERSION}`,
+    at: { file },
+    hint: reinstallHint(),
+  })
 }

@@ -1,8 +1,8 @@
 import { dirname, join } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
 import { type MissingRequirement, missingCudaRequirement } from './cuda-requirements.js'
-import { checkLibrary } from './elf.js'
 import { libtorchLibrary, loadLibrary } from './libtorch.js'
+import { checkLibrary } from './loading/check-library.js'
 
 /** The `device` key of a configuration; `auto` is CUDA if it can be used, otherwise the CPU. */
 export type RequestedDevice = 'cpu' | 'cuda' | 'auto'
@@ -40,7 +40,7 @@ export function loadCuda(
   }
   const library = join(dirname(libtorchLibrary()), 'libtorch_cuda.so')
   try {
-    checkLibrary(shim)
+    checkLibrary(shim, 'E_LIBTORCH')
     loadLibrary(library)
     return { state: 'loaded' }
   } catch (error) {

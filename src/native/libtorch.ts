@@ -3,8 +3,10 @@ import { constants } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
 import { assertAddressSpace, LIBTORCH_ADDRESS_SPACE } from './address-space.js'
-import { checkLibrary } from './elf.js'
-import { packageFolder, supportedPlatform } from './platform.js'
+import { checkLibrary, loadError } from './loading/check-library.js'
+import { sharedLibtorch } from './loading/loaded-libraries.js'
+import { libtorchFolder } from './loading/platform-packages.js'
+import { supportedPlatform } from './platform.js'
 
 /** The version that the addon is built against; libtorch's C++ ABI changes in minor versions. */
 const VERSION = '2.11.0'
@@ -28,8 +30,8 @@ const SPIN_VARIABLES = ['GOMP_SPINCOUNT', 'OMP_WAIT_POLICY']
  * @throws {ResidualError} `E_LIBTORCH` if libtorch is not installed or cannot be loaded
  */
 export function loadLibtorch(): void {
-  const library = libtorchLibrary()
-  for (const { path } of listLibraries(library)) checkLibrary(path)
+  const library = sharedLibtorch(libtorchLibrary())
+  for (const { path } of listLibraries(library)) checkLibrary(path, 'E_LIBTORCH')
   assertAddressSpace('libtorch', LIBTORCH_ADDRESS_SPACE, 'E_LIBTORCH')
   assertWorkingDirectory()
   // OpenMP reads the variable once, when it is loaded. (In a worker thread, `process.env` is a copy
@@ -39,15 +41,7 @@ export function loadLibtorch(): void {
   try {
     loadLibrary(library)
   } catch (error) {
-    throw new ResidualError(
-      {
-        code: 'E_LIBTORCH',
-        message: `libtorch could not be loaded: ${(error as Error).message}`,
-        at: { file: library },
-        hint: `Install a complete libtorch ${VERSION} for this platform.`,
-      },
-      { cause: error },
-    )
+    throw loadError('libtorch', library, 'E_LIBTORCH', error)
   } finally {
     if (setSpinCount) delete process.env.GOMP_SPINCOUNT
   }
@@ -78,7 +72,7 @@ export function loadLibrary(path: string): void {
 /** Lists the shared libraries in the folder of `library`, with their sizes in bytes. */
 export function listLibraries(library: string): { path: string; bytes: number }[] {
   const folder = dirname(library)
-  const names = readdirSync(folder).filter((name) => /\.(so(\.\d+)*|dylib)$/.test(name))
+  const names = readdirSync(folder).filter((name) => /\.(so(\.\d+)*|dylib|dll)$/.test(name))
   return names.map((name) => {
     const path = join(folder, name)
     return { path, bytes: statSync(path).size }
@@ -91,22 +85,14 @@ export function listLibraries(library: string): { path: string; bytes: number }[
  * @throws {ResidualError} `E_LIBTORCH` if libtorch is not installed or has another version
  */
 export function libtorchLibrary(): string {
-  const { name, library: file } = supportedPlatform().libtorch
+  const { library: file } = supportedPlatform().libtorch
   for (const variable of FOLDER_VARIABLES) {
     const folder = process.env[variable]
     if (folder) return realpathSync(libraryInFolder(variable, folder, file))
   }
-  const folder = packageFolder(name)
-  const library = folder && join(folder, 'lib', file)
-  if (library === undefined || !existsSync(library)) {
-    throw new ResidualError({
-      code: 'E_LIBTORCH',
-      message: `the package @residual/${name} is not installed`,
-      hint:
-        'Reinstall with `npm install --include=optional`, or set RESIDUAL_LIBTORCH to the folder ' +
-        `of a libtorch ${VERSION}. In a clone of the repository, run \`npm run setup\`.`,
-    })
-  }
+  const library = join(libtorchFolder(), 'lib', file)
+  // Reports a missing or unreadable library with its path.
+  checkLibrary(library, 'E_LIBTORCH')
   return realpathSync(library)
 }
 

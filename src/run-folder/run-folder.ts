@@ -13,7 +13,7 @@ import type {
   WarningEvent,
 } from '../native/generated.js'
 import type { NativeResult } from '../native/native-result.js'
-import { packageVersion } from '../native/platform.js'
+import { VERSION } from '../native/version.js'
 import { isNumber, isObject, isString, type JsonObject, parseObject } from './json-object.js'
 import { type Line, readLines } from './read-lines.js'
 import { isRunEvaluation } from './validate-evaluation.js'
@@ -97,7 +97,7 @@ export async function readRunFolder(path: string): Promise<RunFolder> {
   if (isNewerVersion(environment.residual)) {
     issues.push(
       `The run was written by residual ${environment.residual}, which is newer than this version ` +
-        `(${packageVersion()}): some of its content may be missing.`,
+        `(${VERSION}): some of its content may be missing.`,
     )
   }
   return {
@@ -331,7 +331,7 @@ function isListOf<T>(value: unknown, isItem: (item: unknown) => item is T): valu
 export function isNewerVersion(version: unknown): boolean {
   if (typeof version !== 'string' || !/^\d+\.\d+\.\d+/.test(version)) return false
   const parts = (text: string) => text.split(/[.+-]/, 3).map(Number)
-  const [other, own] = [parts(version), parts(packageVersion())]
+  const [other, own] = [parts(version), parts(VERSION)]
   const index = other.findIndex((part, position) => part !== own[position])
   return index !== -1 && (other[index] as number) > (own[index] ?? 0)
 }

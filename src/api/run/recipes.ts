@@ -1,9 +1,9 @@
-import { existsSync, readdirSync } from 'node:fs'
-import { basename, extname, join } from 'node:path'
+import { readdirSync } from 'node:fs'
+import { basename, extname } from 'node:path'
 import { ResidualError } from '../../errors/errors.js'
 import { checkOptions } from '../../native/arguments/check-options.js'
 import type { TrainConfig } from '../../native/generated.js'
-import { RECIPES_ROOT } from '../../native/platform.js'
+import { packageFile } from '../../native/loading/package-files.js'
 import { isObject, type JsonObject } from '../../run-folder/json-object.js'
 import { shorthandKey } from './shorthand-key.js'
 import { didYouMean } from './suggestions.js'
@@ -76,7 +76,7 @@ function mergeKey(key: string, base: unknown, override: unknown): unknown {
 
 /** Reads a recipe by name, or from a file such as `./mine.yaml`. */
 function readRecipe(name: string): Recipe {
-  const file = isFile(name) ? name : join(RECIPES_ROOT, `${name}.yaml`)
+  const file = isFile(name) ? name : packageFile('recipes', `${name}.yaml`)
   if (!isFile(name) && !recipeNames().includes(name)) {
     throw new ResidualError({
       code: 'E_CONFIG',
@@ -142,8 +142,7 @@ function readYaml(file: string): { value: JsonObject; lineOf: YamlText['lineOf']
 }
 
 function recipeNames(): string[] {
-  if (!existsSync(RECIPES_ROOT)) return []
-  return readdirSync(RECIPES_ROOT)
+  return readdirSync(packageFile('recipes'))
     .filter((file) => file.endsWith('.yaml'))
     .map((file) => basename(file, '.yaml'))
     .sort()

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import type { Document, LineCounter, Node, Pair } from 'yaml'
-import { require } from '../../native/platform.js'
+import { requireFromPackage } from '../../native/loading/package-files.js'
 
 /**
  * Maximum size of a configuration file in bytes. The time of the parser grows with the square of
@@ -59,7 +59,7 @@ export function readConfigText(file: string): string {
  */
 export function parseYaml(text: string): YamlText {
   // Imported on first use: most programs read no configuration file.
-  const yaml = require('yaml') as typeof import('yaml')
+  const yaml = requireFromPackage()('yaml') as typeof import('yaml')
   const lines: LineCounter = new yaml.LineCounter()
   const document = yaml.parseDocument(text, { prettyErrors: true, lineCounter: lines })
   const [error] = document.errors

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Command, Option } from 'commander'
 import { datasets, recipes } from '../../index.js'
+import { packageFile } from '../../native/loading/package-files.js'
 
 /** All commands, `residual` itself first, with the words that may follow each. */
 export type CompletionSpec = readonly CommandSpec[]
@@ -30,9 +31,6 @@ export interface OptionSpec {
 
 type Schema = Record<string, unknown>
 
-/** `config.schema.json`, relative to `dist/cli/completion`. */
-const SCHEMA = new URL('../../../config.schema.json', import.meta.url)
-
 const SHELLS = ['bash', 'zsh', 'fish']
 const SPLITS = ['train', 'val', 'test']
 /** Keys of recipe files and of resolved configurations that are not settings. */
@@ -51,7 +49,7 @@ const TRAINING_COMMANDS = [
 
 /** Collects everything that can be completed from a program and its configuration schema. */
 export async function completionSpec(program: Command): Promise<CompletionSpec> {
-  const schema: Schema = JSON.parse(readFileSync(SCHEMA, 'utf8'))
+  const schema: Schema = JSON.parse(readFileSync(packageFile('config.schema.json'), 'utf8'))
   const names: KnownNames = {
     networks: networksOf(schema),
     recipes: (await recipes()).map(({ name }) => name),

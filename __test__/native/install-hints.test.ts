@@ -1,0 +1,215 @@
+import { copyFileSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { ResidualError } from 'residual'
+import { explainRejection } from '#dist/native/loading/check-library.js'
+import { emulator } from '#dist/native/loading/emulation.js'
+import { explainMissing, findProject } from '#dist/native/loading/install-hints.js'
+import { readLibraryFile } from '#dist/native/loading/library-file.js'
+import { sharedLibtorch } from '#dist/native/loading/loaded-libraries.js'
+import { platformOf } from '#dist/native/platform.js'
+import type { System } from '#dist/native/system.js'
+import { ROOT } from '../child.js'
+import { tempFolder } from '../tiny.js'
+
+const LOCKFILES = {
+  npm: 'package-lock.json',
+  pnpm: 'pnpm-lock.yaml',
+  yarn: 'yarn.lock',
+  bun: 'bun.lock',
+} as const
+
+const NAME = '@residual/linux-x64-gnu'
+
+/** Returns the hints of a package manager: omitted, copied from another platform, not locked. */
+function hintsOf(manager: keyof typeof LOCKFILES, root: string) {
+  const project = join(root, manager)
+  const residual = join(project, 'node_modules', 'residual')
+  mkdirSync(residual, { recursive: true })
+  const explain = (lock: string, otherPlatforms: readonly string[]) => {
+    writeFileSync(join(project, LOCKFILES[manager]), lock)
+    const found = findProject(residual)
+    if (found.manager !== manager) throw new Error(`${found.manager} in place of ${manager}`)
+    return explainMissing({
+      name: NAME,
+      platform: 'linux-x64-gnu',
+      otherPlatforms,
+      project: found,
+    })[1]
+  }
+  return [
+    explain(NAME, []),
+    explain(NAME, ['darwin-arm64']),
+    explain('', ['darwin-arm64']),
+  ] as const
+}
+
+test('the hint for a missing package is a command of the package manager in use', (t) => {
+  const root = tempFolder(t)
+  const expected = {
+    npm: [
+      /npm install --include=optional/,
+      /`npm ci` on this machine/,
+      /package-lock\.json, and run `npm install`/,
+    ],
+    pnpm: [
+      /pnpm install --force` without `--no-optional`/,
+      /supportedArchitectures/,
+      /pnpm-lock\.yaml, and run `pnpm install`/,
+    ],
+    yarn: [
+      /yarn install --force` without `--ignore-optional`/,
+      /\.yarnrc\.yml/,
+      /yarn\.lock, and run `yarn install`/,
+    ],
+    bun: [
+      /bun install` without `--omit optional`/,
+      /`bun install` on this machine/,
+      /bun\.lock, and run `bun install`/,
+    ],
+  } as const
+  for (const manager of ['npm', 'pnpm', 'yarn', 'bun'] as const) {
+    hintsOf(manager, root).forEach((hint, index) => {
+      t.regex(hint, expected[manager][index] as RegExp)
+    })
+  }
+  t.deepEqual(findProject('/nowhere/node_modules/residual'), { manager: 'npm' })
+})
+
+test('an unsupported platform is explained', (t) => {
+  const host =
+    (name: string, cpu = '', glibc?: string) =>
+    () =>
+      platformOf({ name, glibc, cpuModel: () => cpu })
+  for (const [call, message, hint] of [
+    [host('linux-x64-musl'), /needs glibc.*musl/, /node:22-slim/],
+    [host('linux-arm64-musl'), /needs glibc.*musl/, /node:22-slim/],
+    [
+      host('darwin-x64', 'VirtualApple @ 2.50GHz processor'),
+      /Rosetta translates it/,
+      /Install Node for Apple silicon/,
+    ],
+    [host('darwin-x64', 'Apple M3'), /Rosetta translates it/, /node -p process\.arch/],
+    [
+      host('darwin-x64', 'Intel(R) Core(TM) i7'),
+      /for darwin-x64$/,
+      /^Supported platforms: linux-x64-gnu/,
+    ],
+    [host('linux-ia32-gnu'), /32-bit program/, /64-bit/],
+    [host('linux-x64-gnu', '', '2.27'), /has glibc 2\.27.*needs 2\.28/, /Debian 11/],
+  ] as const) {
+    const error = t.throws(call, { instanceOf: ResidualError })
+    t.is(error?.code, 'E_PLATFORM')
+    t.regex(error?.message ?? '', message)
+    t.regex(error?.hint ?? '', hint)
+  }
+  for (const glibc of ['2.28', '2.41', '3.0']) t.is(host('linux-x64-gnu', '', glibc)().cpu, 'x64')
+})
+
+const machine = (files: Record<string, string>): System => ({
+  read: (path) => files[path],
+  list: () => [],
+  exists: (path) => path in files,
+  run: async () => undefined,
+})
+
+test('emulators are recognized by the program that runs this process', (t) => {
+  const none = machine({ '/proc/cpuinfo': 'model name\t: AMD EPYC' })
+  t.is(
+    emulator(none, () => '/usr/bin/node'),
+    undefined,
+  )
+  t.is(
+    emulator(none, () => '/usr/bin/qemu-x86_64'),
+    'qemu-x86_64',
+  )
+  t.is(
+    emulator(none, () => '/run/rosetta/rosetta'),
+    'rosetta',
+  )
+  const apple = machine({ '/proc/cpuinfo': 'model name\t: VirtualApple @ 2.50GHz' })
+  const noProc = () => {
+    throw new Error('ENOENT')
+  }
+  t.is(emulator(apple, noProc), 'Rosetta')
+})
+
+test('libraries of all formats are read, complete and truncated', (t) => {
+  const folder = tempFolder(t)
+  for (const [platform, format] of [
+    ['linux/x64', 'elf'],
+    ['linux/arm64', 'elf'],
+    ['darwin/arm64', 'mach-o'],
+    ['win32/x64', 'pe'],
+    ['win32/arm64', 'pe'],
+  ] as const) {
+    const addon = `onnxruntime-node/bin/napi-v6/${platform}/onnxruntime_binding.node`
+    const path = join(folder, platform.replace('/', '-'))
+    copyFileSync(join(ROOT, 'node_modules', addon), path)
+    const library = readLibraryFile(path)
+    t.is(library?.format, format)
+    t.deepEqual(library?.architectures, [platform.split('/')[1]])
+    const required = library?.requiredSize ?? 0
+    t.true(required > 1000 && required <= (library?.size ?? 0), `${platform}: ${required}`)
+    truncateSync(path, required - 1)
+    t.is(readLibraryFile(path)?.requiredSize, required)
+    truncateSync(path, 66)
+    t.is(readLibraryFile(path)?.requiredSize, undefined)
+  }
+})
+
+test('a universal Mach-O file has the architectures of its libraries', (t) => {
+  const path = join(tempFolder(t), 'universal')
+  const bytes = Buffer.alloc(8 + 2 * 20)
+  // Magic and count; then CPU, subtype, offset, size and alignment of each library.
+  const entries = [0x1000007, 3, 4096, 500, 12, 0x100000c, 0, 8192, 700, 14]
+  for (const [index, value] of [0xcafebabe, 2, ...entries].entries()) {
+    bytes.writeUInt32BE(value, 4 * index)
+  }
+  writeFileSync(path, bytes)
+  t.deepEqual(readLibraryFile(path), {
+    format: 'mach-o',
+    architectures: ['x64', 'arm64'],
+    size: 48,
+    requiredSize: 8892,
+  })
+})
+
+test('a loaded copy of the same libtorch is used, and another one is an error', (t) => {
+  const root = tempFolder(t)
+  const install = (name: string, content: string) => {
+    mkdirSync(join(root, name))
+    for (const file of ['libtorch_cpu.so', 'libc10.so'])
+      writeFileSync(join(root, name, file), content)
+    return join(root, name, 'libtorch_cpu.so')
+  }
+  const [own, copy, other] = [install('own', 'A'), install('copy', 'A'), install('other', 'B')]
+  const loaded = (library: string) => [
+    library,
+    join(library, '..', 'libc10.so'),
+    '/usr/lib/libc.so.6',
+  ]
+  t.is(sharedLibtorch(own, []), own)
+  t.is(sharedLibtorch(own, loaded(own)), own)
+  t.is(sharedLibtorch(own, loaded(copy)), copy)
+  t.throws(() => sharedLibtorch(own, loaded(other)), { code: 'E_LIBTORCH' })
+})
+
+test('messages of the dynamic loader are explained', (t) => {
+  const explain = (reason: string) => explainRejection('/app/x.node', reason, machine({})).join(' ')
+  t.regex(
+    explain(
+      "/usr/lib/libstdc++.so.6: version `GLIBCXX_3.4.29' not found (required by /app/x.node)",
+    ),
+    /needs GLIBCXX 3\.4\.29, and this system has an older version.*Debian 11/,
+  )
+  t.regex(
+    explain('libstdc++.so.6: cannot open shared object file: No such file or directory'),
+    /libstdc\+\+\.so\.6, which it needs, is not installed.*apt-get install libstdc\+\+6/,
+  )
+  t.regex(
+    explain('/app/x.node: undefined symbol: _ZN2at4_ops3addE'),
+    /^undefined symbol: _ZN2at4_ops3addE; a library of another version is in use.*RESIDUAL_LIBTORCH/,
+  )
+  t.regex(explain('out of luck'), /^out of luck /)
+})
