@@ -5,6 +5,7 @@
 
 /** Electron's `utilityProcess`, which starts a child process with Node.js. */
 export interface ElectronUtilityProcess {
+  /** Starts a child process. */
   fork(modulePath: string, args?: string[], options?: UtilityForkOptions): UtilityChild
 }
 
@@ -19,33 +20,43 @@ export interface UtilityForkOptions {
 export interface UtilityChild {
   readonly pid: number | undefined
   readonly stderr: NodeJS.ReadableStream | null
+  /** Sends a message. */
   postMessage(message: unknown): void
+  /** Ends the process. */
   kill(): boolean
+  /** Adds a listener. */
   // biome-ignore lint/suspicious/noExplicitAny: one signature for the overloads of Electron
   on(event: any, listener: (...args: any[]) => void): unknown
 }
 
 /** Electron's `app`. */
 export interface ElectronApp {
+  /** Adds a listener. */
   // biome-ignore lint/suspicious/noExplicitAny: one signature for the overloads of Electron
   on(event: any, listener: (...args: any[]) => void): unknown
+  /** Removes a listener. */
   // biome-ignore lint/suspicious/noExplicitAny: one signature for the overloads of Electron
   removeListener(event: any, listener: (...args: any[]) => void): unknown
+  /** Quits the application, after `before-quit`. */
   quit(): void
 }
 
 /** Electron's `powerMonitor`. */
 export interface ElectronPowerMonitor {
+  /** Adds a listener. */
   // biome-ignore lint/suspicious/noExplicitAny: one signature for the overloads of Electron
   on(event: any, listener: (...args: any[]) => void): unknown
+  /** Removes a listener. */
   // biome-ignore lint/suspicious/noExplicitAny: one signature for the overloads of Electron
   removeListener(event: any, listener: (...args: any[]) => void): unknown
 }
 
 /** Electron's `ipcMain`, which answers requests of windows. */
 export interface ElectronIpcMain {
+  /** Registers the function that answers a channel. */
   // biome-ignore lint/suspicious/noExplicitAny: listeners have parameters of any type
   handle(channel: string, listener: (event: any, ...args: any[]) => unknown): void
+  /** Removes the function of a channel. */
   removeHandler(channel: string): void
 }
 
@@ -58,8 +69,11 @@ export interface ElectronFrame {
 export interface ElectronWebContents {
   readonly id: number
   readonly mainFrame: ElectronFrame
+  /** Returns whether the page is gone. */
   isDestroyed(): boolean
+  /** Sends a message to the page. */
   send(channel: string, ...args: unknown[]): void
+  /** Adds a listener for one event. */
   // biome-ignore lint/suspicious/noExplicitAny: one signature for the overloads of Electron
   once(event: any, listener: (...args: any[]) => void): unknown
 }

@@ -14,17 +14,15 @@ export interface ExportRequest {
  */
 export interface WindowHandlers {
   /** Returns the configuration of the run to start. */
-  train?(request: unknown): Handled<TrainConfig>
+  train?(request: unknown): TrainConfig | undefined | Promise<TrainConfig | undefined>
   /** Returns the file to export the model of the run to. */
-  exportModel?(request: unknown): Handled<ExportRequest>
+  exportModel?(request: unknown): ExportRequest | undefined | Promise<ExportRequest | undefined>
   /**
    * Returns whether a page may send requests, by its URL. Default: pages that are not from the
    * network: those of `file:`, of custom protocols, and of a server on this machine.
    */
   isTrusted?(url: string): boolean
 }
-
-type Handled<T> = T | undefined | Promise<T | undefined>
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]']
 
