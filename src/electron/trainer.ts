@@ -364,6 +364,7 @@ export class Trainer implements AsyncDisposable {
     this.#publish(event)
     if (event.type === 'start') {
       run.onStart(event.dir)
+      this.#publishStatus()
       this.#publish({ type: 'snapshot', snapshot: this.snapshot })
     }
     if (event.type === 'checkpoint') run.restartsSinceCheckpoint = 0
