@@ -54,7 +54,9 @@ export async function startApplication(
   const nativeImage = {
     createFromPath: (path: string) => {
       const bytes = readFileSync(path)
-      return { getSize: () => ({ width: bytes.readUInt32BE(16), height: bytes.readUInt32BE(20) }) }
+      const isPng = bytes.subarray(1, 4).toString() === 'PNG'
+      const size = (offset: number) => (isPng ? bytes.readUInt32BE(offset) : 0)
+      return { getSize: () => ({ width: size(16), height: size(20) }) }
     },
   }
   const BrowserWindow = chromiumWindows(t, electron.ipcMain, settings)

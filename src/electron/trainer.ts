@@ -171,7 +171,10 @@ export class Trainer implements AsyncDisposable {
     this.#lastExit = null
     this.#result = null
     this.#error = null
+    // A resumed run keeps its history until its start event.
+    if (config?.resume === undefined) this.#history = new RunHistory()
     this.#startRun(run)
+    this.#publish({ type: 'snapshot', snapshot: this.snapshot })
     this.#publishStatus()
     return run.promise
   }

@@ -20,6 +20,19 @@ const STATUS = {
 }
 
 /**
+ * Advice for the user of this application, where that of the package is for its developer.
+ *
+ * @type {Record<string, string>}
+ */
+const HINTS = {
+  E_DATA_NOT_FOUND: 'Choose another folder.',
+  E_DATA_UNUSABLE: 'Put the pictures of each kind into a folder of their own, and choose again.',
+  E_IMAGE: 'Remove the picture, or save it again as JPEG or PNG.',
+  E_WRITE: 'Free some space on the disk, and train again.',
+  E_MEMORY: 'Close other programs, and train again.',
+}
+
+/**
  * Shows the state of the run.
  *
  * @param {RunState} state
@@ -96,14 +109,14 @@ function downloadText({ bytes, total }) {
 }
 
 /** @param {RunState} state */
-function showNotices({ snapshot }) {
+function showNotices({ snapshot, isActive }) {
   const { status, process, checkpoint, start, error } = snapshot
   showText(element('process-notice'), processNotice() ?? null)
   const alert = element('error')
   alert.hidden = error === null || status !== 'failed'
   const [message, hint] = alert.children
   if (message) message.textContent = error === null ? '' : sentence(error.message)
-  if (hint) hint.textContent = error?.hint ?? ''
+  if (hint) hint.textContent = error === null ? '' : (HINTS[error.code] ?? error.hint)
 
   function processNotice() {
     if (status === 'unresponsive') {
@@ -114,7 +127,7 @@ function showNotices({ snapshot }) {
         checkpoint === null ? 'the beginning' : `the checkpoint of step ${checkpoint.step}`
       return `The training process ended (${process.lastExit}). Training continues from ${from}.`
     }
-    if (process.restarts === 0 || status === 'failed') return null
+    if (process.restarts === 0 || !isActive) return null
     const times = process.restarts === 1 ? 'once' : `${process.restarts} times`
     const where = start === null ? '' : `, last from step ${start.startStep}`
     return `The training process was restarted ${times}${where}. Nothing that was saved is lost.`
