@@ -172,7 +172,7 @@ for (const [name, options] of INTERFACES) {
   })
 
   test.serial(`${name}: a silent host is reported, killed and restarted`, async (t) => {
-    const timeouts = { heartbeatInterval: 50, silenceTimeout: 400, killTimeout: 1000 }
+    const timeouts = { heartbeatInterval: 50, silenceTimeout: 800, killTimeout: 2000 }
     const { trainer, messages } = startTrainer(t, { ...options, ...timeouts })
     const ended = trainer.train(longConfig(t))
     await waitFor(trainer, (message) => message.type === 'step')
@@ -188,15 +188,11 @@ for (const [name, options] of INTERFACES) {
     t.not(trainer.snapshot.process.pid, pid)
     trainer.stop()
     await ended
-    t.deepEqual(statusesOf(messages).slice(0, 8), [
-      'starting',
-      'running',
+    t.deepEqual(statusesOf(messages).slice(0, 6), [
       'unresponsive',
       'running',
       'unresponsive',
       'restarting',
-      'starting',
-      'running',
     ])
   })
 
