@@ -259,8 +259,9 @@ export declare interface ErrorData extends RunError {
 /**
  * A message to the subscribers of a trainer: the event of a run, or
  *
- * - `snapshot` with the entire state, which replaces everything before: the first message, and
- *   the message after each start event, because a resumed run starts at its last checkpoint;
+ * - `snapshot` with the entire state, which replaces everything before: the first message, the
+ *   message when a run starts or an earlier run is opened, and after each start event, because a
+ *   resumed run starts at its last checkpoint;
  * - `status` when the status or the training process changes;
  * - `download` while a data set or published weights are downloaded;
  * - `failed` with the error of a run.

@@ -189,6 +189,8 @@ for (const [name, options] of INTERFACES) {
     trainer.stop()
     await ended
     t.deepEqual(statusesOf(messages).slice(0, 6), [
+      'starting',
+      'running',
       'unresponsive',
       'running',
       'unresponsive',
