@@ -70,13 +70,23 @@ export function photographs(parent: string): string {
 
 /** Encodes gray pixels as a PNG file. */
 export function png(gray: Buffer, side = SIDE): Buffer {
-  const shape = header(side, side)
+  return encodePng(gray, side, 1)
+}
+
+/** Encodes RGB pixels as a PNG file. */
+export function colorPng(rgb: Buffer, side: number): Buffer {
+  return encodePng(rgb, side, 3)
+}
+
+function encodePng(pixels: Buffer, side: number, channels: 1 | 3): Buffer {
+  const width = side * channels
   const rows = Array.from({ length: side }, (_, row) =>
-    Buffer.concat([Buffer.of(0), gray.subarray(row * side, (row + 1) * side)]),
+    Buffer.concat([Buffer.of(0), pixels.subarray(row * width, (row + 1) * width)]),
   )
+  const format = Buffer.of(8, channels === 3 ? 2 : 0, 0, 0, 0)
   return Buffer.concat([
     Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
-    chunk('IHDR', Buffer.concat([shape, Buffer.of(8, 0, 0, 0, 0)])),
+    chunk('IHDR', Buffer.concat([header(side, side), format])),
     chunk('IDAT', deflateSync(Buffer.concat(rows))),
     chunk('IEND', Buffer.alloc(0)),
   ])

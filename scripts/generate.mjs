@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-extractor'
-import { orderByTopic } from './api/declaration-file.mjs'
+import { importFromPackage, orderByTopic } from './api/declaration-file.mjs'
 import { readDeclarations } from './api/declarations.mjs'
 import { readCodes, writeErrors } from './api/errors.mjs'
 import { writePages } from './api/markdown.mjs'
@@ -16,8 +16,8 @@ const check = process.argv.includes('--check')
 
 /**
  * Generates committed files: TypeScript types and JSON Schema of configuration and events from the
- * types of the Rust core; the version from package.json; index.d.ts and docs/api from src; docs/errors.md from both. With `--check`,
- * changes no file and fails if a file is outdated.
+ * types of the Rust core; the version from package.json; index.d.ts, electron.d.ts and docs/api from
+ * src; docs/errors.md from both. With `--check`, changes no file and fails if a file is outdated.
  */
 async function generate() {
   await mkdir(STAGING, { recursive: true })
@@ -35,9 +35,19 @@ async function generate() {
     ...['--project', 'tsconfig.json', '--outDir', join(STAGING, 'types')],
     '--stripInternal',
   ])
-  const parsed = await readDeclarations(await rollUp(), join(STAGING, 'api'))
-  const declarations = await put('index.d.ts', orderByTopic(parsed))
-  const reference = await putReference(parsed)
+  const parsed = await readDeclarations(await rollUp('index'), join(STAGING, 'api'))
+  const electron = importFromPackage(
+    await readDeclarations(await rollUp('electron/index', 'None'), join(STAGING, 'api-electron')),
+    parsed.declarations,
+  )
+  const declarations = [
+    await put('index.d.ts', orderByTopic(parsed)),
+    await put('electron.d.ts', orderByTopic(electron)),
+  ].every(Boolean)
+  const reference = await putReference({
+    about: parsed.about,
+    declarations: new Map([...parsed.declarations, ...electron.declarations]),
+  })
   const errors = await put('docs/errors.md', writeErrors(await readCodes(STAGING)))
   if (check && !(core.every(Boolean) && declarations && reference && errors)) {
     throw new Error('generated files are outdated; run `npm run generate`')
@@ -54,21 +64,26 @@ export const VERSION = '${version}'
 `
 }
 
-/** Combines the declarations of src/index.ts into one file and returns its content. */
-async function rollUp() {
-  const path = join(STAGING, 'index.d.ts')
+/**
+ * Combines the declarations of an entry point into one file and returns its content.
+ *
+ * @param {string} entry module in src, without its extension
+ * @param {'Error' | 'None'} [forgottenExport] report of a type that is mentioned but not exported
+ */
+async function rollUp(entry, forgottenExport = 'Error') {
+  const path = join(STAGING, `${entry.replace('/', '-')}.d.ts`)
   const { succeeded } = Extractor.invoke(
     ExtractorConfig.prepare({
       configObjectFullPath: undefined,
       packageJsonFullPath: join(ROOT, 'package.json'),
       configObject: {
         projectFolder: ROOT,
-        mainEntryPointFilePath: join(STAGING, 'types', 'index.d.ts'),
+        mainEntryPointFilePath: join(STAGING, 'types', `${entry}.d.ts`),
         compiler: { tsconfigFilePath: join(ROOT, 'tsconfig.json') },
         dtsRollup: { enabled: true, untrimmedFilePath: path },
         messages: {
           extractorMessageReporting: {
-            'ae-forgotten-export': { logLevel: ExtractorLogLevel.Error },
+            'ae-forgotten-export': { logLevel: ExtractorLogLevel[forgottenExport] },
           },
         },
         newlineKind: 'lf',
@@ -89,7 +104,7 @@ async function rollUp() {
 /**
  * Updates docs/api, which contains only generated pages.
  *
- * @param {Awaited<ReturnType<typeof readDeclarations>>} parsed
+ * @param {Pick<Awaited<ReturnType<typeof readDeclarations>>, 'about' | 'declarations'>} parsed
  * @returns {Promise<boolean>} whether it was up to date
  */
 async function putReference({ about, declarations }) {

@@ -38,14 +38,15 @@ const TYPICAL = new Map(
 
 /**
  * Codes that depend on the machine or cannot be triggered reliably. E_PLATFORM and E_INTERNAL are
- * covered by native/loading.test, E_DEVICE by doctor/doctor.test, and E_TORCH and E_MEMORY by the
- * tests of crates/torch.
+ * covered by native/loading.test, E_DEVICE by doctor/doctor.test, E_PROCESS by electron/trainer.test,
+ * and E_TORCH and E_MEMORY by the tests of crates/torch.
  */
 const NOT_TRIGGERED: readonly ErrorCode[] = [
   'E_PLATFORM',
   'E_DEVICE',
   'E_MEMORY',
   'E_TORCH',
+  'E_PROCESS',
   'E_INTERNAL',
 ]
 

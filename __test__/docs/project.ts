@@ -10,6 +10,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { ROOT } from '../child.js'
 import { idxData, imageFolder, pixels, png } from '../tiny.js'
 import { run } from './process.js'
@@ -88,9 +89,14 @@ function install(folder: string): void {
   const moduleUrl = (name: string) => JSON.stringify(new URL(name, import.meta.url).href)
   mkdirSync(join(modules, '.bin'), { recursive: true })
   mkdirSync(join(modules, 'residual'))
-  const exports = { '.': './index.js', './config.schema.json': './config.schema.json' }
+  const exports = {
+    ...{ '.': './index.js', './electron': './electron.js' },
+    './config.schema.json': './config.schema.json',
+  }
   file('residual/package.json', JSON.stringify({ type: 'module', exports }))
   file('residual/index.js', `export * from ${moduleUrl('short-runs.js')}\n`)
+  const electron = pathToFileURL(join(ROOT, 'dist', 'electron', 'index.js')).href
+  file('residual/electron.js', `export * from ${JSON.stringify(electron)}\n`)
   cpSync(join(ROOT, 'config.schema.json'), join(modules, 'residual', 'config.schema.json'))
   file('.bin/package.json', '{ "type": "module" }')
   file('.bin/residual', `#!/usr/bin/env node\nimport ${moduleUrl('short-command.js')}\n`)

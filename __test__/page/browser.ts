@@ -37,6 +37,16 @@ export async function open(
   url: string,
   options: BrowserContextOptions = {},
 ): Promise<OpenPage> {
+  const opened = await openEmpty(t, options)
+  await opened.page.goto(url)
+  return opened
+}
+
+/** Opens an empty page in a new browser context, which is closed at the end of the test. */
+export async function openEmpty(
+  t: ExecutionContext,
+  options: BrowserContextOptions = {},
+): Promise<OpenPage> {
   browser ??= chromium.launch({
     executablePath: executable as string,
     // Chromium's sandbox does not work for root in a container; the pages are trusted.
@@ -54,6 +64,5 @@ export async function open(
   page.on('console', (message) => {
     if (['error', 'warning'].includes(message.type())) errors.push(message.text())
   })
-  await page.goto(url)
   return { page, errors }
 }

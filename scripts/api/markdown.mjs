@@ -13,6 +13,7 @@ const NOTE =
 const NOT_RUN = new Map([
   ['downloadDataset', 'needs a download (MNIST, 12 MB)'],
   ['verifyDataset', 'needs a download (MNIST, 12 MB)'],
+  ['createTrainer', 'needs Electron'],
 ])
 
 /**

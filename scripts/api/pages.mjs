@@ -7,6 +7,7 @@
  * @property {string} file
  * @property {string} title
  * @property {string} about
+ * @property {string} [module] entry point of its functions and classes. Default: `residual`
  * @property {readonly string[]} names its main declarations in order; each is followed by the
  *   declarations that it mentions
  */
@@ -69,6 +70,17 @@ export const PAGES = [
     ],
   },
   {
+    file: 'electron.md',
+    title: 'Electron',
+    module: 'residual/electron',
+    about:
+      'Training in an Electron application: exports of `residual/electron`. [Guide](../guides/electron.md).',
+    names: [
+      ...['createTrainer', 'Trainer', 'TrainerSnapshot', 'TrainerMessage', 'TrainerBridge'],
+      ...['preloadPath', 'ElectronModules'],
+    ],
+  },
+  {
     file: 'machine.md',
     title: 'Machine',
     about: 'Checks and throughput of this machine.',
@@ -96,19 +108,20 @@ export const PAGES = [
 /** Order in which pages take the declarations that they mention: specific pages first. */
 const PRECEDENCE = [
   ...['errors.md', 'configuration.md', 'resolved.md', 'models.md', 'training.md', 'data.md'],
-  ...['experiments.md', 'pictures.md', 'machine.md'],
+  ...['experiments.md', 'pictures.md', 'machine.md', 'electron.md'],
 ]
 
 /**
  * Assigns each declaration to a page, in the order in which the page mentions them.
  *
  * @param {ReadonlyMap<string, Declaration>} declarations
+ * @param {readonly Page[]} [pages]
  * @returns {Map<string, string[]>} names by file of the page
  */
-export function assignPages(declarations) {
+export function assignPages(declarations, pages = PAGES) {
   /** @type {Map<string, string>} */
   const owner = new Map()
-  for (const { file, names } of PAGES) {
+  for (const { file, names } of pages) {
     for (const name of names) {
       if (!declarations.has(name)) throw new Error(`scripts/api/pages.mjs: ${name} does not exist`)
       owner.set(name, file)
@@ -117,7 +130,7 @@ export function assignPages(declarations) {
   /** @type {Map<string, string[]>} */
   const assigned = new Map()
   for (const file of PRECEDENCE) {
-    const names = PAGES.find((candidate) => candidate.file === file)?.names ?? []
+    const names = pages.find((candidate) => candidate.file === file)?.names ?? []
     /** @type {string[]} */
     const page = []
     const take = (/** @type {string} */ name) => {

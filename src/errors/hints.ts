@@ -25,5 +25,6 @@ export const HINTS: Record<ErrorCode, string> = {
   E_PORT: 'Choose another port, or omit `port` to use a free one.',
   E_MEMORY: 'Reduce `batchSize`, the network or `data.imageSize`.',
   E_TORCH: 'This may be a bug in residual: please report it together with the configuration.',
+  E_PROCESS: 'Resume the run from its folder; the output of the training process names the cause.',
   E_INTERNAL: 'This is a bug in residual: please report it together with the command or code.',
 }

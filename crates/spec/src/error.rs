@@ -117,6 +117,9 @@ codes! {
     /// libtorch reported an error.
     Torch = "E_TORCH", exit 1,
         such as "The size of tensor a (3) must match the size of tensor b (2) at non-singleton dimension 0";
+    /// The training process of an application ended unexpectedly, and too often to be restarted.
+    Process = "E_PROCESS", exit 1,
+        such as "the training process ended 4 times without a new checkpoint, last by signal SIGKILL";
     /// A bug in residual.
     Internal = "E_INTERNAL", exit 1,
         such as "internal error (a bug in residual): index out of bounds";
