@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { assertCudaLoaded, cudaLoadError, requestedDevice } from '#dist/native/cuda.js'
+import { assertCudaLoaded, cudaLoadError } from '#dist/native/cuda.js'
+import { requestedDevice } from '#dist/native/device.js'
 import { script } from '../child.js'
 import { tempFolder } from '../tiny.js'
 
