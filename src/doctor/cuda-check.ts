@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path'
+import { withCommandName } from '../errors/command-name.js'
 import { CUDA_BUILD, readCudaInstallation } from '../native/cuda-installation.js'
 import { cudaVersionOf, missingCudaRequirement, SETUP_CUDA } from '../native/cuda-requirements.js'
 import { libtorchFolderVariable, libtorchLibrary } from '../native/libtorch.js'
@@ -40,7 +41,10 @@ export async function checkCuda(
   const checks = [checkDriver(driver, gpus), checkRuntime(system)].filter(
     (check) => check !== undefined,
   )
-  return [...checks, checkUse(system, gpus, available, loadError)]
+  return [...checks, checkUse(system, gpus, available, loadError)].map(({ hint, ...check }) => ({
+    ...check,
+    hint: hint && withCommandName(hint),
+  }))
 }
 
 async function queryGpus(system: System): Promise<Gpu[]> {

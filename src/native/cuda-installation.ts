@@ -57,15 +57,11 @@ export function cudaFolder(): string | undefined {
 export function readCudaInstallation(folder = cudaFolder()): CudaInstallationState | undefined {
   if (folder === undefined) return undefined
   const damaged = (problem: string) => ({ status: 'damaged', folder, problem }) as const
-  let text: string
-  try {
-    text = readFileSync(join(folder, MANIFEST), 'utf8')
-  } catch {
+  const manifest = readManifest(folder)
+  if (manifest === undefined) {
     const exists = statSync(folder, { throwIfNoEntry: false }) !== undefined
-    return exists ? damaged(`${join(folder, MANIFEST)} is missing`) : undefined
+    return exists ? damaged(`${join(folder, MANIFEST)} is missing or damaged`) : undefined
   }
-  const manifest = parseManifest(text)
-  if (manifest === undefined) return damaged(`${join(folder, MANIFEST)} is damaged`)
   const { libtorch, cuda, files } = manifest
   if (libtorch !== CUDA_BUILD.libtorch) {
     return damaged(`libtorch ${libtorch} for CUDA ${cuda} is installed, not ${CUDA_BUILD.libtorch}`)
@@ -80,9 +76,10 @@ export function readCudaInstallation(folder = cudaFolder()): CudaInstallationSta
   return { status: 'complete', folder, root, manifest }
 }
 
-function parseManifest(text: string): CudaManifest | undefined {
+/** Reads the manifest of an installation; returns undefined if it is missing or damaged. */
+export function readManifest(folder: string): CudaManifest | undefined {
   try {
-    const manifest: CudaManifest = JSON.parse(text)
+    const manifest: CudaManifest = JSON.parse(readFileSync(join(folder, MANIFEST), 'utf8'))
     const isValid =
       manifest.format === FORMAT &&
       (manifest.root === null || typeof manifest.root === 'string') &&
