@@ -19,7 +19,7 @@ export interface PinnedWheel {
   builds: readonly WheelBuild[]
 }
 
-/** Returns the size of the download in bytes, for a build of unknown size that of another build. */
+/** Returns the approximate size of the download in bytes; builds differ slightly. */
 export function downloadBytes({ builds }: PinnedWheel): number {
-  return Math.max(...builds.map(({ bytes }) => bytes ?? 0))
+  return builds[0]?.bytes ?? 0
 }

@@ -12,6 +12,9 @@ const MAX_ENTRIES = 50_000
 /** libtorch_cuda, the largest file, has 1.0 GB. */
 const MAX_FILE_BYTES = 4e9
 
+/** Size of a block that is written, in bytes. */
+const BLOCK = 1 << 20
+
 /** Bits of the mode of a file (`st_mode`) that contain its type, and those types. */
 const [TYPE_MASK, REGULAR_FILE, DIRECTORY] = [0o170000, 0o100000, 0o040000]
 
@@ -53,7 +56,7 @@ export async function unpackWheel(
   const { openPromise } = await import('yauzl')
   let zip: ZipFile | undefined
   try {
-    zip = await openPromise(wheel, { validateEntrySizes: true })
+    zip = await openPromise(wheel, { autoClose: false, strictFileNames: true })
     return await new Unpacking(wheel, folder, options).run(zip)
   } catch (error) {
     throwIfAborted(options.signal)
@@ -123,15 +126,27 @@ class Unpacking {
     const hash = createHash('sha256')
     let [bytes, checksum] = [0, 0]
     await using file = await open(target, 'wx', 0o644)
-    // yauzl fails if an entry has another size than its header says.
-    for await (const chunk of await zip.openReadStreamPromise(entry)) {
+    const write = async (chunks: readonly Buffer[]) => {
       throwIfAborted(signal)
-      bytes += chunk.length
-      checksum = crc32(chunk, checksum)
-      hash.update(chunk)
-      await file.writeFile(chunk)
-      onBytes?.(chunk.length)
+      const block = Buffer.concat(chunks)
+      bytes += block.length
+      checksum = crc32(block, checksum)
+      hash.update(block)
+      await file.writeFile(block)
+      onBytes?.(block.length)
     }
+    // Chunks of 16 kB are written in blocks, which takes a third of the time. (yauzl fails if an entry
+    // has another size than its header says.)
+    let pending: Buffer[] = []
+    let pendingBytes = 0
+    for await (const chunk of await zip.openReadStreamPromise(entry)) {
+      pending.push(chunk)
+      pendingBytes += chunk.length
+      if (pendingBytes < BLOCK) continue
+      await write(pending)
+      ;[pending, pendingBytes] = [[], 0]
+    }
+    await write(pending)
     if (checksum !== entry.crc32) {
       throw wheelError(this.#wheel, `is damaged: the checksum of ${path} differs`)
     }
