@@ -352,7 +352,7 @@ test.serial('uses a proxy of the environment, and a proxy of pip', async (t) => 
 })
 
 /** Source of a program that installs the wheels of a server, with pins from a file. */
-function program(pins: string, folder: string, url: string): string {
+function program(pins: string, folder: string, url: string, staleLockAfter = 10_000): string {
   return `
     import { readFileSync } from 'node:fs'
     import { installWheels } from '#dist/cuda/install.js'
@@ -360,7 +360,7 @@ function program(pins: string, folder: string, url: string): string {
     const sources = { folders: [], pages: [], indexes: ['${url}simple'], connection: {} }
     await installWheels(${JSON.stringify(folder)}, pins, sources, 'download', {
       tryLoading: async () => undefined,
-      staleLockAfter: 1000,
+      staleLockAfter: ${staleLockAfter},
       onProgress: ({ phase }) => console.log(phase),
     })
     console.log('installed')`
@@ -399,7 +399,7 @@ test('a process killed during the download or the unpacking leaves nothing that 
       }),
     )
     const folder = target(t)
-    const source = program(writePins(t), folder, url)
+    const source = program(writePins(t), folder, url, 1000)
     const killed = await run(source, {
       async during(child) {
         await child.waitForOutput(phase)

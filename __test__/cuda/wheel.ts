@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { crc32, deflateRawSync } from 'node:zlib'
 import type { PinnedWheel } from '#dist/cuda/pinned-wheel.js'
+import { isNeededFile } from '#dist/cuda/unpack-wheel.js'
 import type { WheelSources } from '#dist/cuda/wheel-sources.js'
 import { fileHandler, type RequestHandler } from '../download/server.js'
 
@@ -71,7 +72,9 @@ export function wheel(project: string, version: string, entries: readonly ZipEnt
     project,
     version,
     license: 'BSD-3-Clause',
-    installedBytes: entries.reduce((sum, { content: text = '' }) => sum + text.length, 0),
+    installedBytes: entries
+      .filter(({ name }) => isNeededFile(name))
+      .reduce((sum, { content: text = '' }) => sum + text.length, 0),
     builds: [
       {
         file: `${project.replaceAll('-', '_')}-${version}-py3-none-any.whl`,
