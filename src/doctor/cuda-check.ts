@@ -1,7 +1,12 @@
 import { dirname, join } from 'node:path'
 import { withCommandName } from '../errors/command-name.js'
 import { CUDA_BUILD, readCudaInstallation } from '../native/cuda-installation.js'
-import { cudaVersionOf, missingCudaRequirement, SETUP_CUDA } from '../native/cuda-requirements.js'
+import {
+  cudaVersionOf,
+  missingCudaRequirement,
+  NO_CUDA_DEVICE,
+  SETUP_CUDA,
+} from '../native/cuda-requirements.js'
 import { libtorchFolderVariable, libtorchLibrary } from '../native/libtorch.js'
 import { MIN_DRIVER, nvidiaDriverVersion } from '../native/nvidia-driver.js'
 import type { System } from '../native/system.js'
@@ -9,11 +14,6 @@ import type { Check } from './diagnosis.js'
 
 /** The lowest compute capability that CUDA 13 supports: Turing. */
 const MIN_CAPABILITY = 7.5
-
-/** Next steps if no device is found although nothing is missing. */
-const DEVICE_HINT =
-  'Check the output of `nvidia-smi`, the CUDA_VISIBLE_DEVICES variable, the access to ' +
-  '/dev/nvidia*, and the libraries: `residual setup --cuda --verify`.'
 
 /** A GPU, as nvidia-smi describes it. */
 interface Gpu {
@@ -130,7 +130,7 @@ function checkUse(
   return {
     name,
     status: 'warn',
-    detail: loadError ?? 'driver and libraries are installed, but libtorch finds no CUDA device',
-    hint: DEVICE_HINT,
+    detail: loadError ?? NO_CUDA_DEVICE.detail,
+    hint: NO_CUDA_DEVICE.hint,
   }
 }

@@ -5,13 +5,8 @@ import { ResidualError } from '../errors/errors.js'
 import { assertAddressSpace, CORE_ADDRESS_SPACE } from './address-space.js'
 import { datasetCacheDir, weightsCacheDir } from './cache-dirs.js'
 import type * as core from './core-addon.js'
-import {
-  assertCudaLoaded,
-  type CudaState,
-  cudaLoadError,
-  loadCuda,
-  NO_CUDA_DEVICE,
-} from './cuda.js'
+import { assertCudaLoaded, type CudaState, cudaLoadError, loadCuda } from './cuda.js'
+import { NO_CUDA_DEVICE } from './cuda-requirements.js'
 import type { RequestedDevice } from './device.js'
 import { checkLibrary } from './elf.js'
 import { loadLibtorch } from './libtorch.js'
@@ -104,7 +99,7 @@ function cudaUnusableReason(cuda: CudaState, addon: TorchAddon): string | undefi
       : undefined
   }
   const { machine } = unwrapResult<{ machine: { cuda: boolean } }>(addon.environment())
-  return machine.cuda ? undefined : NO_CUDA_DEVICE
+  return machine.cuda ? undefined : NO_CUDA_DEVICE.detail
 }
 
 function load<A extends Addon>(folder: string, name: string): A {

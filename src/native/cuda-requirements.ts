@@ -17,6 +17,14 @@ const INSTALL_DRIVER =
   `Install NVIDIA driver ${MIN_DRIVER} or later and restart the machine; start a container with ` +
   'access to the GPU (`docker run --gpus all`).'
 
+/** Why CUDA cannot be used if all requirements are met, and what to check. */
+export const NO_CUDA_DEVICE = {
+  detail: 'the driver and the CUDA libraries are installed, but libtorch finds no CUDA device',
+  hint:
+    'Check the output of `nvidia-smi`, the CUDA_VISIBLE_DEVICES variable, the access to ' +
+    '/dev/nvidia*, and the libraries: `residual setup --cuda --verify`.',
+}
+
 /** The first requirement of CUDA that this machine does not meet. */
 export interface MissingRequirement {
   detail: string

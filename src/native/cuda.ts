@@ -13,10 +13,6 @@ export type CudaState =
   /** All requirements are met, but loading failed. */
   | { state: 'failed'; error: ResidualError }
 
-/** Why CUDA cannot be used if nothing is missing. */
-export const NO_CUDA_DEVICE =
-  'the driver and the CUDA libraries are installed, but libtorch finds no CUDA device'
-
 type FindMissing = () => MissingRequirement | undefined
 
 /**

@@ -1325,7 +1325,6 @@ export type ErrorCode =
   | 'E_DEVICE'
   | 'E_MEMORY'
   | 'E_TORCH'
-  | 'E_PROCESS'
   | 'E_INTERNAL'
 
 /**
@@ -3358,6 +3357,5 @@ export const exitStatus = {
   E_DEVICE: 3,
   E_MEMORY: 1,
   E_TORCH: 1,
-  E_PROCESS: 1,
   E_INTERNAL: 1,
 } as const satisfies Record<ErrorCode, number>
