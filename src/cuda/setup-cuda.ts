@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
-import type { OnCudaSetupProgress } from './progress.js'
+import type { CudaSetupProgress } from './progress.js'
 import type { CudaPlanOptions, CudaSetupPlan, CudaSourceOptions } from './setup-plan.js'
 import type { CudaVerification } from './verify-installation.js'
 
@@ -8,7 +8,7 @@ import type { CudaVerification } from './verify-installation.js'
 export interface CudaProgressOptions {
   /** Aborts the operation; downloaded bytes are kept for resuming. */
   signal?: AbortSignal | undefined
-  onProgress?: OnCudaSetupProgress | undefined
+  onProgress?: ((progress: CudaSetupProgress) => void) | undefined
 }
 
 /** Options of `setupCuda()`. */
@@ -34,6 +34,11 @@ export interface CudaDownloadOptions extends CudaProgressOptions {
  *
  * @throws {ResidualError} `E_PLATFORM` if the platform has no CUDA, `E_USAGE`, `E_WRITE` without a
  *   cache folder
+ *
+ * @example
+ * const { source, downloadBytes, licenses } = await planCudaSetup()
+ * console.log(source, downloadBytes)
+ * console.table(licenses)
  */
 export async function planCudaSetup(options: CudaPlanOptions = {}): Promise<CudaSetupPlan> {
   const { prepareSetup } = await import('./setup-plan.js')
@@ -51,8 +56,11 @@ export async function planCudaSetup(options: CudaPlanOptions = {}): Promise<Cuda
  *
  * @example
  * const { licenses } = await planCudaSetup()
- * console.table(licenses)
- * await setupCuda({ acceptLicenses: true })
+ * console.table(licenses) // show them to the user, and ask
+ * await setupCuda({
+ *   acceptLicenses: true,
+ *   onProgress: ({ phase, bytes, total }) => console.log(phase, bytes, total),
+ * })
  */
 export async function setupCuda(options: CudaSetupOptions = {}): Promise<CudaSetupPlan> {
   const { prepareSetup } = await import('./setup-plan.js')
@@ -75,6 +83,9 @@ export async function setupCuda(options: CudaSetupOptions = {}): Promise<CudaSet
  *
  * @returns the paths of the wheels
  * @throws {ResidualError} the errors of `setupCuda()`
+ *
+ * @example
+ * await downloadCuda('./wheels', { acceptLicenses: true, platform: 'linux-x64-gnu' })
  */
 export async function downloadCuda(
   folder: string,
@@ -92,6 +103,10 @@ export async function downloadCuda(
  * Compares the SHA-256 checksum of each CUDA library with the manifest of the installation.
  *
  * @throws {ResidualError} `E_LIBTORCH` if nothing is installed, `AbortError`
+ *
+ * @example
+ * const { ok, files } = await verifyCuda()
+ * if (!ok) console.error(files.filter(({ problem }) => problem !== null))
  */
 export async function verifyCuda({
   signal,
@@ -116,6 +131,10 @@ export async function verifyCuda({
  * Removes the CUDA libraries and their downloads from the cache. A PyTorch of Python is not changed.
  *
  * @returns the folder; null if nothing was installed or downloaded
+ *
+ * @example
+ * const folder = await removeCuda()
+ * console.log(folder === null ? 'nothing to remove' : `removed ${folder}`)
  */
 export async function removeCuda(): Promise<string | null> {
   const { requireCudaFolder } = await import('./setup-plan.js')
