@@ -51,7 +51,7 @@ class FileTail extends RandomAccessReader {
     this.start = start
   }
 
-  /** @param {number} start @param {number} end */
+  /** @override @param {number} start @param {number} end */
   _readStreamForRange(start, end) {
     if (start < this.start) throw new Error('the metadata is not at the end of the wheel')
     return Readable.from([this.tail.subarray(start - this.start, end - this.start)])
