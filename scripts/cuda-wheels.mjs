@@ -7,11 +7,11 @@ import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { fromRandomAccessReaderPromise, RandomAccessReader } from 'yauzl'
-import { listProject } from '../dist/cuda/package-index.js'
-import { findPythons } from '../dist/cuda/python-environment.js'
+import { listProject } from '../dist/cuda/sources/package-index.js'
+import { findPythons } from '../dist/cuda/sources/python-environment.js'
+import { resolveWheelSources } from '../dist/cuda/sources/wheel-sources.js'
 import { isNeededFile } from '../dist/cuda/unpack-wheel.js'
 import { cudaRequirements, parseMetadata } from '../dist/cuda/wheel-metadata.js'
-import { resolveWheelSources } from '../dist/cuda/wheel-sources.js'
 import { DEFAULT_RETRY_POLICY, HttpClient } from '../dist/download/http.js'
 import { CUDA_BUILD } from '../dist/native/cuda-installation.js'
 import { hostSystem } from '../dist/native/system.js'
@@ -71,7 +71,7 @@ async function readRange(http, url, start, end) {
  * Reads the metadata of a wheel and the size of the files that setup installs.
  *
  * @param {HttpClient} http
- * @param {import('../dist/cuda/package-index.js').IndexedFile} file
+ * @param {import('../dist/cuda/sources/package-index.js').IndexedFile} file
  */
 async function readWheel(http, { url, bytes }) {
   if (bytes === undefined) throw new Error(`${url}: the index does not state the size`)
@@ -95,7 +95,7 @@ async function readWheel(http, { url, bytes }) {
  */
 async function pinPlatform(http, index, platform) {
   const processor = PROCESSORS[platform]
-  /** @type {(project: string) => Promise<Map<string, import('../dist/cuda/package-index.js').IndexedFile>>} */
+  /** @type {(project: string) => Promise<Map<string, import('../dist/cuda/sources/package-index.js').IndexedFile>>} */
   const list = (project) => listProject(http, DEFAULT_RETRY_POLICY, index, project)
   /** @type {(project: string, version: string, tag: RegExp) => Promise<any>} */
   const pin = async (project, version, tag) => {

@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { linkPython } from '#dist/cuda/install.js'
-import { findPythonTorch } from '#dist/cuda/python-torch.js'
+import { findPythonTorch } from '#dist/cuda/sources/python-torch.js'
 import {
   changeInstallation,
   isPresent,

@@ -1,8 +1,8 @@
 import test from 'ava'
 import { ResidualError } from 'residual'
-import { readNetrc } from '#dist/cuda/netrc.js'
-import { type PipEnvironment, readPipConfig } from '#dist/cuda/pip-config.js'
-import { resolveWheelSources } from '#dist/cuda/wheel-sources.js'
+import { readNetrc } from '#dist/cuda/sources/netrc.js'
+import { type PipEnvironment, readPipConfig } from '#dist/cuda/sources/pip-config.js'
+import { resolveWheelSources } from '#dist/cuda/sources/wheel-sources.js'
 import type { System } from '#dist/native/system.js'
 
 /** Returns a machine that has only the given files. */

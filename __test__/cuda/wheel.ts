@@ -3,8 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { crc32, deflateRawSync } from 'node:zlib'
 import type { PinnedWheel } from '#dist/cuda/pinned-wheel.js'
+import type { WheelSources } from '#dist/cuda/sources/wheel-sources.js'
 import { isNeededFile } from '#dist/cuda/unpack-wheel.js'
-import type { WheelSources } from '#dist/cuda/wheel-sources.js'
 import { fileHandler, type RequestHandler } from '../download/server.js'
 
 /** An entry of a zip archive. All header fields can be set, as an attacker could do. */

@@ -6,9 +6,9 @@ import { fetchFile } from '../download/fetch-file.js'
 import { HttpClient, type RetryPolicy } from '../download/http.js'
 import { isOffline } from '../download/offline.js'
 import { ResidualError } from '../errors/errors.js'
-import { type IndexedFile, listPage, listProject } from './package-index.js'
 import type { PinnedWheel, WheelBuild } from './pinned-wheel.js'
-import type { WheelSources } from './wheel-sources.js'
+import { type IndexedFile, listPage, listProject } from './sources/package-index.js'
+import type { WheelSources } from './sources/wheel-sources.js'
 
 /** Retries of a wheel. More than of other files, because a wheel of 500 MB takes minutes. */
 export const WHEEL_RETRY_POLICY: RetryPolicy = {

@@ -12,6 +12,7 @@ import {
 import { fetchWheel } from './fetch-wheel.js'
 import { downloadBytes, type PinnedWheel } from './pinned-wheel.js'
 import type { OnCudaSetupProgress } from './progress.js'
+import type { WheelSources } from './sources/wheel-sources.js'
 import {
   type ChangeOptions,
   changeInstallation,
@@ -22,7 +23,6 @@ import {
 } from './staging.js'
 import { tryLoading as tryLoadingLibraries } from './try-load.js'
 import { unpackWheel } from './unpack-wheel.js'
-import type { WheelSources } from './wheel-sources.js'
 
 /** Free space that must remain, for example for the manifest. */
 const DISK_RESERVE = 50e6

@@ -7,11 +7,11 @@ import { libtorchFolderVariable } from '../native/libtorch.js'
 import { currentPlatform, supportedPlatform } from '../native/platform.js'
 import { hostSystem } from '../native/system.js'
 import { downloadBytes, type PinnedWheel } from './pinned-wheel.js'
-import { findPythons } from './python-environment.js'
-import { findPythonTorch, type PythonTorch } from './python-torch.js'
+import { findPythons } from './sources/python-environment.js'
+import { findPythonTorch, type PythonTorch } from './sources/python-torch.js'
+import { resolveWheelSources, type WheelSources } from './sources/wheel-sources.js'
 import { downloadsFolder, receivedBytes } from './staging.js'
 import { CUDA_WHEELS } from './wheel-pins.js'
-import { resolveWheelSources, type WheelSources } from './wheel-sources.js'
 
 /** A package whose license applies to the installed libraries. */
 export interface CudaLicense {

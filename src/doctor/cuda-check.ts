@@ -117,8 +117,12 @@ function checkUse(
     return {
       name,
       status: 'warn',
-      detail: `off: CUDA ${CUDA_BUILD.cuda} does not support ${gpu} (compute capability ${capability.toFixed(1)})`,
-      hint: `Use a GPU with compute capability ${MIN_CAPABILITY} or later (Turing, 2018), or the CPU.`,
+      detail:
+        `off: CUDA ${CUDA_BUILD.cuda} does not support ${gpu} ` +
+        `(compute capability ${capability.toFixed(1)})`,
+      hint:
+        `Use a GPU with compute capability ${MIN_CAPABILITY} or later (Turing, 2018), ` +
+        'or the CPU.',
     }
   }
   if (available) return { name, status: 'pass', detail: 'libtorch reports a CUDA device' }

@@ -49,7 +49,8 @@ export function missingCudaRequirement(
     }
     return {
       detail:
-        'the CUDA libraries are installed, but this machine has no NVIDIA driver, and no NVIDIA GPU is visible',
+        'the CUDA libraries are installed, but this machine has no NVIDIA driver, and no NVIDIA ' +
+        'GPU is visible',
       hint: INSTALL_DRIVER,
       isPartial: false,
     }

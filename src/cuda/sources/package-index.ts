@@ -1,4 +1,4 @@
-import { UrlError } from '../download/download-error.js'
+import { UrlError } from '../../download/download-error.js'
 import {
   drain,
   type HttpClient,
@@ -6,7 +6,7 @@ import {
   type RetryPolicy,
   retryAfter,
   withRetries,
-} from '../download/http.js'
+} from '../../download/http.js'
 
 /** A file that an index lists. */
 export interface IndexedFile {

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { System } from '../native/system.js'
+import type { System } from '../../native/system.js'
 
 /** The settings of pip that say where and how packages are downloaded. */
 export interface PipConfig {

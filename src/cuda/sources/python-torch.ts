@@ -1,7 +1,7 @@
 import { realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { CUDA_BUILD, type InstalledFile } from '../native/cuda-installation.js'
-import type { System } from '../native/system.js'
+import { CUDA_BUILD, type InstalledFile } from '../../native/cuda-installation.js'
+import type { System } from '../../native/system.js'
 import type { PythonEnvironment } from './python-environment.js'
 
 /** A PyTorch of Python with the required version and CUDA libraries. */

@@ -1,5 +1,5 @@
 import { delimiter, join } from 'node:path'
-import type { System } from '../native/system.js'
+import type { System } from '../../native/system.js'
 
 /** A Python installation or virtual environment. */
 export interface PythonEnvironment {
