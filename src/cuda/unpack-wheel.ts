@@ -135,8 +135,8 @@ class Unpacking {
       await file.writeFile(block)
       onBytes?.(block.length)
     }
-    // Chunks of 16 kB are written in blocks, which takes a third of the time. (yauzl fails if an entry
-    // has another size than its header says.)
+    // Chunks of 16 kB are collected into blocks, to make fewer system calls. (yauzl fails if an
+    // entry has another size than its header says.)
     let pending: Buffer[] = []
     let pendingBytes = 0
     for await (const chunk of await zip.openReadStreamPromise(entry)) {

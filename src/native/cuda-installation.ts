@@ -49,8 +49,8 @@ export function cudaFolder(): string | undefined {
 }
 
 /**
- * Returns the installed CUDA libraries, after comparing the size of each file with the manifest, in
- * about a millisecond. Mapping a truncated library would kill the process.
+ * Returns the installed CUDA libraries, after comparing the size of each file with the manifest.
+ * Mapping a truncated library would kill the process.
  *
  * @returns undefined if nothing is installed
  */
