@@ -3461,6 +3461,177 @@ export declare type Throughput = {
     max: number;
 };
 
+/**
+ * Returns what `setupCuda()`, or with `downloadOnly` `downloadCuda()`, would do: sources, sizes and
+ * licenses. Changes and downloads nothing.
+ *
+ * @throws {ResidualError} `E_PLATFORM` if the platform has no CUDA, `E_USAGE`, `E_WRITE` without a
+ *   cache folder
+ *
+ * @example
+ * const { source, downloadBytes, licenses } = await planCudaSetup()
+ * console.log(source, downloadBytes)
+ * console.table(licenses)
+ */
+export declare function planCudaSetup(options?: CudaPlanOptions): Promise<CudaSetupPlan>;
+
+/** A plan of `setupCuda()`, or of `downloadCuda()` if `downloadOnly` is set. */
+export declare interface CudaPlanOptions extends CudaSourceOptions {
+    /** Folder for the wheels, if they are only downloaded. */
+    downloadOnly?: string | undefined;
+    /** Platform that will use the downloaded wheels. Default: this platform. */
+    platform?: string | undefined;
+}
+
+/** Where the CUDA libraries are installed from. */
+export declare interface CudaSourceOptions {
+    /** URL of a package index that is used instead of those of pip. */
+    indexUrl?: string | undefined;
+    /** Folder with the wheels, which `downloadCuda()` creates. */
+    bundle?: string | undefined;
+    /** Whether the libraries of an installed PyTorch may be used. Default: true. */
+    python?: boolean | undefined;
+}
+
+/** The actions of `setupCuda()`, returned by `planCudaSetup()`. */
+export declare interface CudaSetupPlan {
+    /** Folder of the installation. */
+    folder: string;
+    /**
+     * `installed`: nothing has to be done; `python`: the libraries of an installed PyTorch are used;
+     * `bundle`: wheels of a folder are unpacked; `download`: wheels are downloaded and unpacked.
+     */
+    source: 'installed' | 'python' | 'bundle' | 'download';
+    /** Folder of the packages of the PyTorch that is used, or null. */
+    python: string | null;
+    /** Why each PyTorch that was found cannot be used. */
+    rejected: string[];
+    /** URLs of the package indexes, and folders with wheels, in the order to try. */
+    from: string[];
+    /** Size of all wheels in bytes. */
+    downloadBytes: number;
+    /** Bytes of wheels that have been downloaded already. */
+    downloadedBytes: number;
+    /** Size of the installation in bytes. */
+    installedBytes: number;
+    /** Environment variable that takes precedence over the installation, or null. */
+    overriddenBy: string | null;
+    licenses: CudaLicense[];
+}
+
+/** A package whose license applies to the installed libraries. */
+export declare interface CudaLicense {
+    project: string;
+    version: string;
+    /** SPDX expression, or the name that the package states. */
+    license: string;
+}
+
+/**
+ * Installs the CUDA libraries of libtorch in the cache of this user (`residual setup --cuda`), from
+ * an installed PyTorch or from wheels with pinned checksums. Processes that load libtorch afterwards
+ * use CUDA if the machine has a driver. An interrupted installation resumes.
+ *
+ * @returns the plan that was executed
+ * @throws {ResidualError} `E_USAGE` if the licenses are not accepted, `E_PLATFORM`, `E_DOWNLOAD`,
+ *   `E_WRITE`, `E_LIBTORCH` if the libraries do not load, `AbortError`
+ *
+ * @example
+ * const { licenses } = await planCudaSetup()
+ * console.table(licenses) // show them to the user, and ask
+ * await setupCuda({
+ *   acceptLicenses: true,
+ *   onProgress: ({ phase, bytes, total }) => console.log(phase, bytes, total),
+ * })
+ */
+export declare function setupCuda(options?: CudaSetupOptions): Promise<CudaSetupPlan>;
+
+/** Options of `setupCuda()`. */
+export declare interface CudaSetupOptions extends CudaSourceOptions, CudaProgressOptions {
+    /**
+     * Whether you accept the licenses of PyTorch and NVIDIA, which `planCudaSetup()` lists. Not needed
+     * for the libraries of a PyTorch that is installed already.
+     */
+    acceptLicenses?: boolean | undefined;
+}
+
+/** Options of long operations on the CUDA libraries. */
+export declare interface CudaProgressOptions {
+    /** Aborts the operation; downloaded bytes are kept for resuming. */
+    signal?: AbortSignal | undefined;
+    onProgress?: ((progress: CudaSetupProgress) => void) | undefined;
+}
+
+/** Progress of the installation of the CUDA libraries. */
+export declare interface CudaSetupProgress {
+    /** `wait`: for another process that installs them; `verify`: reading files to compare checksums. */
+    phase: 'wait' | 'download' | 'unpack' | 'verify' | 'load';
+    /** Name of the current file. */
+    file: string;
+    /** Bytes of all files that are done in this phase. */
+    bytes: number;
+    /** Bytes of all files of this phase. */
+    total: number;
+}
+
+/**
+ * Downloads the wheels with the CUDA libraries to a folder, from which `setupCuda({ bundle })`
+ * installs them on machines without a network.
+ *
+ * @returns the paths of the wheels
+ * @throws {ResidualError} the errors of `setupCuda()`
+ *
+ * @example
+ * await downloadCuda('./wheels', { acceptLicenses: true, platform: 'linux-x64-gnu' })
+ */
+export declare function downloadCuda(folder: string, options?: CudaDownloadOptions): Promise<string[]>;
+
+/** Options of `downloadCuda()`. */
+export declare interface CudaDownloadOptions extends CudaProgressOptions {
+    indexUrl?: string | undefined;
+    /** Platform that will use the wheels, such as `linux-x64-gnu`. Default: this platform. */
+    platform?: string | undefined;
+    acceptLicenses?: boolean | undefined;
+}
+
+/**
+ * Compares the SHA-256 checksum of each CUDA library with the manifest of the installation.
+ *
+ * @throws {ResidualError} `E_LIBTORCH` if nothing is installed, `AbortError`
+ *
+ * @example
+ * const { ok, files } = await verifyCuda()
+ * if (!ok) console.error(files.filter(({ problem }) => problem !== null))
+ */
+export declare function verifyCuda({ signal, onProgress, }?: CudaProgressOptions): Promise<CudaVerification>;
+
+/** The result of `verifyCuda()`. */
+export declare interface CudaVerification {
+    folder: string;
+    /** Whether the CUDA libraries are complete and unchanged. */
+    ok: boolean;
+    files: VerifiedCudaFile[];
+}
+
+/** A file of the CUDA libraries, compared with the manifest of the installation. */
+export declare interface VerifiedCudaFile {
+    file: string;
+    ok: boolean;
+    /** Description of the damage; null if there is none. */
+    problem: string | null;
+}
+
+/**
+ * Removes the CUDA libraries and their downloads from the cache. A PyTorch of Python is not changed.
+ *
+ * @returns the folder; null if nothing was installed or downloaded
+ *
+ * @example
+ * const folder = await removeCuda()
+ * console.log(folder === null ? 'nothing to remove' : `removed ${folder}`)
+ */
+export declare function removeCuda(): Promise<string | null>;
+
 // -----------------------------------------------------------------------------
 // Errors
 // -----------------------------------------------------------------------------

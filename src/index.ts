@@ -27,6 +27,24 @@ export { train } from './api/run/train.js'
 export type { Hook, HookResult, TrainOptions } from './api/run/train-options.js'
 export { verify } from './api/run/verify.js'
 export type { FigureFiles } from './charts/figure-files.js'
+export type { CudaSetupProgress } from './cuda/progress.js'
+export {
+  type CudaDownloadOptions,
+  type CudaProgressOptions,
+  type CudaSetupOptions,
+  downloadCuda,
+  planCudaSetup,
+  removeCuda,
+  setupCuda,
+  verifyCuda,
+} from './cuda/setup-cuda.js'
+export type {
+  CudaLicense,
+  CudaPlanOptions,
+  CudaSetupPlan,
+  CudaSourceOptions,
+} from './cuda/setup-plan.js'
+export type { CudaVerification, VerifiedCudaFile } from './cuda/verify-installation.js'
 export { Dashboard, type DashboardOptions, dashboard } from './dashboard/dashboard.js'
 export type { Check, CheckStatus, Diagnosis } from './doctor/diagnosis.js'
 export { doctor } from './doctor/doctor.js'

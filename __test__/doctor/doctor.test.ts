@@ -43,7 +43,7 @@ test('the first missing requirement of CUDA is named with a hint', (t) => {
     [GPU, /driver is not loaded/, /580 or later/],
     [{ ...GPU, ...driver('535') }, /driver 535 is too old/, /580 or later/],
     [{ ...GPU, ...driver('580') }, /libcuda\.so\.1 is not installed/, /libraries too/],
-    [{ ...GPU, ...driver('580'), ...LIBRARY }, /is a CPU build/, /RESIDUAL_LIBTORCH/],
+    [{ ...GPU, ...driver('580'), ...LIBRARY }, /CUDA libraries are not/, /residual setup --cuda/],
   ]
   for (const [files, detail, hint] of machines) {
     const missing = missingCudaRequirement(machine(files), LIBTORCH)
@@ -69,6 +69,60 @@ test('warns about an incomplete CUDA installation, but not about a missing GPU',
   t.deepEqual(await statuses(GPU), ['CUDA warn'])
   t.deepEqual(await statuses({ ...GPU, ...driver('535') }), ['CUDA driver warn', 'CUDA warn'])
   t.deepEqual(await statuses({ ...GPU, ...driver('580') }, true), ['CUDA driver pass', 'CUDA pass'])
+})
+
+test('names driver, GPU, compute capability and runtime', async (t) => {
+  const complete = { ...GPU, ...driver('580'), ...LIBRARY }
+  const withGpu = (capability: string) => ({
+    ...machine(complete),
+    run: async (program: string, args: readonly string[]) =>
+      program === 'nvidia-smi' && args[0]?.includes('compute_cap')
+        ? `NVIDIA T4, 15360 MiB, 580.95.05, ${capability}\n`
+        : undefined,
+  })
+  const [driverCheck] = await checkCuda(withGpu('7.5'), true)
+  t.like(driverCheck, {
+    status: 'pass',
+    detail: 'NVIDIA T4, 15360 MiB, driver 580.95.05, compute capability 7.5',
+  })
+  const old = (await checkCuda(withGpu('7.0'), true)).at(-1)
+  t.is(old?.status, 'warn')
+  t.regex(old?.detail ?? '', /CUDA 13\.0 does not support NVIDIA T4 \(compute capability 7\.0\)/)
+})
+
+test.serial('an installation is named, and its damage is the first problem', async (t) => {
+  const cache = tempFolder(t)
+  const folder = join(cache, 'libtorch', `2.11.0-cu130-${process.platform}-${process.arch}`)
+  mkdirSync(folder, { recursive: true })
+  const manifest = { format: 1, libtorch: '2.11.0', cuda: '13.0', source: 'download', root: null }
+  const files = [{ path: 'x.so', bytes: 1, sha256: null }]
+  writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, files }))
+  const saved = { ...process.env }
+  t.teardown(() => {
+    process.env = saved
+  })
+  process.env = { ...saved, RESIDUAL_CACHE: cache, LIBTORCH: '', RESIDUAL_LIBTORCH: '' }
+  const complete = machine({ ...GPU, ...driver('580'), ...LIBRARY })
+  const find = async (name: string) =>
+    (await checkCuda(complete, false)).find((check) => check.name === name)
+  t.like(await find('CUDA runtime'), {
+    status: 'warn',
+    detail: `${join(folder, 'x.so')} is missing`,
+  })
+  t.regex((await find('CUDA'))?.detail ?? '', /cannot be used: .*x\.so is missing/)
+  t.regex(
+    (await find('CUDA'))?.hint ?? '',
+    /install them again, run `(npx )?residual setup --cuda`/,
+  )
+  writeFileSync(join(folder, 'x.so'), 'x')
+  t.like(await find('CUDA runtime'), {
+    status: 'pass',
+    detail: `CUDA 13.0, libtorch 2.11.0 in ${folder}`,
+  })
+  const bare = (await checkCuda(machine(), false)).at(-1)
+  t.is(bare?.status, 'off')
+  t.regex(bare?.detail ?? '', /libraries are installed, but this machine has no NVIDIA driver/)
+  t.regex(bare?.hint ?? '', /Install NVIDIA driver 580 or later/)
 })
 
 test('reports the CPU, the automatic precision, and the CPU limit of a container', (t) => {

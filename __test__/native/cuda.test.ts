@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { assertCudaLoaded, cudaLoadError, requestedDevice } from '#dist/native/cuda.js'
+import { assertCudaLoaded, cudaLoadError } from '#dist/native/cuda.js'
+import { requestedDevice } from '#dist/native/device.js'
 import { script } from '../child.js'
 import { tempFolder } from '../tiny.js'
 
@@ -29,7 +30,7 @@ test('a libtorch_cuda that fails to load is reported with its file and a hint', 
   const { state, code, message, hint, at } = JSON.parse(stdout)
   t.deepEqual([state, code], ['failed', 'E_DEVICE'])
   t.regex(message, /^CUDA could not be loaded: .*libtorch_cuda\.so/)
-  t.regex(hint, /PyTorch 2\.11\.0 for CUDA 13/)
+  t.regex(hint, /setup --cuda --verify/)
   t.is(at.file, join(root, 'lib', 'libtorch_cuda.so'))
 })
 

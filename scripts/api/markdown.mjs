@@ -11,6 +11,10 @@ const NOTE =
 
 /** Examples that the tests do not run, with the reason. */
 const NOT_RUN = new Map([
+  ['setupCuda', 'needs a download (2.5 GB)'],
+  ['downloadCuda', 'needs a download (2.5 GB)'],
+  ['verifyCuda', 'needs CUDA'],
+  ['removeCuda', 'needs CUDA'],
   ['downloadDataset', 'needs a download (MNIST, 12 MB)'],
   ['verifyDataset', 'needs a download (MNIST, 12 MB)'],
   ['createTrainer', 'needs Electron'],
@@ -79,7 +83,8 @@ function writeContents(about, declarations, places) {
     "```ts\nimport { train } from 'residual'\n```",
     'Most commands have a function: `train()`, `predict()` and `doctor()` have the name of the command; ' +
       '`find-lr` is `findLr()`, `eval` is `evaluate()`, `export` is `exportModel()`, and the `data` commands ' +
-      'are `datasets()`, `downloadDataset()`, `verifyDataset()` and `previewDataset()`. ' +
+      'are `datasets()`, `downloadDataset()`, `verifyDataset()` and `previewDataset()`. `setup --cuda` is ' +
+      '`setupCuda()`. ' +
       '[How to run an example](../README.md#running-the-examples).',
     'Optional keys may be `undefined`, also under `exactOptionalPropertyTypes`. Losses are in nats, ' +
       'accuracies and probabilities are fractions from 0 to 1, times are in seconds, sizes in pixels or ' +

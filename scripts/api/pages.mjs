@@ -83,8 +83,18 @@ export const PAGES = [
   {
     file: 'machine.md',
     title: 'Machine',
-    about: 'Checks and throughput of this machine.',
-    names: ['doctor', 'bench'],
+    about: 'Checks and throughput of this machine, and the CUDA libraries ([CUDA](../cuda.md)).',
+    names: [
+      ...[
+        'doctor',
+        'bench',
+        'planCudaSetup',
+        'setupCuda',
+        'downloadCuda',
+        'verifyCuda',
+        'removeCuda',
+      ],
+    ],
   },
   {
     file: 'errors.md',

@@ -91,6 +91,23 @@ export const cliError = {
       at: { file: folder },
       hint: 'Pass a folder that contains images, at any depth, or image files.',
     }),
+  nothingToSetUp: () =>
+    usageError(
+      'nothing to set up: training on the CPU needs no setup',
+      'For an NVIDIA GPU, run `residual setup --cuda`.',
+      { key: 'cuda' },
+    ),
+  conflictingSetup: () =>
+    usageError(
+      '--verify and --remove cannot be combined with each other or another action',
+      'Run the command once for each.',
+    ),
+  licensesNotAccepted: () =>
+    usageError(
+      'the licenses of PyTorch and NVIDIA must be accepted, and there is no terminal for a question',
+      'Read them with `residual setup --cuda --dry-run`, and pass --yes.',
+      { key: 'yes' },
+    ),
   stdinIsTerminal: () =>
     usageError(
       '`-` reads an image from stdin, but stdin is a terminal',

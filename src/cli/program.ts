@@ -14,6 +14,7 @@ import { addInspect } from './commands/inspect.js'
 import { addPredict } from './commands/predict.js'
 import { addRecipes } from './commands/recipes.js'
 import { addReport } from './commands/report.js'
+import { addSetup } from './commands/setup.js'
 import { addTrain } from './commands/train.js'
 import { addVerify } from './commands/verify.js'
 import { addExamples, configureHelp } from './help.js'
@@ -41,6 +42,7 @@ export function createProgram(): Command {
   addInspect(program)
   program.commandsGroup('System:')
   addDoctor(program)
+  addSetup(program)
   addBench(program)
   addCompletion(program)
   program.helpCommand('help [command]', 'display help for command')

@@ -6,6 +6,8 @@ export interface DownloadTarget {
   file: string
   /** Path of the downloaded file; users may also copy the file there. */
   target: string
+  /** Suggested fix if no URL provides the file. Default: to resume, to copy it, or to use a mirror. */
+  hint?: string | undefined
 }
 
 /** The failure of a download from one URL. Other URLs are tried after it. */
@@ -35,7 +37,7 @@ interface UrlErrorOptions {
  * @param removed why an existing file was removed before the download, if it was
  */
 export function downloadError(
-  { file, target }: DownloadTarget,
+  { file, target, hint }: DownloadTarget,
   attempts: readonly { url: string; error: Error }[],
   removed?: string,
 ): ResidualError {
@@ -48,8 +50,9 @@ export function downloadError(
       message: `${prefix}${file} could not be downloaded. ${reasons.join('. ')}`,
       at: { file: target },
       hint:
+        hint ??
         `Repeat the command to resume the download. Without a network, copy ${first?.url ?? file} ` +
-        `to ${target}. HTTPS_PROXY and HTTP_PROXY set a proxy, RESIDUAL_MIRROR a mirror.`,
+          `to ${target}. HTTPS_PROXY and HTTP_PROXY set a proxy, RESIDUAL_MIRROR a mirror.`,
     },
     first && { cause: first.error },
   )

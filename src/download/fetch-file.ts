@@ -1,6 +1,5 @@
 import { access, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { AbortError, ResidualError } from '../errors/errors.js'
 import { hashFile } from './checksum.js'
 import {
@@ -11,7 +10,17 @@ import {
   UrlError,
 } from './download-error.js'
 import { withLock } from './file-lock.js'
-import { DEFAULT_RETRY_POLICY, HttpClient, type HttpResponse, type RetryPolicy } from './http.js'
+import {
+  type ConnectionOptions,
+  DEFAULT_RETRY_POLICY,
+  drain,
+  HttpClient,
+  type HttpResponse,
+  isTransient,
+  type RetryPolicy,
+  retryAfter,
+  withRetries,
+} from './http.js'
 import { isOffline, offlineError } from './offline.js'
 
 /** Progress of a download. */
@@ -48,6 +57,7 @@ export interface RemoteFile extends DownloadTarget {
   maxBytes?: number | undefined
   /** SHA-256 in hexadecimal, or as many of its first digits as are published. */
   sha256: string
+  connection?: ConnectionOptions | undefined
 }
 
 /** Origin of a partial download. */
@@ -84,7 +94,7 @@ export async function fetchFile(
         const existing = await verifyExisting(file, signal)
         if (existing === 'verified') return
         if (isOffline()) throw offlineError(file, file.urls[0])
-        await using http = await HttpClient.open(policy)
+        await using http = await HttpClient.open(policy, file.connection)
         await new FileDownload(file, { signal, onDownload }, policy, http).run(existing?.removed)
       },
       { checkAborted: () => throwIfAborted(signal) },
@@ -146,7 +156,7 @@ class FileDownload {
     const attempts: { url: string; error: Error }[] = []
     for (const url of this.#file.urls) {
       try {
-        await this.#downloadFrom(url)
+        await withRetries(this.#policy, this.#options.signal, () => this.#attempt(url))
         return
       } catch (error) {
         if (!(error instanceof UrlError)) throw error
@@ -154,21 +164,6 @@ class FileDownload {
       }
     }
     throw downloadError(this.#file, attempts, removed)
-  }
-
-  async #downloadFrom(url: string): Promise<void> {
-    const { attempts, backoff } = this.#policy
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await this.#attempt(url)
-        return
-      } catch (error) {
-        throwIfAborted(this.#options.signal)
-        if (!(error instanceof UrlError) || !error.canRetry || attempt >= attempts) throw error
-        const delay = Math.max(backoff * 2 ** (attempt - 1), error.retryAfter ?? 0)
-        await sleep(delay, undefined, { signal: this.#options.signal })
-      }
-    }
   }
 
   async #attempt(url: string): Promise<void> {
@@ -231,10 +226,9 @@ class FileDownload {
     }
     await drain(body)
     if (status === 416) await this.#discard()
-    const seconds = Number(header('retry-after'))
     throw new UrlError(`the server answered ${status}`, {
-      canRetry: status >= 500 || [408, 416, 425, 429].includes(status),
-      retryAfter: seconds > 0 ? Math.min(seconds, 60) * 1000 : undefined,
+      canRetry: isTransient(status) || status === 416,
+      retryAfter: retryAfter(header),
     })
   }
 
@@ -309,13 +303,4 @@ class FileDownload {
 /** Returns a strong entity tag, which identifies the exact bytes; undefined for a weak tag. */
 function strongEtag(etag: string | undefined): string | undefined {
   return etag?.startsWith('"') ? etag : undefined
-}
-
-/** Closes a response whose body is not needed. */
-async function drain(body: AsyncIterable<Uint8Array>): Promise<void> {
-  try {
-    for await (const _ of body) break
-  } catch {
-    // The connection is closed in any case.
-  }
 }

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
-import { rootCause, UrlError } from './download-error.js'
+import { rootCause, throwIfAborted, UrlError } from './download-error.js'
 
 /** Timeouts and retries of a download. */
 export interface RetryPolicy {
@@ -22,8 +24,20 @@ export const DEFAULT_RETRY_POLICY: RetryPolicy = {
 
 const MAX_REDIRECTS = 10
 
+/** Settings of connections in addition to those of the environment. */
+export interface ConnectionOptions {
+  /** Certificate authorities (PEM) that are trusted in addition to Node's. */
+  ca?: string | undefined
+  /** URL of a proxy that replaces HTTP_PROXY and HTTPS_PROXY. */
+  proxy?: string | undefined
+  /** `Authorization` headers by the origin (`https://host:port`) or the host that receives them. */
+  authorization?: ReadonlyMap<string, string> | undefined
+}
+
 /** A response whose body is still being received. */
 export interface HttpResponse {
+  /** URL after all redirects. */
+  url: URL
   status: number
   header(name: string): string | undefined
   /** Throws `UrlError` if the connection times out or is closed. */
@@ -35,26 +49,34 @@ export class HttpClient implements AsyncDisposable {
   readonly #policy: RetryPolicy
   readonly #dispatcher: Dispatcher
   readonly #request: typeof import('undici').request
+  readonly #authorization: ReadonlyMap<string, string>
 
-  static async open(policy: RetryPolicy): Promise<HttpClient> {
+  static async open(
+    policy: RetryPolicy,
+    { ca, proxy, authorization = new Map() }: ConnectionOptions = {},
+  ): Promise<HttpClient> {
     // Imported on first use: most programs download nothing.
     const { EnvHttpProxyAgent, request } = await import('undici')
     const { connectTimeout: timeout } = policy
+    const tls = { timeout, ...(ca !== undefined && { ca: await trustedCertificates(ca) }) }
     const dispatcher = new EnvHttpProxyAgent({
-      connect: { timeout },
-      requestTls: { timeout },
-      proxyTls: { timeout },
+      connect: tls,
+      requestTls: tls,
+      proxyTls: tls,
+      ...(proxy !== undefined && { httpProxy: proxy, httpsProxy: proxy }),
       // As curl does for http URLs: many proxies only tunnel to port 443.
       proxyTunnel: false,
     })
-    return new HttpClient(policy, dispatcher, request)
+    return new HttpClient(policy, dispatcher, request, authorization)
   }
 
   private constructor(
     policy: RetryPolicy,
     dispatcher: Dispatcher,
     request: typeof import('undici').request,
+    authorization: ReadonlyMap<string, string>,
   ) {
+    this.#authorization = authorization
     this.#policy = policy
     this.#dispatcher = dispatcher
     this.#request = request
@@ -88,7 +110,7 @@ export class HttpClient implements AsyncDisposable {
       const location = header('location')
       const { statusCode: status, body } = response
       if (![301, 302, 303, 307, 308].includes(status) || location === undefined) {
-        return { status, header, body: this.#convertErrors(body) }
+        return { url: current, status, header, body: this.#convertErrors(body) }
       }
       body.on('error', () => {}).destroy()
       current = resolveRedirect(current, location)
@@ -97,10 +119,17 @@ export class HttpClient implements AsyncDisposable {
 
   async #send(url: URL, headers: Record<string, string>, signal: AbortSignal | undefined) {
     const { idleTimeout } = this.#policy
+    const authorization =
+      this.#authorization.get(url.origin) ?? this.#authorization.get(url.hostname)
     try {
       return await this.#request(url, {
         dispatcher: this.#dispatcher,
-        headers: { 'user-agent': 'residual', 'accept-encoding': 'identity', ...headers },
+        headers: {
+          'user-agent': 'residual',
+          'accept-encoding': 'identity',
+          ...(authorization !== undefined && { authorization }),
+          ...headers,
+        },
         headersTimeout: idleTimeout,
         bodyTimeout: idleTimeout,
         signal: signal ?? null,
@@ -132,6 +161,51 @@ export class HttpClient implements AsyncDisposable {
       default:
         return new UrlError(rootCause(cause), { canRetry: true, cause })
     }
+  }
+}
+
+/** Returns Node's certificate authorities, those of NODE_EXTRA_CA_CERTS, and the given ones. */
+async function trustedCertificates(ca: string): Promise<string[]> {
+  const { rootCertificates } = await import('node:tls')
+  const { NODE_EXTRA_CA_CERTS: extra } = process.env
+  return [...rootCertificates, ...(extra ? [readFileSync(extra, 'utf8')] : []), ca]
+}
+
+/** Returns the delay before a request is repeated that a response asks for, in ms, at most 60 s. */
+export function retryAfter(header: HttpResponse['header']): number | undefined {
+  const seconds = Number(header('retry-after'))
+  return seconds > 0 ? Math.min(seconds, 60) * 1000 : undefined
+}
+
+/** Returns whether a request may succeed later that a server answered with an error status. */
+export function isTransient(status: number): boolean {
+  return status >= 500 || [408, 425, 429].includes(status)
+}
+
+/** Repeats an attempt that fails with a `UrlError` that can be retried. */
+export async function withRetries<T>(
+  { attempts, backoff }: RetryPolicy,
+  signal: AbortSignal | undefined,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  for (let count = 1; ; count++) {
+    try {
+      return await attempt()
+    } catch (error) {
+      throwIfAborted(signal)
+      if (!(error instanceof UrlError) || !error.canRetry || count >= attempts) throw error
+      const delay = Math.max(backoff * 2 ** (count - 1), error.retryAfter ?? 0)
+      await sleep(delay, undefined, { signal })
+    }
+  }
+}
+
+/** Closes a response whose body is not needed. */
+export async function drain(body: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    for await (const _ of body) break
+  } catch {
+    // The connection is closed in any case.
   }
 }
 

@@ -1,22 +1,19 @@
 import { join } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
+import { withCommandName } from '../errors/command-name.js'
 import { ResidualError } from '../errors/errors.js'
 import { assertAddressSpace, CORE_ADDRESS_SPACE } from './address-space.js'
 import { datasetCacheDir, weightsCacheDir } from './cache-dirs.js'
 import type * as core from './core-addon.js'
-import {
-  assertCudaLoaded,
-  type CudaState,
-  cudaLoadError,
-  loadCuda,
-  type RequestedDevice,
-} from './cuda.js'
+import { assertCudaLoaded, type CudaState, cudaLoadError, loadCuda } from './cuda.js'
+import { NO_CUDA_DEVICE } from './cuda-requirements.js'
+import type { RequestedDevice } from './device.js'
 import { loadLibtorch } from './libtorch.js'
 import { checkLibrary, loadError } from './loading/check-library.js'
 import { reinstallHint } from './loading/install-hints.js'
 import { packageFile, requireFromPackage } from './loading/package-files.js'
 import { addonsFolder } from './loading/platform-packages.js'
-import type { NativeResult } from './native-result.js'
+import { type NativeResult, unwrapResult } from './native-result.js'
 import { ADDON_FILES, supportedPlatform } from './platform.js'
 import type * as torch from './torch-addon.js'
 import { VERSION } from './version.js'
@@ -79,7 +76,7 @@ export function torchAddon(device: RequestedDevice = 'auto'): TorchAddon {
 function loadTorch(device: RequestedDevice): { addon: TorchAddon; cuda: CudaState } {
   const folder = addonsFolder()
   const { cudaLibrary } = supportedPlatform()
-  loadLibtorch()
+  loadLibtorch(device)
   const shim = cudaLibrary && join(folder, cudaLibrary)
   let cuda: CudaState =
     shim === undefined ? { state: 'off', requested: true } : loadCuda(device, shim)
@@ -90,12 +87,26 @@ function loadTorch(device: RequestedDevice): { addon: TorchAddon; cuda: CudaStat
       cuda = { state: 'failed', error: cudaLoadError(result.error.message, shim) }
     }
   }
-  if (cuda.state === 'failed') addon.setCudaUnusable(cuda.error.message)
+  const reason = cudaUnusableReason(cuda, addon)
+  if (reason !== undefined) addon.setCudaUnusable(reason)
   // Waits for the training thread, because a process that exits during a libtorch call crashes. The
   // listener is the first, so that an error of another listener does not prevent its call. At the end
   // of a worker thread, the addon ends the work of that worker.
   if (isMainThread) process.prependListener('exit', () => addon.shutdown())
   return { addon, cuda }
+}
+
+/** Returns why CUDA cannot be used although this machine has an NVIDIA GPU; runs warn about it. */
+function cudaUnusableReason(cuda: CudaState, addon: TorchAddon): string | undefined {
+  if (cuda.state === 'failed') return cuda.error.message
+  if (cuda.state === 'off') {
+    const { missing } = cuda
+    return missing?.isPartial
+      ? withCommandName([missing.detail, missing.hint].filter(Boolean).join('. '))
+      : undefined
+  }
+  const { machine } = unwrapResult<{ machine: { cuda: boolean } }>(addon.environment())
+  return machine.cuda ? undefined : NO_CUDA_DEVICE.detail
 }
 
 function load<A extends Addon>(folder: string, name: string): A {

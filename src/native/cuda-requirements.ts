@@ -1,26 +1,29 @@
 import { dirname, join } from 'node:path'
-import { libtorchLibrary } from './libtorch.js'
+import { readCudaInstallation } from './cuda-installation.js'
+import { libtorchFolderVariable, libtorchLibrary } from './libtorch.js'
+import {
+  DRIVER_LIBRARY,
+  findDriverLibrary,
+  hasNvidiaGpu,
+  MIN_DRIVER,
+  nvidiaDriverVersion,
+} from './nvidia-driver.js'
 import { hostSystem, type System } from './system.js'
 
-/** The oldest driver that supports CUDA 13, which libtorch 2.11 is built with. */
-export const MIN_DRIVER = 580
+/** Command that installs libtorch with CUDA. */
+export const SETUP_CUDA = '`residual setup --cuda`'
 
-/** PCI vendor id of NVIDIA, and class prefix of display controllers. */
-const [NVIDIA_VENDOR, DISPLAY_CLASS] = ['0x10de', /^0x03/]
+const INSTALL_DRIVER =
+  `Install NVIDIA driver ${MIN_DRIVER} or later and restart the machine; start a container with ` +
+  'access to the GPU (`docker run --gpus all`).'
 
-/** The driver's user-space library, through which every program reaches the GPU. */
-const DRIVER_LIBRARY = 'libcuda.so.1'
-
-/** Folders of the driver library on common distributions, in containers and in WSL. */
-const DRIVER_FOLDERS = [
-  ...['/usr/lib/x86_64-linux-gnu', '/usr/lib64', '/usr/lib', '/usr/lib/wsl/lib'],
-  ...['/usr/local/cuda/compat', '/usr/local/nvidia/lib64', '/run/opengl-driver/lib'],
-]
-
-/** Command that installs libtorch with CUDA, which is too large for npm, in PyTorch's wheel. */
-export const PIP_INSTALL_TORCH = '`pip install torch==2.11.0`'
-const INSTALL_PYTORCH = `install PyTorch for CUDA 13 (${PIP_INSTALL_TORCH})`
-const PRINT_TORCH_FOLDER = 'python3 -c "import torch; print(torch.__path__[0])"'
+/** Why CUDA cannot be used if all requirements are met, and what to check. */
+export const NO_CUDA_DEVICE = {
+  detail: 'the driver and the CUDA libraries are installed, but libtorch finds no CUDA device',
+  hint:
+    'Check the output of `nvidia-smi`, the CUDA_VISIBLE_DEVICES variable, the access to ' +
+    '/dev/nvidia*, and the libraries: `residual setup --cuda --verify`.',
+}
 
 /** The first requirement of CUDA that this machine does not meet. */
 export interface MissingRequirement {
@@ -41,7 +44,16 @@ export function missingCudaRequirement(
 ): MissingRequirement | undefined {
   const driver = nvidiaDriverVersion(system)
   if (driver === undefined && !hasNvidiaGpu(system)) {
-    return { detail: 'this machine has no NVIDIA GPU', isPartial: false }
+    if (readCudaInstallation() === undefined) {
+      return { detail: 'this machine has no NVIDIA GPU', isPartial: false }
+    }
+    return {
+      detail:
+        'the CUDA libraries are installed, but this machine has no NVIDIA driver, and no NVIDIA ' +
+        'GPU is visible',
+      hint: INSTALL_DRIVER,
+      isPartial: false,
+    }
   }
   const partial = (detail: string, hint: string): MissingRequirement => ({
     detail,
@@ -49,11 +61,7 @@ export function missingCudaRequirement(
     isPartial: true,
   })
   if (driver === undefined) {
-    return partial(
-      'this machine has an NVIDIA GPU, but the driver is not loaded',
-      `Install NVIDIA driver ${MIN_DRIVER} or later and restart the machine; start a container with ` +
-        'access to the GPU (`docker run --gpus all`).',
-    )
+    return partial('this machine has an NVIDIA GPU, but the driver is not loaded', INSTALL_DRIVER)
   }
   if (driver < MIN_DRIVER) {
     return partial(
@@ -69,49 +77,43 @@ export function missingCudaRequirement(
     )
   }
   if (libtorch === undefined || !system.exists(join(dirname(libtorch), 'libtorch_cuda.so'))) {
-    return partial(
-      'the NVIDIA driver is installed, but the libtorch in use is a CPU build',
-      `To use CUDA, ${INSTALL_PYTORCH} and set RESIDUAL_LIBTORCH to the folder that ` +
-        `\`${PRINT_TORCH_FOLDER}\` prints.`,
-    )
+    const [detail, hint] = describeMissingLibraries()
+    return partial(detail, hint)
   }
   const cuda = cudaVersionOf(system, libtorch)
   if (cuda !== undefined && !cuda.startsWith('13.')) {
     return partial(
-      `the PyTorch that RESIDUAL_LIBTORCH names is built for CUDA ${cuda}, not 13`,
-      `To use CUDA, ${INSTALL_PYTORCH}.`,
+      `the PyTorch that ${libtorchFolderVariable()} names is built for CUDA ${cuda}, not 13`,
+      `To use CUDA, unset ${libtorchFolderVariable()}, and run ${SETUP_CUDA}.`,
     )
   }
   return undefined
 }
 
-/** Returns the driver's major version, as the kernel module or WSL reports it. */
-export function nvidiaDriverVersion(system: System): number | undefined {
-  const text = system.read('/proc/driver/nvidia/version')
-  const version = /Kernel Module(?: for \S+)?\s+(\d+)\./.exec(text ?? '')?.[1]
-  if (version !== undefined) return Number(version)
-  // WSL does not expose the version of the Windows driver; it is assumed to be recent enough.
-  const isWsl = system.exists('/dev/dxg') && system.exists(`/usr/lib/wsl/lib/${DRIVER_LIBRARY}`)
-  return isWsl ? MIN_DRIVER : undefined
-}
-
-function hasNvidiaGpu(system: System): boolean {
-  const devices = '/sys/bus/pci/devices'
-  return system.list(devices).some((device) => {
-    const attribute = (name: string) => system.read(join(devices, device, name))?.trim() ?? ''
-    return attribute('vendor') === NVIDIA_VENDOR && DISPLAY_CLASS.test(attribute('class'))
-  })
-}
-
-function findDriverLibrary(system: System): string | undefined {
-  const searchPath = (process.env.LD_LIBRARY_PATH ?? '').split(':').filter(Boolean)
-  return [...searchPath, ...DRIVER_FOLDERS]
-    .map((folder) => join(folder, DRIVER_LIBRARY))
-    .find((path) => system.exists(path))
+/** Describes why the libtorch in use has no CUDA libraries, and what to do. */
+function describeMissingLibraries(): [detail: string, hint: string] {
+  const variable = libtorchFolderVariable()
+  if (variable !== undefined) {
+    return [
+      `the NVIDIA driver is installed, but ${variable} names a CPU build of libtorch`,
+      `To use CUDA, unset ${variable}, and run ${SETUP_CUDA}.`,
+    ]
+  }
+  const installation = readCudaInstallation()
+  if (installation?.status === 'damaged') {
+    return [
+      `the installed CUDA libraries cannot be used: ${installation.problem}`,
+      `To install them again, run ${SETUP_CUDA}.`,
+    ]
+  }
+  return [
+    'the NVIDIA driver is installed, but the CUDA libraries are not',
+    `To use CUDA, run ${SETUP_CUDA}.`,
+  ]
 }
 
 /** Returns the CUDA version of a PyTorch; undefined for a libtorch without `version.py`. */
-function cudaVersionOf(system: System, libtorch: string): string | undefined {
+export function cudaVersionOf(system: System, libtorch: string): string | undefined {
   const source = system.read(join(dirname(dirname(libtorch)), 'version.py')) ?? ''
   return /^cuda: .* = '([\d.]+)'$/m.exec(source)?.[1]
 }

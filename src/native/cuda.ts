@@ -1,27 +1,19 @@
 import { dirname, join } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
-import { type MissingRequirement, missingCudaRequirement } from './cuda-requirements.js'
+import { type MissingRequirement, missingCudaRequirement, SETUP_CUDA } from './cuda-requirements.js'
+import type { RequestedDevice } from './device.js'
 import { libtorchLibrary, loadLibrary } from './libtorch.js'
 import { checkLibrary } from './loading/check-library.js'
-
-/** The `device` key of a configuration; `auto` is CUDA if it can be used, otherwise the CPU. */
-export type RequestedDevice = 'cpu' | 'cuda' | 'auto'
 
 /** State of CUDA in this process. CUDA can be loaded only together with libtorch. */
 export type CudaState =
   | { state: 'loaded' }
   /** A requirement is missing, or the device was `cpu`, in which case `requested` is false. */
-  | { state: 'off'; requested: boolean }
+  | { state: 'off'; requested: boolean; missing?: MissingRequirement }
   /** All requirements are met, but loading failed. */
   | { state: 'failed'; error: ResidualError }
 
 type FindMissing = () => MissingRequirement | undefined
-
-/** Returns the `device` of a configuration or request that has not been validated yet. */
-export function requestedDevice(config: unknown): RequestedDevice {
-  const device = (config as { device?: unknown } | null | undefined)?.device
-  return device === 'cpu' || device === 'cuda' ? device : 'auto'
-}
 
 /**
  * Loads libtorch_cuda and its dependencies if CUDA can be used. Takes 0.3 to 0.5 s and 240 MB, so
@@ -35,10 +27,10 @@ export function loadCuda(
   shim: string,
   findMissing: FindMissing = missingCudaRequirement,
 ): CudaState {
-  if (device === 'cpu' || findMissing() !== undefined) {
-    return { state: 'off', requested: device !== 'cpu' }
-  }
-  const library = join(dirname(libtorchLibrary()), 'libtorch_cuda.so')
+  if (device === 'cpu') return { state: 'off', requested: false }
+  const missing = findMissing()
+  if (missing !== undefined) return { state: 'off', requested: true, missing }
+  const library = join(dirname(libtorchLibrary(device)), 'libtorch_cuda.so')
   try {
     checkLibrary(shim, 'E_LIBTORCH')
     loadLibrary(library)
@@ -56,8 +48,8 @@ export function cudaLoadError(reason: string, file: string, cause?: unknown): Re
       message: `CUDA could not be loaded: ${reason}`,
       at: { file },
       hint:
-        'Reinstall PyTorch 2.11.0 for CUDA 13 with all its dependencies, or omit `device` to use ' +
-        'the CPU. `residual doctor` checks the installation.',
+        `Check the libraries with \`residual setup --cuda --verify\`, install them again with ` +
+        `${SETUP_CUDA}, or omit \`device\` to use the CPU.`,
     },
     { cause },
   )

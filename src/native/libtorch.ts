@@ -3,6 +3,8 @@ import { constants } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
 import { assertAddressSpace, LIBTORCH_ADDRESS_SPACE } from './address-space.js'
+import { installedCudaLibrary } from './cuda-installation.js'
+import type { RequestedDevice } from './device.js'
 import { checkLibrary, loadError } from './loading/check-library.js'
 import { sharedLibtorch } from './loading/loaded-libraries.js'
 import { libtorchFolder } from './loading/platform-packages.js'
@@ -29,8 +31,8 @@ const SPIN_VARIABLES = ['GOMP_SPINCOUNT', 'OMP_WAIT_POLICY']
  *
  * @throws {ResidualError} `E_LIBTORCH` if libtorch is not installed or cannot be loaded
  */
-export function loadLibtorch(): void {
-  const library = sharedLibtorch(libtorchLibrary())
+export function loadLibtorch(device: RequestedDevice = 'auto'): void {
+  const library = sharedLibtorch(libtorchLibrary(device))
   for (const { path } of listLibraries(library)) checkLibrary(path, 'E_LIBTORCH')
   assertAddressSpace('libtorch', LIBTORCH_ADDRESS_SPACE, 'E_LIBTORCH')
   assertWorkingDirectory()
@@ -79,17 +81,26 @@ export function listLibraries(library: string): { path: string; bytes: number }[
   })
 }
 
+/** Returns the environment variable that names the folder of libtorch, if one is set. */
+export function libtorchFolderVariable(): string | undefined {
+  return FOLDER_VARIABLES.find((variable) => process.env[variable])
+}
+
 /**
- * Returns the real path of the CPU library of libtorch; its other libraries are next to it.
+ * Returns the real path of the CPU library of libtorch; its other libraries are next to it. It is in
+ * the folder that an environment variable names, in the installed CUDA libraries if `device` and this
+ * machine allow CUDA, or in the npm package.
  *
  * @throws {ResidualError} `E_LIBTORCH` if libtorch is not installed or has another version
  */
-export function libtorchLibrary(): string {
+export function libtorchLibrary(device: RequestedDevice = 'auto'): string {
   const { library: file } = supportedPlatform().libtorch
-  for (const variable of FOLDER_VARIABLES) {
-    const folder = process.env[variable]
-    if (folder) return realpathSync(libraryInFolder(variable, folder, file))
+  const variable = libtorchFolderVariable()
+  if (variable !== undefined) {
+    return realpathSync(libraryInFolder(variable, process.env[variable] as string, file))
   }
+  const cudaLibrary = installedCudaLibrary(device, file)
+  if (cudaLibrary !== undefined) return realpathSync(cudaLibrary)
   const library = join(libtorchFolder(), 'lib', file)
   // Reports a missing or unreadable library with its path.
   checkLibrary(library, 'E_LIBTORCH')

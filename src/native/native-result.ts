@@ -1,5 +1,5 @@
 import { ResidualError, type RunError } from '../errors/errors.js'
-import { missingCudaRequirement } from './cuda-requirements.js'
+import { missingCudaRequirement, NO_CUDA_DEVICE } from './cuda-requirements.js'
 
 /** A result of the addon. Errors are data, because rejections of napi have no error code. */
 export type NativeResult<T> = { ok: T } | { error: RunError }
@@ -19,8 +19,7 @@ export function unwrapResult<T>(json: string): T {
 export function toResidualError(error: RunError, options?: ErrorOptions): ResidualError {
   if (error.code !== 'E_DEVICE') return new ResidualError(error, options)
   // The core reports only that there is no CUDA device. The message adds the missing requirement.
-  const missing = missingCudaRequirement()
-  if (missing === undefined) return new ResidualError(error, options)
+  const missing = missingCudaRequirement() ?? NO_CUDA_DEVICE
   const message = `${error.message}: ${missing.detail}`
   const hints = [missing.hint, error.hint, '`residual doctor` checks the installation.']
   return new ResidualError({ ...error, message, hint: hints.filter(Boolean).join(' ') }, options)

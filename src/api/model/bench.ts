@@ -1,6 +1,6 @@
 import { torchAddon } from '../../native/addon.js'
 import { serializeOptions } from '../../native/arguments/serialize-config.js'
-import { requestedDevice } from '../../native/cuda.js'
+import { requestedDevice } from '../../native/device.js'
 import type { BenchConfig, BenchResult } from '../../native/generated.js'
 import { unwrapResult } from '../../native/native-result.js'
 

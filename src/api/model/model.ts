@@ -13,7 +13,7 @@ import { type ImageInput, toNativeImages } from '../../native/arguments/image.js
 import { toPath } from '../../native/arguments/path.js'
 import { serializeOptions } from '../../native/arguments/serialize-config.js'
 import { runCancellable } from '../../native/cancel.js'
-import { requestedDevice } from '../../native/cuda.js'
+import { requestedDevice } from '../../native/device.js'
 import type {
   EvaluateConfig,
   Evaluation,

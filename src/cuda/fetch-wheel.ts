@@ -1,0 +1,148 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { hashFile } from '../download/checksum.js'
+import { rootCause, throwIfAborted, UrlError } from '../download/download-error.js'
+import { fetchFile } from '../download/fetch-file.js'
+import { HttpClient, type RetryPolicy } from '../download/http.js'
+import { isOffline } from '../download/offline.js'
+import { ResidualError } from '../errors/errors.js'
+import type { PinnedWheel, WheelBuild } from './pinned-wheel.js'
+import { type IndexedFile, listPage, listProject } from './sources/package-index.js'
+import type { WheelSources } from './sources/wheel-sources.js'
+
+/** Retries of a wheel. More than of other files, because a wheel of 500 MB takes minutes. */
+export const WHEEL_RETRY_POLICY: RetryPolicy = {
+  connectTimeout: 15_000,
+  idleTimeout: 30_000,
+  attempts: 10,
+  backoff: 1_000,
+}
+
+const HINT =
+  'Run the command again: the download resumes. `residual setup --cuda --index-url URL` uses a ' +
+  'mirror, HTTPS_PROXY sets a proxy, and `--bundle FOLDER` installs without a network.'
+
+export interface FetchWheelOptions {
+  signal?: AbortSignal | undefined
+  policy?: RetryPolicy | undefined
+  /** Called with the number of bytes of this wheel that have been received. */
+  onBytes?: ((bytes: number) => void) | undefined
+}
+
+/**
+ * Returns the path of a wheel with a pinned checksum: in one of the folders of `sources`, otherwise
+ * downloaded to `downloads` from its pages and indexes. An interrupted download resumes.
+ *
+ * @throws {ResidualError} `E_DOWNLOAD` with the problem of each source, `E_WRITE`, `AbortError`
+ */
+export async function fetchWheel(
+  wheel: PinnedWheel,
+  sources: WheelSources,
+  downloads: string,
+  { signal, policy = WHEEL_RETRY_POLICY, onBytes }: FetchWheelOptions = {},
+): Promise<string> {
+  const problems: string[] = []
+  for (const folder of [downloads, ...sources.folders]) {
+    const found = await findInFolder(wheel, folder, problems, signal)
+    if (found !== undefined) return found
+  }
+  const pages = [
+    ...sources.pages.map((url) => ({ url, list: listPage })),
+    ...sources.indexes.map((url) => ({
+      url,
+      list: (http: HttpClient, policy: RetryPolicy, index: string, signal?: AbortSignal) =>
+        listProject(http, policy, index, wheel.project, signal),
+    })),
+  ]
+  if (pages.length > 0 && isOffline()) problems.push('RESIDUAL_OFFLINE disables downloads')
+  for (const { url, list } of isOffline() ? [] : pages) {
+    const { origin, pathname } = new URL(url)
+    try {
+      await using http = await HttpClient.open(policy, sources.connection)
+      const files = await list(http, policy, url, signal)
+      const [build, file] = selectBuild(wheel, files)
+      const target = join(downloads, build.file)
+      await fetchFile(
+        {
+          name: 'cuda',
+          file: build.file,
+          target,
+          urls: [file.url],
+          bytes: build.bytes ?? file.bytes,
+          maxBytes: maxBytes(wheel),
+          sha256: build.sha256,
+          connection: sources.connection,
+        },
+        { signal, onDownload: ({ bytes }) => onBytes?.(bytes) },
+        policy,
+      )
+      return target
+    } catch (error) {
+      throwIfAborted(signal)
+      problems.push(`${origin}${pathname}: ${describeFailure(error)}`)
+    }
+  }
+  const name = wheel.builds.map(({ file }) => file).join(' or ')
+  throw new ResidualError({
+    code: 'E_DOWNLOAD',
+    message: `${name} is not available. ${problems.join('. ')}`,
+    at: { file: join(downloads, wheel.builds[0]?.file ?? '') },
+    hint: HINT,
+  })
+}
+
+/** Upper limit for a wheel of unknown size. */
+function maxBytes({ builds, installedBytes }: PinnedWheel): number {
+  return Math.max(installedBytes, ...builds.map(({ bytes }) => bytes ?? 0)) + (64 << 20)
+}
+
+/** Returns the wheel in a folder if its checksum matches; adds the problem of a wheel that differs. */
+async function findInFolder(
+  { builds }: PinnedWheel,
+  folder: string,
+  problems: string[],
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  for (const { file, bytes, sha256 } of builds) {
+    const path = join(folder, file)
+    const size = await stat(path).then(
+      (stats) => (stats.isFile() ? stats.size : undefined),
+      () => undefined,
+    )
+    if (size === undefined) continue
+    if (bytes !== null && size !== bytes) {
+      problems.push(`${path} has ${size} bytes instead of ${bytes}`)
+      continue
+    }
+    const found = await hashFile(path, { signal })
+    if (found.sha256 === sha256) return path
+    problems.push(`${path} has SHA-256 ${found.sha256} instead of ${sha256}`)
+  }
+  return undefined
+}
+
+/** Selects a build that an index lists with the pinned checksum, or without a checksum. */
+function selectBuild(
+  { builds }: PinnedWheel,
+  files: ReadonlyMap<string, IndexedFile>,
+): [WheelBuild, IndexedFile] {
+  for (const build of builds) {
+    const file = files.get(build.file)
+    if (file === undefined) continue
+    if (file.sha256 === undefined || file.sha256 === build.sha256) return [build, file]
+    throw new UrlError(
+      `the index lists ${build.file} with SHA-256 ${file.sha256} instead of ${build.sha256}`,
+    )
+  }
+  throw new UrlError('the index does not list this file')
+}
+
+/** Describes why a source failed. An error of this machine, such as a full disk, is thrown. */
+function describeFailure(error: unknown): string {
+  if (error instanceof UrlError)
+    return rootCause(error) === error.message
+      ? error.message
+      : `${error.message} (${rootCause(error)})`
+  if (error instanceof ResidualError && error.code === 'E_DOWNLOAD') return error.message
+  throw error
+}

@@ -1,0 +1,198 @@
+import { copyFile, mkdir, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { throwIfAborted, toWriteError } from '../download/download-error.js'
+import type { RetryPolicy } from '../download/http.js'
+import { ResidualError } from '../errors/errors.js'
+import {
+  CUDA_BUILD,
+  type CudaManifest,
+  type InstalledFile,
+  readCudaInstallation,
+} from '../native/cuda-installation.js'
+import { fetchWheel } from './fetch-wheel.js'
+import { downloadBytes, type PinnedWheel } from './pinned-wheel.js'
+import type { OnCudaSetupProgress } from './progress.js'
+import type { WheelSources } from './sources/wheel-sources.js'
+import {
+  type ChangeOptions,
+  changeInstallation,
+  downloadsFolder,
+  freeBytesIn,
+  receivedBytes,
+  replaceInstallation,
+} from './staging.js'
+import { tryLoading as tryLoadingLibraries } from './try-load.js'
+import { unpackWheel } from './unpack-wheel.js'
+
+/** Free space that must remain, for example for the manifest. */
+const DISK_RESERVE = 50e6
+
+/** Options of an installation; those in the second part are for tests. */
+export interface InstallOptions extends Omit<ChangeOptions, 'onWait'> {
+  onProgress?: OnCudaSetupProgress | undefined
+
+  policy?: RetryPolicy | undefined
+  freeBytes?: ((folder: string) => Promise<number>) | undefined
+  tryLoading?: ((root: string, signal?: AbortSignal) => Promise<string | undefined>) | undefined
+}
+
+/**
+ * Installs wheels in `folder`, unless a complete installation is there. All files are staged, loaded
+ * once, and then renamed, so that `folder` is complete at any time. A lock serializes processes.
+ *
+ * @throws {ResidualError} `E_DOWNLOAD`, `E_WRITE`, `E_LIBTORCH` if the libraries do not load,
+ *   `AbortError`
+ */
+export async function installWheels(
+  folder: string,
+  wheels: readonly PinnedWheel[],
+  sources: WheelSources,
+  source: CudaManifest['source'],
+  options: InstallOptions = {},
+): Promise<void> {
+  const { onProgress } = options
+  const onWait = () => onProgress?.({ phase: 'wait', file: folder, bytes: 0, total: 0 })
+  await changeInstallation(folder, { ...options, onWait }, async () => {
+    // Another process may have completed the installation in the meantime.
+    if (readCudaInstallation(folder)?.status === 'complete') return
+    const paths = await fetchWheels(downloadsFolder(folder), wheels, sources, {
+      ...options,
+      installedBytes: wheels.reduce((sum, wheel) => sum + wheel.installedBytes, 0),
+    })
+    await replaceInstallation(folder, async (staging) => {
+      const files = await unpackAll(paths, wheels, staging, options)
+      await assertLoadable(staging, options)
+      return createManifest(source, null, files)
+    })
+    await rm(downloadsFolder(folder), { recursive: true, force: true })
+  })
+}
+
+/** Downloads wheels to a folder, from which they can be installed later. */
+export async function fetchBundle(
+  folder: string,
+  wheels: readonly PinnedWheel[],
+  sources: WheelSources,
+  options: InstallOptions = {},
+): Promise<string[]> {
+  try {
+    const paths = await fetchWheels(folder, wheels, sources, { ...options, installedBytes: 0 })
+    for (const path of paths) {
+      // A wheel of a local folder of pip is not downloaded.
+      if (dirname(path) !== folder) await copyFile(path, join(folder, basename(path)))
+    }
+    return paths.map((path) => join(folder, basename(path)))
+  } catch (error) {
+    throw error instanceof ResidualError ? error : (toWriteError(error, folder) ?? error)
+  }
+}
+
+/** Installs a reference to the libraries of a PyTorch, which remain where they are. */
+export async function linkPython(
+  folder: string,
+  root: string,
+  files: readonly InstalledFile[],
+  options: InstallOptions = {},
+): Promise<void> {
+  await changeInstallation(folder, options, async () => {
+    await replaceInstallation(folder, async () => {
+      await assertLoadable(root, options)
+      return createManifest('python', root, files)
+    })
+  })
+}
+
+function createManifest(
+  source: CudaManifest['source'],
+  root: string | null,
+  files: readonly InstalledFile[],
+): CudaManifest {
+  return { format: 1, ...CUDA_BUILD, source, root, files: [...files] }
+}
+
+interface FetchOptions extends InstallOptions {
+  /** Bytes that are needed in addition to the downloads. */
+  installedBytes: number
+}
+
+/**
+ * Returns the paths of all wheels, downloading those that are not in a folder of `sources`.
+ *
+ * @throws {ResidualError} `E_WRITE` if the disk is too small, and the errors of `fetchWheel`
+ */
+export async function fetchWheels(
+  downloads: string,
+  wheels: readonly PinnedWheel[],
+  sources: WheelSources,
+  { installedBytes, onProgress, freeBytes = freeBytesIn, policy, signal }: FetchOptions,
+): Promise<string[]> {
+  await mkdir(downloads, { recursive: true })
+  const total = wheels.reduce((sum, wheel) => sum + downloadBytes(wheel), 0)
+  const isLocal = sources.pages.length === 0 && sources.indexes.length === 0
+  const received = isLocal ? total : await receivedBytes(downloads, wheels)
+  const needed = total - received + installedBytes + DISK_RESERVE
+  const free = await freeBytes(downloads)
+  if (free < needed) throw diskError(dirname(downloads), free, needed)
+  const paths: string[] = []
+  let done = 0
+  for (const wheel of wheels) {
+    const file = wheel.builds[0]?.file ?? ''
+    const report = (bytes: number) =>
+      onProgress?.({ phase: 'download', file, bytes: done + bytes, total })
+    paths.push(await fetchWheel(wheel, sources, downloads, { signal, policy, onBytes: report }))
+    done += downloadBytes(wheel)
+    report(0)
+  }
+  return paths
+}
+
+function diskError(folder: string, free: number, needed: number): ResidualError {
+  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`
+  return new ResidualError({
+    code: 'E_WRITE',
+    message: `${folder} has ${gigabytes(free)} of free space; ${gigabytes(needed)} are needed`,
+    at: { file: folder },
+    hint: 'Free disk space, or set RESIDUAL_CACHE to a folder on a larger disk.',
+  })
+}
+
+async function unpackAll(
+  paths: readonly string[],
+  wheels: readonly PinnedWheel[],
+  staging: string,
+  { onProgress, signal }: InstallOptions,
+): Promise<InstalledFile[]> {
+  const total = wheels.reduce((sum, { installedBytes }) => sum + installedBytes, 0)
+  const files: InstalledFile[] = []
+  let bytes = 0
+  for (const [index, path] of paths.entries()) {
+    const { installedBytes = 0, builds } = wheels[index] ?? {}
+    const unpacked = await unpackWheel(path, staging, {
+      // Builds of one wheel differ slightly in size.
+      maxBytes: 1.1 * installedBytes + (16 << 20),
+      signal,
+      onBytes(size) {
+        bytes += size
+        onProgress?.({ phase: 'unpack', file: builds?.[0]?.file ?? path, bytes, total })
+      },
+    })
+    files.push(...unpacked)
+  }
+  return files
+}
+
+async function assertLoadable(
+  root: string,
+  { onProgress, signal, tryLoading = tryLoadingLibraries }: InstallOptions,
+): Promise<void> {
+  onProgress?.({ phase: 'load', file: root, bytes: 0, total: 0 })
+  const problem = await tryLoading(root, signal)
+  throwIfAborted(signal)
+  if (problem === undefined) return
+  throw new ResidualError({
+    code: 'E_LIBTORCH',
+    message: `the CUDA libraries cannot be loaded: ${problem}`,
+    at: { file: root },
+    hint: 'Nothing was installed. Run `residual doctor` to check this machine.',
+  })
+}

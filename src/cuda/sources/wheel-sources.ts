@@ -1,0 +1,113 @@
+import { homedir } from 'node:os'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { ConnectionOptions } from '../../download/http.js'
+import { ResidualError } from '../../errors/errors.js'
+import { hostSystem, type System } from '../../native/system.js'
+import { readNetrc } from './netrc.js'
+import { readPipConfig } from './pip-config.js'
+import type { PythonEnvironment } from './python-environment.js'
+
+/** Where wheels are looked for, in this order: folders, pages, indexes. */
+export interface WheelSources {
+  folders: string[]
+  /** URLs of web pages that link to wheels. */
+  pages: string[]
+  /** URLs of package indexes, without credentials. */
+  indexes: string[]
+  connection: ConnectionOptions
+}
+
+/** The index of PyTorch, which also has the libraries of NVIDIA. */
+const PYTORCH_INDEX = 'https://download.pytorch.org/whl/cu130'
+
+interface SourceRequest {
+  /** Index that replaces those of pip's configuration. */
+  indexUrl?: string | undefined
+  pythons: readonly PythonEnvironment[]
+  system?: System
+  env?: NodeJS.ProcessEnv
+}
+
+/**
+ * Returns the sources of wheels: `indexUrl`, otherwise those of pip's configuration. Without an index
+ * in that configuration, pip's default index is used if pip is installed, and then PyTorch's index.
+ *
+ * @throws {ResidualError} `E_USAGE` for an index that is not an HTTP URL
+ */
+export function resolveWheelSources(request: SourceRequest): WheelSources {
+  const { indexUrl, pythons, system = hostSystem, env = process.env } = request
+  const home = env.HOME || safeHome()
+  const pip = readPipConfig(system, { env, home, prefix: pythons[0]?.prefix })
+  const authorization = new Map<string, string>(
+    [...readNetrc(system.read(env.NETRC || `${home}/.netrc`) ?? '')].map(([host, header]) => [
+      host,
+      header,
+    ]),
+  )
+  const withoutCredentials = (text: string, key: string) =>
+    takeCredentials(text, key, authorization).href
+  const configured = [...(pip.indexUrl === undefined ? [] : [pip.indexUrl]), ...pip.extraIndexUrls]
+  const fallbacks =
+    pip.indexUrl === undefined
+      ? [...pythons.flatMap(({ defaultIndex }) => defaultIndex ?? []), PYTORCH_INDEX]
+      : []
+  const indexes =
+    indexUrl !== undefined
+      ? [withoutCredentials(indexUrl, '--index-url')]
+      : pip.noIndex
+        ? []
+        : [...configured.map((url) => withoutCredentials(url, 'index-url of pip')), ...fallbacks]
+  const links = indexUrl === undefined ? pip.findLinks : []
+  const isPage = (link: string) => /^https?:/i.test(link)
+  return {
+    folders: links.filter((link) => !isPage(link)).map(toFolder),
+    pages: links.filter(isPage).map((url) => withoutCredentials(url, 'find-links of pip')),
+    indexes: [...new Set(indexes)],
+    connection: {
+      authorization,
+      proxy: pip.proxy === undefined || /:\/\//.test(pip.proxy) ? pip.proxy : `http://${pip.proxy}`,
+      ca: pip.cert && system.read(pip.cert),
+    },
+  }
+}
+
+/** Removes user and password from a URL, and adds them to the headers of its origin. */
+function takeCredentials(text: string, key: string, authorization: Map<string, string>): URL {
+  let url: URL
+  try {
+    url = new URL(text)
+    if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new Error('not HTTP')
+  } catch {
+    throw new ResidualError({
+      code: 'E_USAGE',
+      message: `${key} must be an http or https URL, not ${JSON.stringify(text)}`,
+      at: { key },
+      hint: 'Pass the URL of a package index that pip could use, such as https://host/simple.',
+    })
+  }
+  const { username, password } = url
+  if (username !== '') {
+    const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+    authorization.set(url.origin, `Basic ${Buffer.from(user).toString('base64')}`)
+  }
+  url.username = ''
+  url.password = ''
+  return url
+}
+
+function toFolder(link: string): string {
+  try {
+    return /^file:/i.test(link) ? fileURLToPath(link) : resolve(link)
+  } catch {
+    return link
+  }
+}
+
+function safeHome(): string | undefined {
+  try {
+    return homedir() || undefined
+  } catch {
+    return undefined
+  }
+}
