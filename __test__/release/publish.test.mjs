@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import test from 'ava'
 import {
   planProblems,
@@ -53,6 +53,7 @@ test.serial('a release that failed half-way is completed by the same command', a
     first.map(({ action }) => action),
     NAMES.map(() => 'publish'),
   )
+  /** @type {string[]} */
   const log = []
   await t.throwsAsync(
     publishSteps(first, OPTIONS, (line) => void log.push(line)),
@@ -117,4 +118,7 @@ test('incomplete, changed and large tarballs are rejected', async (t) => {
   const size = readFileSync(libtorch.tarball).length / 2 ** 20
   t.deepEqual(await tarballProblems(libtorch, size), [])
   t.regex((await tarballProblems(libtorch, size / 2)).join(), /has 0\.0 MiB, more than 0\.000/)
+
+  writeFileSync(libtorch.tarball, 'no archive')
+  t.regex((await tarballProblems(libtorch)).join(), /^residual-libtorch.* cannot be read: /)
 })

@@ -15,11 +15,34 @@ const VISIBLE_SECONDS = 300
  * @throws {BuildError} if the registry does not answer
  */
 export async function publishedIntegrity({ name, version }) {
-  const args = ['view', `${name}@${version}`, 'dist.integrity', '--json', '--prefer-online']
-  const { status, stdout, stderr } = await run('npm', args)
-  if (status === 0) return stdout.trim() === '' ? undefined : JSON.parse(stdout)
-  if (/\bE404\b/.test(stderr + stdout)) return undefined
-  throw new BuildError(`npm view ${name}@${version} failed:\n${stderr.trim()}`)
+  const url = new URL(name.replace('/', '%2f'), await registryUrl())
+  /** @type {Response | Error} */
+  const response = await fetch(url, { headers: { 'cache-control': 'no-cache' } }).catch((e) => e)
+  if (response instanceof Error) throw new BuildError(`${url}: ${reason(response)}`)
+  if (response.status === 404) return undefined
+  if (!response.ok) throw new BuildError(`${url}: status ${response.status}`)
+  const { versions } = await response.json()
+  return versions[version]?.dist.integrity
+}
+
+/** @param {Error} error */
+function reason({ message, cause }) {
+  return cause instanceof Error ? cause.message : message
+}
+
+/** @type {Promise<string> | undefined} */
+let registry
+
+/** Returns the registry that `npm publish` uses. */
+function registryUrl() {
+  registry ??= readRegistryUrl()
+  return registry
+}
+
+async function readRegistryUrl() {
+  const { status, stdout, stderr } = await run('npm', ['config', 'get', 'registry'])
+  if (status !== 0) throw new BuildError(`npm config failed:\n${stderr.trim()}`)
+  return stdout.trim()
 }
 
 /**

@@ -41,10 +41,9 @@ export async function tarballProblems({ manifest, tarball, files }, maxMebibytes
   const name = basename(tarball)
   const info = await stat(tarball).catch(() => undefined)
   if (info === undefined) return [`${name} is missing`]
-  const { paths, packageJson } = await readTarball(tarball).catch((cause) => {
-    return { paths: [], packageJson: { error: /** @type {Error} */ (cause).message } }
-  })
-  if ('error' in packageJson) return [`${name} cannot be read: ${packageJson.error}`]
+  const contents = await readTarball(tarball).catch((/** @type {Error} */ error) => error)
+  if (contents instanceof Error) return [`${name} cannot be read: ${contents.message}`]
+  const { paths, packageJson } = contents
   const mebibytes = info.size / MEBIBYTE
   const missing = files.filter((file) => !paths.includes(file))
   const nvidia = paths.filter((path) => NVIDIA.test(path))
