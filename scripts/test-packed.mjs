@@ -15,20 +15,26 @@ import { findChromium } from './test/chromium.mjs'
 await runScript(import.meta.url, async () => {
   const [{ version }] = await readVersions(ROOT)
   const manifests = platformManifests(PLATFORM_NAME, PLATFORM, { name: 'residual', version })
-  for (const [folder, manifest] of [
-    [PLATFORM_NAME, manifests.addons],
-    [PLATFORM.libtorch.name, manifests.libtorch],
-  ]) {
-    const to = join(ROOT, 'bindings', 'npm', folder)
-    await mkdir(to, { recursive: true })
-    await step('tar', ['-xzf', tarballPath(manifest), '--strip-components=1', '-C', to])
-  }
+  await unpack(PLATFORM_NAME, manifests.addons)
+  await unpack(PLATFORM.libtorch.name, manifests.libtorch)
   for (const project of ['tsconfig.json', 'tsconfig.test.json']) {
     await step(process.execPath, ['node_modules/typescript/bin/tsc', '--project', project])
   }
   const RESIDUAL_TEST_CHROMIUM = (await findChromium()) ?? ''
   await step(process.execPath, ['node_modules/ava/entrypoints/cli.mjs'], { RESIDUAL_TEST_CHROMIUM })
 })
+
+/**
+ * Unpacks a tarball into the folder of the package in the clone, where the loader looks for it.
+ *
+ * @param {string} folder
+ * @param {import('./pack/tarball.mjs').Manifest} manifest
+ */
+async function unpack(folder, manifest) {
+  const to = join(ROOT, 'bindings', 'npm', folder)
+  await mkdir(to, { recursive: true })
+  await step('tar', ['-xzf', tarballPath(manifest), '--strip-components=1', '-C', to])
+}
 
 /**
  * @param {string} program

@@ -11,7 +11,13 @@
  */
 export function platformManifests(name, { os, cpu, libc, title, libtorch }, clone) {
   const { version, engines, repository } = clone
-  const machine = { os: [os], cpu: [cpu], ...(libc === undefined ? {} : { libc: [libc] }) }
+  const machine = {
+    os: [os],
+    cpu: [cpu],
+    ...(libc === undefined ? {} : { libc: [libc] }),
+    // Yarn's Plug'n'Play would keep the libraries in an archive, from which none can be loaded.
+    preferUnplugged: true,
+  }
   const folder = (/** @type {string} */ directory) => ({
     .../** @type {object} */ (repository),
     directory: `bindings/npm/${directory}`,
