@@ -60,7 +60,8 @@ async function installWith({ folder, registry }, { name, program, add, start, fi
  */
 export function installers(context) {
   const { modules } = context
-  const node = process.execPath
+  // pnpm 12 needs Node 22.
+  const node = toolPath(modules, 'node24')
   const pnpm = [node, join(modules, 'pnpm', 'bin', 'pnpm.cjs')]
   const yarn = [node, join(modules, 'yarn', 'bin', 'yarn.js')]
   const berry = [node, join(modules, '@yarnpkg', 'cli-dist', 'bin', 'yarn.js')]
