@@ -62,7 +62,7 @@ export function installers(context) {
   const { modules } = context
   // pnpm 12 needs Node 22.
   const node = toolPath(modules, 'node24')
-  const pnpm = [node, join(modules, 'pnpm', 'bin', 'pnpm.cjs')]
+  const pnpm = [node, join(modules, 'pnpm', 'bin', 'pnpm.mjs')]
   const yarn = [node, join(modules, 'yarn', 'bin', 'yarn.js')]
   const berry = [node, join(modules, '@yarnpkg', 'cli-dist', 'bin', 'yarn.js')]
   const bun = toolPath(modules, 'bun')

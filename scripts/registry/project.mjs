@@ -36,8 +36,11 @@ export async function createProject(folder, registry) {
   await writeFile(
     join(folder, '.yarnrc.yml'),
     `npmRegistryServer: ${registry.url}\nunsafeHttpWhitelist: [127.0.0.1]\n` +
-      'enableScripts: false\nenableTelemetry: false\nenableGlobalCache: false\n',
+      'enableScripts: false\nenableTelemetry: false\nenableGlobalCache: false\n' +
+      // Yarn and pnpm refuse versions that were published less than a day ago.
+      'npmMinimalAgeGate: 0\n',
   )
+  await writeFile(join(folder, 'pnpm-workspace.yaml'), 'minimumReleaseAge: 0\n')
   const env = {
     ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !OWN.test(name))),
     npm_config_userconfig: registry.npmrc,
