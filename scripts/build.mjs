@@ -2,10 +2,10 @@ import { copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ADDON_FILES } from '../src/native/prebuilt-platforms.js'
 import { buildCuda } from './build/cuda.mjs'
-import { portableTarget } from './build/portable.mjs'
+import { NATIVE, releaseTarget } from './build/release-target.mjs'
 import { run } from './setup/command.mjs'
 import { BuildError } from './setup/error.mjs'
-import { PLATFORM, PLATFORM_NAME, RUST_TARGET } from './setup/platform.mjs'
+import { PLATFORM, PLATFORM_NAME } from './setup/platform.mjs'
 import { ROOT, runScript, setup } from './setup.mjs'
 
 /**
@@ -14,23 +14,15 @@ import { ROOT, runScript, setup } from './setup.mjs'
  * torch addon, which takes long and uses only one core.
  */
 const ADDONS = [
-  { name: 'residual-torch', file: ADDON_FILES.torch, types: 'torch-addon.ts', features: [] },
-  {
-    name: 'residual',
-    file: ADDON_FILES.core,
-    types: 'core-addon.ts',
-    features: ['--no-default-features'],
-  },
+  { name: 'torch', file: ADDON_FILES.torch, types: 'torch-addon.ts' },
+  { name: 'core', file: ADDON_FILES.core, types: 'core-addon.ts' },
 ]
 
 /**
  * Target triple of every cargo command. With an explicit target, as napi passes it, the addon, the
  * tests and clippy share one folder in target/, and libtorch's C++ code is compiled only once.
  */
-export const TARGET = RUST_TARGET
-
-/** Folder of cargo's results. */
-const CARGO_DIR = join(ROOT, 'target')
+export const TARGET = PLATFORM.rustTarget
 
 /** Folder of the platform package; in a clone the native loader finds the addons here. */
 const PLATFORM_PACKAGE = join(ROOT, 'bindings', 'npm', PLATFORM_NAME)
@@ -51,20 +43,25 @@ export async function build() {
 }
 
 /**
+ * Inputs of the packages of a platform: the folders of the libraries of libtorch and of the addons, and
+ * the C++ compiler.
+ *
+ * @typedef {{ lib: string, addons: string, cxx: string }} BuiltRelease
+ */
+
+/**
  * Runs set-up, then builds what a release publishes: the TypeScript, and addons that load on every
  * supported version of the platform.
  *
- * @returns {Promise<{ lib: string, addons: string }>} folders of the libraries of libtorch and of the
- *   addons
+ * @returns {Promise<BuiltRelease>}
  */
 export async function buildRelease() {
-  const target = await portableTarget()
-  if (target === undefined) return { lib: (await build()).lib, addons: PLATFORM_PACKAGE }
   const ready = await setup()
-  const addons = join(target.targetDir, 'addons')
+  const target = await releaseTarget(ready)
+  const addons = target === NATIVE ? PLATFORM_PACKAGE : join(target.targetDir, 'addons')
   await buildAddons(ready, addons, target)
   await step('tsc', 'node_modules/.bin/tsc', ['--project', 'tsconfig.json'])
-  return { lib: ready.lib, addons }
+  return { lib: ready.lib, addons, cxx: target.cxx }
 }
 
 /**
@@ -72,19 +69,19 @@ export async function buildRelease() {
  *
  * @param {import('./setup.mjs').Ready} ready
  * @param {string} folder
- * @param {import('./build/portable.mjs').BuildTarget} [target] where and how cargo builds
+ * @param {import('./build/release-target.mjs').BuildTarget} [target]
  */
-async function buildAddons(ready, folder, { targetDir, env } = { targetDir: CARGO_DIR, env: {} }) {
+async function buildAddons(ready, folder, { targetDir, env, cargoArgs, cxx } = NATIVE) {
   await mkdir(folder, { recursive: true })
-  for (const { name, file, types, features } of ADDONS) {
+  for (const { name, file, types } of ADDONS) {
     const output = join(targetDir, 'napi', name)
     await step(
       'napi build',
       'node_modules/.bin/napi',
       [
-        ...['build', '--release', '--target', TARGET, '--package', 'residual-node', ...features],
-        ...['--manifest-path', 'bindings/node/Cargo.toml', '--output-dir', output],
-        ...['--target-dir', targetDir],
+        ...['build', '--release', '--target', TARGET, '--package', `residual-node-${name}`],
+        ...['--manifest-path', `bindings/node/${name}/Cargo.toml`, '--output-dir', output],
+        ...['--target-dir', targetDir, '--', ...cargoArgs],
       ],
       { ...ready.cargoEnv, ...env },
     )
@@ -92,7 +89,7 @@ async function buildAddons(ready, folder, { targetDir, env } = { targetDir: CARG
     await updateTypes(join(output, 'index.d.ts'), join(ROOT, 'src', 'native', types))
   }
   if (PLATFORM.cudaLibrary !== undefined) {
-    await buildCuda(ready, join(folder, PLATFORM.cudaLibrary))
+    await buildCuda(ready, cxx, join(folder, PLATFORM.cudaLibrary))
   }
 }
 

@@ -6,7 +6,7 @@ import { forwardSignals } from './setup/command.mjs'
 import { installDependencies } from './setup/dependencies.mjs'
 import { BuildError, SetupError } from './setup/error.mjs'
 import { fetchLibtorch, findLibtorch } from './setup/libtorch/libtorch.mjs'
-import { PLATFORM } from './setup/platform.mjs'
+import { IS_CROSS, PLATFORM } from './setup/platform.mjs'
 import { checkPrerequisites } from './setup/prerequisites.mjs'
 
 /** Root of the repository. */
@@ -23,7 +23,7 @@ export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 
 /**
  * Prepares this clone for building: checks the tools, installs the npm packages, and finds or
- * downloads libtorch. Fast if everything is installed.
+ * downloads libtorch (for `--platform NAME`, that of another platform). Fast if everything is installed.
  *
  * @param {{ hashes?: boolean }} [options] `hashes`: verify the checksums of the cached libtorch
  * @returns {Promise<Ready>}
@@ -34,7 +34,8 @@ export async function setup(options) {
   await checkPrerequisites({ pip: found === undefined })
   await installDependencies(ROOT)
   const libtorch = found ?? (await fetchLibtorch(options))
-  await pointCloneTo(ROOT, libtorch)
+  // The clone runs on this machine.
+  if (!IS_CROSS) await pointCloneTo(ROOT, libtorch)
   return { libtorch: libtorch.root, lib: libtorch.lib, cargoEnv: buildEnv(libtorch) }
 }
 

@@ -71,9 +71,9 @@ async function buildVariant() {
     await cp(join(ROOT, path), join(root, path), { recursive: true })
   }
   await mkdir(join(root, release, 'examples'), { recursive: true })
-  await cargo(['--package', 'residual-node'])
+  await cargo(['--package', 'residual-node-torch'])
   await copyFile(
-    join(ROOT, release, 'libresidual_node.so'),
+    join(ROOT, release, 'libresidual_node_torch.so'),
     join(root, 'bindings', 'npm', PLATFORM_NAME, ADDON_FILES.torch),
   )
   await cargo(['--package', 'residual-data', '--example', 'bench_batches'])

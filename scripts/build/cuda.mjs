@@ -3,6 +3,7 @@ import { mkdir, readdir, rename, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { run } from '../setup/command.mjs'
 import { BuildError } from '../setup/error.mjs'
+import { PLATFORM_NAME } from '../setup/platform.mjs'
 import { ROOT } from '../setup.mjs'
 
 const SOURCES = join(ROOT, 'crates', 'torch', 'cuda')
@@ -17,9 +18,10 @@ const STUBS = ['libc10_cuda.so', 'libtorch_cuda.so']
  * message if another libtorch lacks the headers; the build then trains on the CPU only.
  *
  * @param {{ libtorch: string, lib: string }} ready
+ * @param {string} cxx C++ compiler
  * @param {string} target path of the library
  */
-export async function buildCuda({ libtorch, lib }, target) {
+export async function buildCuda({ libtorch, lib }, cxx, target) {
   const cuda = join(dirname(dirname(lib)), 'nvidia', 'cu13', 'include')
   const headers = [
     join(cuda, 'crt', 'host_defines.h'),
@@ -38,15 +40,15 @@ export async function buildCuda({ libtorch, lib }, target) {
   ]
   if (await isFresh(target, inputs)) return
 
-  const work = join(ROOT, 'target', 'cuda')
+  const work = join(ROOT, 'target', 'cuda', PLATFORM_NAME)
   await mkdir(work, { recursive: true })
   for (const name of STUBS) {
     const link = ['-shared', '-x', 'c++', '/dev/null', '-Wl,-soname,'.concat(name)]
-    await compile([...link, '-o', join(work, name)])
+    await compile(cxx, [...link, '-o', join(work, name)])
   }
   const built = join(work, 'residual-cuda.so')
   const include = join(libtorch, 'include')
-  await compile([
+  await compile(cxx, [
     ...['-std=c++17', '-O2', '-shared', '-fPIC', '-fvisibility=hidden', '-s'],
     ...['-isystem', include, '-isystem', cuda],
     ...names.filter((name) => name.endsWith('.cpp')).map((name) => join(SOURCES, name)),
@@ -59,9 +61,12 @@ export async function buildCuda({ libtorch, lib }, target) {
   await rename(built, target)
 }
 
-/** @param {readonly string[]} args */
-async function compile(args) {
-  const { status } = await run(process.env.CXX ?? 'c++', args, { output: 'show' })
+/**
+ * @param {string} cxx
+ * @param {readonly string[]} args
+ */
+async function compile(cxx, args) {
+  const { status } = await run(cxx, args, { output: 'show' })
   if (status !== 0) throw new BuildError(`compiling residual-cuda.so failed (status ${status})`)
 }
 

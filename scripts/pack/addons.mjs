@@ -5,6 +5,7 @@ import { ADDON_FILES } from '../../src/native/prebuilt-platforms.js'
 import { PLATFORM } from '../setup/platform.mjs'
 import { ROOT } from '../setup.mjs'
 import { crateNotices } from './notices.mjs'
+import { addonsReadme } from './readmes.mjs'
 
 /** Native files of the package. */
 export const ADDONS = [
@@ -26,12 +27,11 @@ export function addonsIn(folder) {
  * Stages the package of the addons. Cargo's release profile has already stripped them.
  *
  * @param {string} folder
- * @param {{ built: string, template: string }} from folders of the built addons, and of the package in
- *   the clone
+ * @param {string} built folder of the built addons
  */
-export async function stageAddons(folder, { built, template }) {
+export async function stageAddons(folder, built) {
   for (const name of addonsIn(built)) await copyFile(join(built, name), join(folder, name))
-  await copyFile(join(template, 'README.md'), join(folder, 'README.md'))
+  await writeFile(join(folder, 'README.md'), addonsReadme())
   await copyFile(join(ROOT, 'LICENSE'), join(folder, 'LICENSE'))
   await writeFile(join(folder, 'THIRD-PARTY-NOTICES.txt'), await crateNotices())
 }

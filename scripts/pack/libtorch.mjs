@@ -1,9 +1,11 @@
 import { constants } from 'node:fs'
 import { copyFile, mkdir, readdir, stat } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
-import { run } from '../setup/command.mjs'
+import { basename, dirname, join } from 'node:path'
 import { BuildError } from '../setup/error.mjs'
-import { PLATFORM } from '../setup/platform.mjs'
+import { ROOT } from '../setup.mjs'
+import { compileStub, STUBBED } from './cuda-stubs.mjs'
+import { neededLibraries } from './needed-libraries.mjs'
+import { vendorsOf } from './vendors.mjs'
 
 /**
  * A file of the package: its path there, and its source.
@@ -12,47 +14,41 @@ import { PLATFORM } from '../setup/platform.mjs'
  */
 
 /**
- * Vendor of each library or of a part of it, and the wheel that contains the license. Licenses that no
- * wheel contains are committed.
- *
- * @type {readonly { library: RegExp, vendor: string, wheel?: string }[]}
- */
-const VENDORS = [
-  { library: /^(libtorch_cpu|libc10)\.so$/, vendor: 'pytorch', wheel: 'torch' },
-  { library: /^libtorch_cpu\.so$/, vendor: 'intel-onemkl' },
-  { library: /^libgomp/, vendor: 'gcc' },
-  { library: /^libcudart/, vendor: 'nvidia-cuda-runtime', wheel: 'nvidia_cuda_runtime' },
-  { library: /^libcupti/, vendor: 'nvidia-cuda-cupti', wheel: 'nvidia_cuda_cupti' },
-]
-
-/** Vendors of libraries that only PyTorch's CUDA build contains. */
-export const NVIDIA = /^nvidia-/
-
-/**
- * Lists the files of the package: libtorch_cpu.so, the bundled libraries that it needs, in the same
- * folder ($ORIGIN is in its RPATH), and all licenses.
+ * Lists the libraries of the package: the CPU library of libtorch and the bundled libraries that it
+ * needs, in the same folder ($ORIGIN is in its RPATH). PyTorch's wheel for Linux is the CUDA build;
+ * NVIDIA's libraries that it needs even without a GPU are replaced, so that the package is smaller and
+ * contains nothing of NVIDIA.
  *
  * @param {string} lib folder of the libraries of libtorch
- * @param {string} template folder of the package in the clone
+ * @param {string} cxx C++ compiler
+ */
+export async function packagedLibraries(lib, cxx) {
+  const [library = '', ...others] = await neededLibraries(lib)
+  const needed = others.map((path) =>
+    STUBBED.test(basename(path)) ? compileStub(path, library, cxx) : path,
+  )
+  return [library, ...(await Promise.all(needed))]
+}
+
+/**
+ * Lists the libraries and licenses of the package.
+ *
+ * @param {readonly string[]} libraries
  * @returns {Promise<PackagedFile[]>}
  */
-export async function libtorchFiles(lib, template) {
+export async function libtorchFiles(libraries) {
   // All wheels are unpacked into this folder.
-  const wheels = dirname(dirname(lib))
-  const libraries = await neededLibraries(join(lib, PLATFORM.libtorch.library), wheels)
+  const wheels = dirname(dirname(dirname(libraries[0] ?? '')))
   const vendors = new Set(libraries.flatMap(vendorsOf))
   const texts = await Promise.all(
-    [...vendors].map(async ({ vendor, wheel }) =>
-      (wheel ? await wheelLicenses(wheels, wheel) : await committedLicenses(template, vendor)).map(
-        (from) => ({ to: join('licenses', vendor, basename(from)), from }),
-      ),
+    [...vendors].map(async (vendor) =>
+      (await licensesOf(vendor, wheels)).map((from) => ({
+        to: join('licenses', vendor.name, basename(from)),
+        from,
+      })),
     ),
   )
-  return [
-    { to: 'README.md', from: join(template, 'README.md') },
-    ...libraries.map((from) => ({ to: join('lib', basename(from)), from })),
-    ...texts.flat(),
-  ]
+  return [...libraries.map((from) => ({ to: join('lib', basename(from)), from })), ...texts.flat()]
 }
 
 /**
@@ -70,40 +66,33 @@ export async function stageFiles(files, folder) {
  * Returns a text that changes whenever the package would, without reading half a gigabyte.
  *
  * @param {readonly PackagedFile[]} files
- * @param {unknown} manifest
+ * @param {unknown} others
  */
-export async function inputsOf(files, manifest) {
+export async function inputsOf(files, others) {
   const facts = await Promise.all(
     files.map(async ({ to, from }) => {
       const { size, mtimeMs } = await stat(from)
       return { to, from, size, mtimeMs }
     }),
   )
-  return JSON.stringify({ manifest, files: facts })
+  return JSON.stringify({ others, files: facts })
 }
 
 /**
- * @param {string} library
+ * @param {import('./vendors.mjs').Vendor} vendor
  * @param {string} wheels
  */
-async function neededLibraries(library, wheels) {
-  const { LD_LIBRARY_PATH: _, ...env } = process.env
-  const { status, stdout, stderr } = await run('ldd', [library], { env })
-  if (status !== 0) throw new BuildError(`ldd ${library} failed:\n${stderr.trim()}`)
-  const missing = /^\s*(\S+) => not found$/m.exec(stdout)
-  if (missing) throw new BuildError(`${library} needs ${missing[1]}, which was not found`)
-  const needed = [...stdout.matchAll(/ => (\/.*) \(0x/g)].map(([, path = '']) => resolve(path))
-  return [library, ...needed.filter((path) => path.startsWith(`${wheels}/`))]
-}
-
-/** @param {string} path */
-function vendorsOf(path) {
-  const vendors = VENDORS.filter(({ library }) => library.test(basename(path)))
-  if (vendors.length === 0) throw new BuildError(`${path}: the license of this library is unknown`)
-  return vendors
+async function licensesOf({ name, wheel, isTestOnly }, wheels) {
+  if (isTestOnly) return []
+  if (name === 'residual') return [join(ROOT, 'LICENSE')]
+  if (wheel !== undefined) return wheelLicenses(wheels, wheel)
+  const folder = join(ROOT, 'bindings', 'npm', 'licenses', name)
+  return (await readdir(folder)).map((text) => join(folder, text))
 }
 
 /**
+ * Lists the license texts in the metadata of a wheel; those of Windows are not in a folder of their own.
+ *
  * @param {string} wheels
  * @param {string} name
  */
@@ -111,21 +100,14 @@ async function wheelLicenses(wheels, name) {
   const installed = (await readdir(wheels)).find(
     (entry) => entry.startsWith(`${name}-`) && entry.endsWith('.dist-info'),
   )
-  const folder = installed && join(wheels, installed, 'licenses')
-  const names = folder && (await readdir(folder).catch(() => undefined))
-  if (!folder || !names) {
-    throw new BuildError(
-      `${wheels} has no license of ${name}: set LIBTORCH to a libtorch that pip installed`,
-    )
+  if (installed !== undefined) {
+    for (const folder of [join(wheels, installed, 'licenses'), join(wheels, installed)]) {
+      const names = await readdir(folder).catch(() => /** @type {string[]} */ ([]))
+      const texts = names.filter((text) => /^(LICENSE|NOTICE)/.test(text))
+      if (texts.length > 0) return texts.map((text) => join(folder, text))
+    }
   }
-  return names.map((text) => join(folder, text))
-}
-
-/**
- * @param {string} template
- * @param {string} vendor
- */
-async function committedLicenses(template, vendor) {
-  const folder = join(template, 'licenses', vendor)
-  return (await readdir(folder)).map((text) => join(folder, text))
+  throw new BuildError(
+    `${wheels} has no license of ${name}: set LIBTORCH to a libtorch that pip installed`,
+  )
 }

@@ -36,7 +36,15 @@ import { ROOT } from '../setup.mjs'
 export async function linkedCrates() {
   const [tree, metadata] = await Promise.all([
     runCargo('cargo', [
-      ...['tree', '--locked', '--package', 'residual-node', '--target', TARGET],
+      ...[
+        'tree',
+        '--locked',
+        '--package',
+        'residual-node-core',
+        '--package',
+        'residual-node-torch',
+      ],
+      ...['--target', TARGET],
       ...['--edges', 'normal,no-proc-macro', '--prefix', 'none', '--format', '{p}'],
     ]),
     runCargo('cargo', [

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { isNewer } from '../build/portable.mjs'
+import { isNewer } from '../build/release-target.mjs'
 import { run } from '../setup/command.mjs'
 import { BuildError } from '../setup/error.mjs'
 import { PLATFORM } from '../setup/platform.mjs'

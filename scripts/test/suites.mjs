@@ -25,7 +25,6 @@ const DENY_WARNINGS = ['--', '--deny', 'warnings']
  */
 export function staticSuites(cargoEnv) {
   const workspace = ['--workspace', ...CARGO_PROFILE]
-  const lightAddon = ['--package', 'residual-node', '--no-default-features', ...CARGO_PROFILE]
   return [
     { name: 'rustfmt', command: ['cargo', 'fmt', '--all', '--check'] },
     {
@@ -40,11 +39,6 @@ export function staticSuites(cargoEnv) {
         '--examples',
         ...DENY_WARNINGS,
       ],
-      env: cargoEnv,
-    },
-    {
-      name: 'clippy, addon without libtorch',
-      command: ['cargo', 'clippy', ...lightAddon, ...DENY_WARNINGS],
       env: cargoEnv,
     },
     { name: 'Biome', command: ['node_modules/.bin/biome', 'check'] },

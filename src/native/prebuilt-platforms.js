@@ -10,9 +10,9 @@
  * @property {string} title name in messages and package descriptions
  * @property {string} rustTarget target triple of the addons
  * @property {readonly [number, number] | undefined} minGlibc oldest glibc that libtorch supports
- * @property {'elf' | undefined} libraryFormat file format of libraries, if the loader can detect
- *   truncated files of this format
- * @property {number} rtldNoDelete value of `RTLD_NODELETE`, which Node does not export
+ * @property {'elf' | 'mach-o' | 'pe'} libraryFormat file format of libraries
+ * @property {number} rtldNoDelete value of `RTLD_NODELETE`, which Node does not export; 0 on Windows,
+ *   which has no such flag
  * @property {string} librarySearchPath environment variable with the dynamic loader's search path
  * @property {LibtorchPackage} libtorch
  * @property {string | undefined} cudaLibrary file of the CUDA shim; undefined without CUDA
@@ -43,19 +43,60 @@ export const PREBUILT_PLATFORMS = {
     libtorch: { name: 'libtorch-linux-x64', library: 'libtorch_cpu.so' },
     cudaLibrary: 'residual-cuda.so',
   },
+  'linux-arm64-gnu': {
+    os: 'linux',
+    cpu: 'arm64',
+    libc: 'glibc',
+    title: 'Linux on arm64 with glibc',
+    rustTarget: 'aarch64-unknown-linux-gnu',
+    minGlibc: [2, 28],
+    libraryFormat: 'elf',
+    rtldNoDelete: 0x1000,
+    librarySearchPath: 'LD_LIBRARY_PATH',
+    libtorch: { name: 'libtorch-linux-arm64', library: 'libtorch_cpu.so' },
+    cudaLibrary: 'residual-cuda.so',
+  },
+  'darwin-arm64': {
+    os: 'darwin',
+    cpu: 'arm64',
+    libc: undefined,
+    title: 'macOS on Apple silicon',
+    rustTarget: 'aarch64-apple-darwin',
+    minGlibc: undefined,
+    libraryFormat: 'mach-o',
+    rtldNoDelete: 0x80,
+    librarySearchPath: 'DYLD_LIBRARY_PATH',
+    libtorch: { name: 'libtorch-darwin-arm64', library: 'libtorch_cpu.dylib' },
+    cudaLibrary: undefined,
+  },
+  'win32-x64-msvc': {
+    os: 'win32',
+    cpu: 'x64',
+    libc: undefined,
+    title: 'Windows on x64',
+    rustTarget: 'x86_64-pc-windows-msvc',
+    minGlibc: undefined,
+    libraryFormat: 'pe',
+    rtldNoDelete: 0,
+    librarySearchPath: 'PATH',
+    libtorch: { name: 'libtorch-win32-x64', library: 'torch_cpu.dll' },
+    cudaLibrary: undefined,
+  },
 }
 
 /** File names of the addons in each platform package. */
 export const ADDON_FILES = { core: 'residual.node', torch: 'residual-torch.node' }
 
 /**
- * Returns the name of a platform, as in the name of its package.
+ * Returns the name of a platform, as in the name of its package: Rust's name of the ABI follows where a
+ * platform has several.
  *
  * @param {Pick<Platform, 'os' | 'cpu'>} machine
  * @param {boolean} isGlibc ignored outside Linux
  */
 export function platformName({ os, cpu }, isGlibc) {
-  return os === 'linux' ? `linux-${cpu}-${isGlibc ? 'gnu' : 'musl'}` : `${os}-${cpu}`
+  if (os === 'linux') return `linux-${cpu}-${isGlibc ? 'gnu' : 'musl'}`
+  return os === 'win32' ? `win32-${cpu}-msvc` : `${os}-${cpu}`
 }
 
 /** @type {{ version: string | undefined } | undefined} */

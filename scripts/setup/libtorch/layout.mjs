@@ -1,5 +1,6 @@
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
+import { PLATFORM } from '../platform.mjs'
 
 /**
  * A libtorch: the folders of its libraries and of its headers.
@@ -7,7 +8,7 @@ import { join, relative } from 'node:path'
  * @typedef {{ lib: string, include: string }} Torch
  */
 
-/** The CPU libraries. The name of libgomp may contain a hash. */
+/** The CPU libraries of Linux. The name of libgomp may contain a hash. */
 const CPU_LIBRARY = /^(libtorch_cpu\.so|libc10\.so|libgomp.*\.so.*)$/
 
 /**
@@ -20,17 +21,33 @@ const CPU_LIBRARY = /^(libtorch_cpu\.so|libc10\.so|libgomp.*\.so.*)$/
  * @param {string} version
  */
 export async function writeLayout(folder, { lib, include }, version) {
-  const libraries = (await readdir(lib)).filter((name) => CPU_LIBRARY.test(name))
   const isInside = !relative(folder, lib).startsWith('..')
   /** @type {(from: string, to: string) => string} */
   const link = (from, to) => (isInside ? relative(from, to) : to)
-  await mkdir(join(folder, 'lib'), { recursive: true })
-  await symlink(link(folder, include), join(folder, 'include'))
-  for (const name of libraries) {
-    await symlink(link(join(folder, 'lib'), join(lib, name)), join(folder, 'lib', name))
+  await mkdir(folder, { recursive: true })
+  await linkFolder(link(folder, include), join(folder, 'include'))
+  if (PLATFORM.os === 'linux') {
+    await mkdir(join(folder, 'lib'))
+    for (const name of await readdir(lib)) {
+      if (!CPU_LIBRARY.test(name)) continue
+      await symlink(link(join(folder, 'lib'), join(lib, name)), join(folder, 'lib', name))
+    }
+    // tch links with -ltorch, which in a CUDA build depends on libtorch_cuda. This linker script
+    // replaces it.
+    await writeFile(join(folder, 'lib', 'libtorch.so'), 'INPUT(libtorch_cpu.so)\n')
+  } else {
+    // PyTorch has no CUDA build for macOS, and its wheel for Windows is the CPU build.
+    await linkFolder(link(folder, lib), join(folder, 'lib'))
   }
-  // tch links with -ltorch, which in a CUDA build depends on libtorch_cuda. This linker script
-  // replaces it.
-  await writeFile(join(folder, 'lib', 'libtorch.so'), 'INPUT(libtorch_cpu.so)\n')
   await writeFile(join(folder, 'build-version'), `${version}\n`)
+}
+
+/**
+ * Links a folder. On Windows as a junction, for which no privilege is needed.
+ *
+ * @param {string} to
+ * @param {string} path
+ */
+async function linkFolder(to, path) {
+  await symlink(to, path, 'junction')
 }

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { PREBUILT_PLATFORMS } from '../../../src/native/prebuilt-platforms.js'
 import { cacheDir, inCache } from '../download/cache.mjs'
 import { SetupError } from '../error.mjs'
+import { IS_CROSS, PLATFORM_NAME } from '../platform.mjs'
 import { namedTorch, pythonTorch } from './existing-torch.mjs'
 import { writeLayout } from './layout.mjs'
 import { findDamage } from './manifest.mjs'
@@ -30,9 +32,12 @@ import { INSTALL_NAME, LIBTORCH_PINS, LIBTORCH_VERSION } from './pins.mjs'
  * @returns {Promise<Libtorch | undefined>} undefined if it has to be downloaded
  */
 export async function findLibtorch({ env = process.env, hashes = false } = {}) {
-  if (env.LIBTORCH) return createView(await namedTorch(resolve(env.LIBTORCH)), env)
-  const python = await pythonTorch()
-  if (python !== undefined) return createView(python, env)
+  // Both belong to this machine.
+  if (!IS_CROSS) {
+    if (env.LIBTORCH) return createView(await namedTorch(resolve(env.LIBTORCH)), env)
+    const python = await pythonTorch()
+    if (python !== undefined) return createView(python, env)
+  }
   const target = cacheTarget(env)
   return (await findDamage(target, { hashes })) === undefined ? cached(target) : undefined
 }
@@ -45,9 +50,8 @@ export async function findLibtorch({ env = process.env, hashes = false } = {}) {
  */
 export async function fetchLibtorch({ env = process.env, hashes = false } = {}) {
   if (LIBTORCH_PINS === undefined) {
-    const machine = `${process.platform}-${process.arch}`
-    throw new SetupError('E_LIBTORCH', `set-up has no libtorch for ${machine}`, {
-      hint: `install libtorch ${LIBTORCH_VERSION} and set LIBTORCH to its folder`,
+    throw new SetupError('E_LIBTORCH', `set-up has no libtorch for ${PLATFORM_NAME}`, {
+      hint: `choose one of ${Object.keys(PREBUILT_PLATFORMS).join(', ')}, or set LIBTORCH to the folder of a libtorch ${LIBTORCH_VERSION}`,
     })
   }
   // Imported here, because these modules need packages that npm ci installs.
@@ -55,7 +59,8 @@ export async function fetchLibtorch({ env = process.env, hashes = false } = {}) 
   const { wheels } = await import('./wheels.mjs')
   const { pytorchZip } = await import('./pytorch-zip.mjs')
   const target = cacheTarget(env)
-  await install(target, [wheels, pytorchZip], { hashes })
+  const sources = LIBTORCH_PINS.zipUrl === undefined ? [wheels] : [wheels, pytorchZip]
+  await install(target, sources, { hashes })
   return cached(target)
 }
 

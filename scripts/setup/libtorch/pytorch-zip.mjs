@@ -5,7 +5,7 @@ import { byteProgress } from '../download/progress.mjs'
 import { unpack } from '../download/unzip.mjs'
 import { LIBTORCH_PINS } from './pins.mjs'
 
-const FILES = /^libtorch\/(include\/.*|lib\/[^/]*\.(so(\.\d+)*|dylib)|build-hash)$/
+const FILES = /^libtorch\/(include\/.*|lib\/[^/]*\.(so(\.\d+)*|dylib|dll|lib)|build-hash)$/
 
 /**
  * The zip archive on PyTorch's download site, for machines without pip.
@@ -19,16 +19,12 @@ export const pytorchZip = {
     const archive = join(downloads, 'libtorch.zip')
     /** @type {ReturnType<typeof byteProgress> | undefined} */
     let progress
-    await download(
-      /** @type {import('./pins.mjs').LibtorchPins} */ (LIBTORCH_PINS).zipUrl,
-      archive,
-      {
-        onStart(total) {
-          progress = byteProgress("libtorch: downloading from PyTorch's site", total)
-        },
-        onBytes: (bytes) => progress?.update(bytes),
+    await download(/** @type {string} */ (LIBTORCH_PINS?.zipUrl), archive, {
+      onStart(total) {
+        progress = byteProgress("libtorch: downloading from PyTorch's site", total)
       },
-    )
+      onBytes: (bytes) => progress?.update(bytes),
+    })
     progress?.end()
     try {
       const files = await unpack(archive, folder, (name) =>

@@ -13,7 +13,10 @@ const { wheels: WHEELS, pipDownloadArgs } = /** @type {import('./pins.mjs').Libt
 // the libraries find each other by relative paths.
 const FILES = [
   /^torch\/include\//,
-  /^torch\/lib\/((libtorch_cpu|libc10)\.(so|dylib)|libgomp\.so\.1|libomp\.dylib)$/,
+  /^torch\/lib\/lib(torch_cpu|c10|arm_compute|arm_compute_graph)\.so$/,
+  /^torch\/lib\/lib(gomp|gfortran|nvpl_\w+)\.so\.\d+$/,
+  /^torch\/lib\/lib(torch|torch_cpu|c10|omp)\.dylib$/,
+  /^torch\/lib\/(torch|torch_cpu|c10|libiomp5md|uv)\.(dll|lib)$/,
   /^torch\/version\.py$/,
   /^nvidia\/cu13\/include\//,
   /^nvidia\/cu13\/lib\/(libcudart|libcupti)\.so\.13$/,
