@@ -32,24 +32,31 @@ const CLI = join('node_modules', 'residual', 'dist', 'cli', 'main.js')
  *
  * @param {Context} context
  * @param {{ name: string, program: readonly string[], add: readonly string[],
- *   start: readonly string[], files?: Record<string, string> }} manager `add`: arguments that add
- *   packages; `start`: command that starts `residual`
+ *   start: readonly string[], files?: Record<string, string>,
+ *   limit?: { problem: RegExp, seen: string } }} manager `add`: arguments that add packages; `start`:
+ *   command that starts `residual`; `limit`: a problem that is known and documented
  * @returns {Promise<Result>}
  */
-async function installWith({ folder, registry }, { name, program, add, start, files = {} }) {
+async function installWith({ folder, registry }, { name, program, add, start, files, limit }) {
   const project = await createProject(join(folder, name.replaceAll(/\W/g, '-')), registry)
-  for (const [file, text] of Object.entries(files)) {
+  for (const [file, text] of Object.entries(files ?? {})) {
     await writeFile(join(project.folder, file), text)
   }
-  const version = lastLine((await project.run([...program, '--version'])).stdout)
-  const label = `${name} ${version.replace(/^deno | \(.*/g, '')}`
+  const { stdout } = await project.run([...program, '--version'])
+  const version = /\d+\.\d+\.\d+/.exec(stdout)?.[0]
   const command = `${name.replace(/ .*/, '').toLowerCase()} ${add.join(' ')}`
   const installed = await project.run([...program, ...add])
   const problem =
     installed.status === 0
       ? await findUseProblem(project, start)
       : `status ${installed.status}: ${lastLine(installed.stderr || installed.stdout)}`
-  return { name: label, command, problem, seen: USED }
+  const isLimit = problem !== undefined && limit?.problem.test(problem) === true
+  return {
+    name: `${name} ${version}`,
+    command,
+    problem: isLimit ? undefined : problem,
+    seen: isLimit ? limit.seen : USED,
+  }
 }
 
 /**
@@ -105,6 +112,10 @@ export function installers(context) {
       run: add({
         ...{ name: 'Bun', program: [bun], add: ['add', 'residual', '--ignore-scripts'] },
         start: [bun, '--bun', CLI],
+        limit: {
+          problem: /^train: status 3/,
+          seen: 'installed, inspected; training ends with `E_LIBTORCH` and status 3',
+        },
       }),
     },
     {
@@ -112,7 +123,7 @@ export function installers(context) {
       run: add({
         ...{ name: 'Deno', program: [deno], add: ['install', 'npm:residual'] },
         start: [deno, 'run', '--allow-all', '--node-modules-dir=manual', CLI],
-        files: { 'deno.json': '{ "nodeModulesDir": "manual" }\n' },
+        files: { 'deno.json': '{ "nodeModulesDir": "manual", "minimumDependencyAge": 0 }\n' },
       }),
     },
     .../** @type {const} */ (['node20', 'node22', 'node24', 'node26']).map((name) => ({
