@@ -36,7 +36,7 @@ async function commit(folder, subject) {
 
 test('all files of this repository have one version', async (t) => {
   const versions = await readVersions(ROOT)
-  t.true(versions.some(({ file }) => file === 'Cargo.lock, residual-node'))
+  t.true(versions.some(({ file }) => file === 'Cargo.lock, residual-spec'))
   t.deepEqual([...new Set(versions.map(({ version }) => version))].length, 1)
 })
 

@@ -182,19 +182,25 @@ async function lockOfAnotherPlatform({ folder, registry }) {
     delete lock.packages[`node_modules/@residual/${name}`]
   }
   await writeFile(lockfile, JSON.stringify(lock))
-  const installed = await project.run(['npm', 'ci'])
-  let problem = installed.status === 0 ? undefined : `npm ci: ${lastLine(installed.stderr)}`
-  problem ??= await findMissingProblem(project)
+  const strict = await project.run(['npm', 'ci'])
+  const isNamed = strict.stderr.includes(`Missing: @residual/${PLATFORM_NAME}`)
+  const installed = await project.run(['npm', 'install'])
+  const program = ['npx', '--offline', 'residual']
+  let problem = installed.status === 0 ? undefined : lastLine(installed.stderr)
+  const isRepaired = problem === undefined && (await findUseProblem(project, program)) === undefined
+  if (!isRepaired) problem ??= await findMissingProblem(project)
   for (const path of ['node_modules', 'package-lock.json']) {
     await rm(join(project.folder, path), { recursive: true, force: true })
   }
   await project.run(['npm', 'install'])
-  problem ??= await findUseProblem(project, ['npx', '--offline', 'residual'])
+  problem ??= await findUseProblem(project, program)
+  const ci = isNamed ? '`npm ci` fails and names the package' : `\`npm ci\` status ${strict.status}`
+  const remedy = 'works after removing `node_modules` and `package-lock.json`'
   return {
     name: 'npm, lock file without this platform',
-    command: 'npm ci',
+    command: 'npm ci; npm install',
     problem,
-    seen: `${NAMED}; works after removing \`node_modules\` and \`package-lock.json\``,
+    seen: `${ci}; ${isRepaired ? '`npm install` adds it' : `${NAMED}; ${remedy}`}`,
   }
 }
 
