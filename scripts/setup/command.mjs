@@ -9,14 +9,23 @@ import { spawn } from 'node:child_process'
 /** @type {Set<import('node:child_process').ChildProcess>} */
 const running = new Set()
 
+/** @type {Record<string, import('node:child_process').StdioOptions>} */
+const STDIO = {
+  collect: ['ignore', 'pipe', 'pipe'],
+  both: ['ignore', 'pipe', 'pipe'],
+  show: ['ignore', 2, 2],
+  terminal: 'inherit',
+}
+
 /**
- * Runs a command to completion, without stdin.
+ * Runs a command to completion, without stdin by default.
  *
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, output?: 'collect' | 'show' | 'both' }} [options]
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, output?: 'collect' | 'show' | 'both' | 'terminal' }} [options]
  *   `collect` returns the output; `show` passes our stderr to the command, whose progress bar then
- *   detects the terminal; `both` returns and prints the output
+ *   detects the terminal; `both` returns and prints the output; `terminal` passes all three streams,
+ *   so that the command can ask questions
  * @returns {Promise<CommandResult>}
  */
 export function run(command, args, { cwd, env, output = 'collect' } = {}) {
@@ -24,7 +33,7 @@ export function run(command, args, { cwd, env, output = 'collect' } = {}) {
     const child = spawn(command, args, {
       cwd,
       env,
-      stdio: output === 'show' ? ['ignore', 2, 2] : ['ignore', 'pipe', 'pipe'],
+      stdio: STDIO[output],
     })
     running.add(child)
     let stdout = ''

@@ -43,6 +43,7 @@ export function staticSuites(cargoEnv) {
       env: cargoEnv,
     },
     { name: 'Biome', command: ['node_modules/.bin/biome', 'check'] },
+    { name: 'actionlint', command: [process.execPath, 'scripts/test/actionlint.mjs'] },
     typeSuite('scripts', 'tsconfig.scripts.json'),
     typeSuite('dashboard page', 'tsconfig.page.json'),
     typeSuite('tests', 'tsconfig.test.json'),

@@ -1,4 +1,4 @@
-// The part of `tar` that this package uses. tar's own declarations refer to Zstandard in zlib,
+// The part of `tar` that this package and its scripts use. tar's own declarations refer to Zstandard in zlib,
 // which the types of Node 20 lack; `paths` in tsconfig.json substitutes this file.
 
 /** An entry of an archive: its header, and its content as a stream. */
@@ -11,7 +11,21 @@ export interface ReadEntry extends AsyncIterable<Buffer> {
   resume(): void
   destroy(error: Error): void
   on(event: 'error', listener: (error: Error) => void): this
+  on(event: 'data', listener: (chunk: Buffer) => void): this
 }
+
+/** Reads the entries of an archive. */
+export function list(options: {
+  file: string
+  strict: boolean
+  onReadEntry: (entry: ReadEntry) => void
+}): Promise<void>
+
+/** Writes an archive of files. */
+export function create(
+  options: { file: string; cwd: string; gzip: boolean; portable: boolean },
+  paths: string[],
+): Promise<void>
 
 export class Parser {
   constructor(options: { strict: boolean; onReadEntry: (entry: ReadEntry) => void })

@@ -1,0 +1,24 @@
+import { run } from '../setup/command.mjs'
+import { BuildError } from '../setup/error.mjs'
+
+/**
+ * Returns the output of a git command in a repository.
+ *
+ * @param {string} root
+ * @param {readonly string[]} args
+ * @throws {BuildError} if git fails
+ */
+export async function git(root, args) {
+  const { status, stdout, stderr } = await run('git', args, { cwd: root })
+  if (status !== 0) throw new BuildError(`git ${args[0]} failed:\n${stderr.trim()}`)
+  return stdout.trim()
+}
+
+/**
+ * Returns the tag of a version.
+ *
+ * @param {string} version
+ */
+export function tagOf(version) {
+  return `v${version}`
+}
