@@ -7,6 +7,7 @@ import { emulator } from '#dist/native/loading/emulation.js'
 import { explainMissing, findProject } from '#dist/native/loading/install-hints.js'
 import { readLibraryFile } from '#dist/native/loading/library-file.js'
 import { sharedLibtorch } from '#dist/native/loading/loaded-libraries.js'
+import { assertProcessor } from '#dist/native/loading/processor.js'
 import { platformOf } from '#dist/native/platform.js'
 import type { System } from '#dist/native/system.js'
 import { ROOT } from '../child.js'
@@ -132,6 +133,16 @@ test('emulators are recognized by the program that runs this process', (t) => {
     throw new Error('ENOENT')
   }
   t.is(emulator(apple, noProc), 'Rosetta')
+})
+
+test('a processor without the instructions of libtorch is rejected', (t) => {
+  const board = (features: string) => machine({ '/proc/cpuinfo': `Features\t: ${features}\n` })
+  const error = t.throws(() => assertProcessor(board('fp asimd aes crc32'), 'arm64'))
+  t.like(error, { code: 'E_PLATFORM', at: { file: '/proc/cpuinfo' } })
+  t.regex(error?.message ?? '', /no atomic instructions \(LSE\)/)
+  t.notThrows(() => assertProcessor(board('fp asimd aes atomics'), 'arm64'))
+  t.notThrows(() => assertProcessor(board('fp asimd'), 'x64'))
+  t.notThrows(() => assertProcessor(machine({}), 'arm64'))
 })
 
 test('libraries of all formats are read, complete and truncated', (t) => {

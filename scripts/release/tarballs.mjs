@@ -14,7 +14,7 @@ export const MAX_MEBIBYTES = 118
 const MEBIBYTE = 2 ** 20
 
 /** Libraries that NVIDIA licenses, which only a libtorch for tests contains. */
-const NVIDIA = /(^|\/)(lib(cudart|cupti|cublas|cudnn)|nvidia-)/
+const NVIDIA = /(^|\/)(lib(nvpl_|cublas|cudnn)|nvidia-)/
 
 /**
  * Returns the size of a tarball and its integrity in npm's notation.

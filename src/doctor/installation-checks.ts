@@ -4,6 +4,7 @@ import { coreAddon } from '../native/addon.js'
 import { libtorchLibrary, listLibraries } from '../native/libtorch.js'
 import { emulator } from '../native/loading/emulation.js'
 import { packageFile } from '../native/loading/package-files.js'
+import { assertProcessor } from '../native/loading/processor.js'
 import { currentPlatform, glibcVersion, supportedPlatform } from '../native/platform.js'
 import type { TorchEnvironment } from './cpu-checks.js'
 import type { Check } from './diagnosis.js'
@@ -39,6 +40,7 @@ export async function checkInstallation(): Promise<[Check[], TorchEnvironment | 
 
 function checkPlatform(): Check[] {
   supportedPlatform()
+  assertProcessor()
   const detail = `${currentPlatform()}, Node ${process.versions.node}`
   const glibc = glibcVersion()
   const program = emulator()

@@ -8,6 +8,7 @@ import type { RequestedDevice } from './device.js'
 import { checkLibrary, loadError } from './loading/check-library.js'
 import { sharedLibtorch } from './loading/loaded-libraries.js'
 import { libtorchFolder } from './loading/platform-packages.js'
+import { assertProcessor } from './loading/processor.js'
 import { supportedPlatform } from './platform.js'
 
 /** The version that the addon is built against; libtorch's C++ ABI changes in minor versions. */
@@ -34,6 +35,7 @@ const SPIN_VARIABLES = ['GOMP_SPINCOUNT', 'OMP_WAIT_POLICY']
 export function loadLibtorch(device: RequestedDevice = 'auto'): void {
   const library = sharedLibtorch(libtorchLibrary(device))
   for (const { path } of listLibraries(library)) checkLibrary(path, 'E_LIBTORCH')
+  assertProcessor()
   assertAddressSpace('libtorch', LIBTORCH_ADDRESS_SPACE, 'E_LIBTORCH')
   assertWorkingDirectory()
   // OpenMP reads the variable once, when it is loaded. (In a worker thread, `process.env` is a copy
@@ -62,6 +64,12 @@ function assertWorkingDirectory(): void {
 
 /** Loads a shared library that is not an addon, with its dependencies, until the process exits. */
 export function loadLibrary(path: string): void {
+  if (process.platform === 'win32') {
+    // Windows unloads a library that Node rejects. It finds the library in PATH when it loads the
+    // addon.
+    process.env.PATH = `${dirname(path)};${process.env.PATH ?? ''}`
+    return
+  }
   const flags = constants.dlopen.RTLD_NOW | supportedPlatform().rtldNoDelete
   try {
     process.dlopen({ exports: {} }, path, flags)
