@@ -15,7 +15,9 @@ export function isProgram({ language }: Block): boolean {
 /** Declarations of packages that this repository does not install. */
 const MODULES = `
 declare module 'electron'
+declare module 'esbuild'
 declare module 'sharp'
+declare module 'vite'
 declare namespace NodeJS {
   interface Process { parentPort?: any }
 }

@@ -7,6 +7,7 @@ import test, { type ExecutionContext } from 'ava'
 import { parse } from 'yaml'
 import { hostPath, unpackedPath } from '#dist/electron/host/host-process.js'
 import { libtorchLibrary } from '#dist/native/libtorch.js'
+import { VERSION } from '#dist/native/version.js'
 import { ROOT } from '../child.js'
 import { tempFolder, tinyConfig } from '../tiny.js'
 import { EXAMPLE } from './example-app.js'
@@ -28,10 +29,16 @@ function installApplication(parent: string): string {
   }
   copy(dirname(require.resolve('undici/package.json')), 'undici')
   copy(join(ROOT, 'bindings', 'npm', 'linux-x64-gnu'), ADDONS)
-  writeFileSync(join(packages, ADDONS, 'package.json'), `{ "name": "${ADDONS}" }`)
+  writeFileSync(
+    join(packages, ADDONS, 'package.json'),
+    `{ "name": "${ADDONS}", "version": "${VERSION}" }`,
+  )
   // Stands for libtorch's 400 MB; the process of the test finds libtorch elsewhere.
   mkdirSync(join(packages, LIBTORCH, 'lib'), { recursive: true })
-  writeFileSync(join(packages, LIBTORCH, 'package.json'), `{ "name": "${LIBTORCH}" }`)
+  writeFileSync(
+    join(packages, LIBTORCH, 'package.json'),
+    `{ "name": "${LIBTORCH}", "version": "${VERSION}" }`,
+  )
   writeFileSync(join(packages, LIBTORCH, 'lib', 'libtorch_cpu.so'), 'ELF')
   return app
 }

@@ -59,8 +59,9 @@ export function readCudaInstallation(folder = cudaFolder()): CudaInstallationSta
   const damaged = (problem: string) => ({ status: 'damaged', folder, problem }) as const
   const manifest = readManifest(folder)
   if (manifest === undefined) {
-    const exists = statSync(folder, { throwIfNoEntry: false }) !== undefined
-    return exists ? damaged(`${join(folder, MANIFEST)} is missing or damaged`) : undefined
+    return hostSystem.exists(folder)
+      ? damaged(`${join(folder, MANIFEST)} is missing or damaged`)
+      : undefined
   }
   const { libtorch, cuda, files } = manifest
   if (libtorch !== CUDA_BUILD.libtorch) {

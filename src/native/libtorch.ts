@@ -33,11 +33,11 @@ const SPIN_VARIABLES = ['GOMP_SPINCOUNT', 'OMP_WAIT_POLICY']
  * @throws {ResidualError} `E_LIBTORCH` if libtorch is not installed or cannot be loaded
  */
 export function loadLibtorch(device: RequestedDevice = 'auto'): void {
+  assertWorkingDirectory()
   const library = sharedLibtorch(libtorchLibrary(device))
   for (const { path } of listLibraries(library)) checkLibrary(path, 'E_LIBTORCH')
   assertProcessor()
   assertAddressSpace('libtorch', LIBTORCH_ADDRESS_SPACE, 'E_LIBTORCH')
-  assertWorkingDirectory()
   // OpenMP reads the variable once, when it is loaded. (In a worker thread, `process.env` is a copy
   // whose changes OpenMP does not see.)
   const setSpinCount = SPIN_VARIABLES.every((variable) => process.env[variable] === undefined)

@@ -64,10 +64,13 @@ export function findPackage(files: readonly string[]): string {
   })
 }
 
-/** Lists this module, or the bundle that contains it, and the program that was started. */
+/**
+ * Lists this module, or the bundle that contains it, the program that was started, and a file of the
+ * working directory, which may have been removed.
+ */
 function programFiles(): string[] {
   const program = process.argv[1]
-  return [moduleFile(), ...(program === undefined ? [] : [program]), join(process.cwd(), 'x.js')]
+  return [moduleFile(), ...(program === undefined ? [] : [program]), 'program.js']
 }
 
 /** Returns the file that contains this code. */
