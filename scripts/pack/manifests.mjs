@@ -60,6 +60,7 @@ export function publishedManifest(clone, platformPackages) {
     ...published,
     name: clone.name,
     version: clone.version,
+    // The core reads the included images, which Yarn's Plug'n'Play would keep in an archive.
     preferUnplugged: true,
     optionalDependencies: Object.fromEntries(
       platformPackages.map(({ name, version }) => [name, version]),

@@ -99,7 +99,12 @@ export const ONE_STEP = [
   ...['--out', 'runs/one-step', 'budget.steps=1', 'batchSize=16', 'threads=1', 'workers=1'],
 ]
 
-/** @param {string} text */
+/**
+ * Returns the line of an output that says what happened: the first error, otherwise the last line.
+ *
+ * @param {string} text
+ */
 export function lastLine(text) {
-  return text.trim().split('\n').at(-1) ?? ''
+  const lines = text.trim().split('\n')
+  return lines.find((line) => /^error/i.test(line)) ?? lines.at(-1) ?? ''
 }
