@@ -2,7 +2,9 @@
 //! library, `residual-cuda.so`, so that nothing else depends on libtorch_cuda. The library is
 //! loaded at run time; only training on CUDA requires it.
 
-use std::ffi::{CString, c_char, c_int};
+#[cfg(target_os = "linux")]
+use std::ffi::CString;
+use std::ffi::{c_char, c_int};
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
