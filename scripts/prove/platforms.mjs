@@ -64,6 +64,8 @@ async function linkDarwin() {
       [...args, '--target-dir', targetDir, '--package', `residual-node-${addon}`],
       { cwd: ROOT, env, output: 'show' },
     )
+    // Zig writes this file when the build script of residual-torch asks for the compiler's name.
+    await rm(join(ROOT, 'crates', 'torch', 'a.o'), { force: true })
     if (status !== 0) throw new BuildError(`cargo zigbuild failed (exit status ${status})`)
     const file = join(targetDir, target, 'release', `libresidual_node_${addon}.dylib`)
     const content = await readFile(file)
