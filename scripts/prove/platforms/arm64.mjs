@@ -25,12 +25,12 @@ export const NAME = 'linux-arm64-gnu'
  */
 
 /**
- * Largest relative difference of losses between two processors: each uses other kernels, whose sums
- * round differently, and training amplifies the differences.
+ * Largest relative difference of losses between two processors: their sums round differently, and
+ * training amplifies the differences.
  */
-export const LOSS_TOLERANCE = 1e-4
+export const LOSS_TOLERANCE = 1e-5
 /** Largest absolute difference of probabilities. */
-export const PROBABILITY_TOLERANCE = 1e-4
+export const PROBABILITY_TOLERANCE = 1e-5
 
 /** Builds and packs the packages of the platform. */
 export async function packArm64() {
