@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { mkdir, open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { openPromise } from 'yauzl'
 
 /** @typedef {import('../libtorch/manifest.mjs').InstalledFile} InstalledFile */
 
@@ -20,6 +19,8 @@ const LIBRARY = /\.(so(\.\d+)*|dylib)$/
  * @returns {Promise<InstalledFile[]>}
  */
 export async function unpack(archive, folder, pathFor, onBytes) {
+  // Set-up loads this module before it installs the npm packages.
+  const { openPromise } = await import('yauzl')
   const zip = await openPromise(archive)
   /** @type {InstalledFile[]} */
   const files = []
