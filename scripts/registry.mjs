@@ -61,9 +61,7 @@ await runScript(import.meta.url, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'residual-registry-'))
   const registry = await startRegistry(modules, join(folder, 'server'))
   try {
-    process.env.npm_config_userconfig = registry.npmrc
-    process.env.npm_config_registry = registry.url
-    const standIns = await publishTarballs({ tarballs: resolve(tarballs), folder, log })
+    const standIns = await publishTarballs({ registry, tarballs: resolve(tarballs), folder, log })
     if (standIns.length > 0) log(`without libraries: ${standIns.join(', ')}`)
     /** @type {Result[]} */
     const results = []

@@ -2,7 +2,7 @@
  * Builds, packs and installs the packages of linux-arm64 on an x64 machine, and trains with them under
  * emulation.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
@@ -32,8 +32,7 @@ if (missing !== undefined) {
     const folder = mkdtempSync(join(tmpdir(), 'residual-arm64-'))
     t.teardown(() => rmSync(folder, { recursive: true, force: true }))
     await packArm64()
-    const project = join(folder, 'arm64')
-    await installArm64(project, JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')))
+    const project = await installArm64(folder)
     const emulated = await computeEmulated(await fetchNode('22'), project, STEPS)
     t.is(emulated.arch, 'arm64')
     t.is(emulated.parameters, 25_557_032)

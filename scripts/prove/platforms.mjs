@@ -83,8 +83,7 @@ async function trainArm64() {
   const folder = await mkdtemp(join(tmpdir(), 'residual-arm64-'))
   try {
     await packArm64()
-    const project = join(folder, 'arm64')
-    await installArm64(project, JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')))
+    const project = await installArm64(folder)
     const here = join(folder, 'here')
     await mkdir(join(here, 'node_modules'), { recursive: true })
     await symlink(ROOT, join(here, 'node_modules', 'residual'))

@@ -8,17 +8,18 @@ import { planRelease, publishOptions, publishSteps } from '../release/plan.mjs'
 import { ROOT } from '../setup.mjs'
 
 /** @typedef {import('../release/packages.mjs').Package} Package */
+/** @typedef {import('./server.mjs').Registry} Registry */
 
 /**
- * Publishes the packed tarballs to the registry of npm's configuration, as a release does. Packages of
- * platforms that were not packed here are published without libraries, so that a package manager
- * finds every optional dependency.
+ * Publishes the packed tarballs to a registry on this machine, as a release does. Packages of platforms
+ * that were not packed here are published without libraries, so that a package manager finds every
+ * optional dependency.
  *
- * @param {{ tarballs: string, folder: string, log: (line: string) => void }} options folder of the
- *   tarballs, and an empty folder
+ * @param {{ registry: Registry, tarballs: string, folder: string, log: (line: string) => void }} options
+ *   folder of the tarballs, and an empty folder
  * @returns {Promise<string[]>} names of the packages without libraries
  */
-export async function publishTarballs({ tarballs, folder, log }) {
+export async function publishTarballs({ registry, tarballs, folder, log }) {
   const clone = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
   /** @type {string[]} */
   const standIns = []
@@ -29,8 +30,36 @@ export async function publishTarballs({ tarballs, folder, log }) {
       return { ...pkg, tarball: await packManifest(pkg, folder) }
     }),
   )
-  await publishSteps(await planRelease(packages), publishOptions(clone.version, {}), log)
+  await withRegistry(registry, async () => {
+    await publishSteps(await planRelease(packages), publishOptions(clone.version, {}), log)
+  })
   return standIns
+}
+
+/**
+ * Calls a function while npm, which a release runs, uses a registry.
+ *
+ * @param {Registry} registry
+ * @param {() => Promise<void>} publish
+ */
+async function withRegistry({ url, npmrc }, publish) {
+  const { npm_config_userconfig, npm_config_registry } = process.env
+  Object.assign(process.env, { npm_config_userconfig: npmrc, npm_config_registry: url })
+  try {
+    await publish()
+  } finally {
+    restore('npm_config_userconfig', npm_config_userconfig)
+    restore('npm_config_registry', npm_config_registry)
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {string | undefined} value
+ */
+function restore(name, value) {
+  if (value === undefined) delete process.env[name]
+  else process.env[name] = value
 }
 
 /**

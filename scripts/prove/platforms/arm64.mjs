@@ -1,8 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PREBUILT_PLATFORMS } from '../../../src/native/prebuilt-platforms.js'
-import { platformManifests } from '../../pack/manifests.mjs'
-import { tarballPath } from '../../pack/tarball.mjs'
+import { PACK } from '../../pack/tarball.mjs'
+import { createProject } from '../../registry/project.mjs'
+import { publishTarballs } from '../../registry/publish.mjs'
+import { startRegistry } from '../../registry/server.mjs'
+import { installTools } from '../../registry/tools.mjs'
 import { run } from '../../setup/command.mjs'
 import { BuildError } from '../../setup/error.mjs'
 import { ROOT } from '../../setup.mjs'
@@ -34,30 +35,31 @@ export const PROBABILITY_TOLERANCE = 1e-5
 
 /** Builds and packs the packages of the platform. */
 export async function packArm64() {
-  await command(process.execPath, ['scripts/pack.mjs', '--platform', NAME], ROOT, 'show')
+  const args = ['scripts/pack.mjs', '--platform', NAME]
+  const { status } = await run(process.execPath, args, { cwd: ROOT, output: 'show' })
+  if (status !== 0) throw new BuildError(`packing ${NAME} failed (status ${status})`)
 }
 
 /**
- * Installs the packed packages as npm does on a machine of the platform.
+ * Publishes the packed packages to a registry on this machine, and installs `residual` from there as npm
+ * does on a machine of the platform.
  *
- * @param {string} project empty folder
- * @param {import('../../pack/tarball.mjs').Manifest} clone package.json of the repository
+ * @param {string} folder empty folder
+ * @returns {Promise<string>} folder of the project
  */
-export async function installArm64(project, clone) {
-  await mkdir(project, { recursive: true })
-  await writeFile(join(project, 'package.json'), '{ "private": true, "type": "module" }\n')
-  const row = PREBUILT_PLATFORMS[NAME]
-  if (row === undefined) throw new BuildError(`${NAME} is missing in the platform table`)
-  const { addons, libtorch } = platformManifests(NAME, row, clone)
-  await command(
-    'npm',
-    [
-      ...['install', '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund'],
-      '--force',
-      ...[addons, libtorch, clone].map(tarballPath),
-    ],
-    project,
-  )
+export async function installArm64(folder) {
+  const modules = await installTools({ others: false })
+  const registry = await startRegistry(modules, join(folder, 'server'))
+  try {
+    await publishTarballs({ registry, tarballs: PACK, folder, log: () => {} })
+    const project = await createProject(join(folder, 'arm64'), registry)
+    const target = ['--os=linux', '--cpu=arm64', '--libc=glibc']
+    const { status, stderr } = await project.run(['npm', 'install', 'residual', ...target])
+    if (status !== 0) throw new BuildError(`npm install failed:\n${stderr.trim()}`)
+    return project.folder
+  } finally {
+    registry.stop()
+  }
 }
 
 /**
@@ -111,15 +113,4 @@ export function differences(actual, expected) {
 function parse({ status, stdout, stderr }) {
   if (status !== 0) throw new BuildError(`training failed (status ${status}):\n${stderr.trim()}`)
   return JSON.parse(stdout)
-}
-
-/**
- * @param {string} program
- * @param {readonly string[]} args
- * @param {string} cwd
- * @param {'collect' | 'show'} [output]
- */
-async function command(program, args, cwd, output) {
-  const { status, stderr } = await run(program, args, { cwd, output })
-  if (status !== 0) throw new BuildError(`${program} ${args[0]} failed:\n${stderr.trim()}`)
 }
