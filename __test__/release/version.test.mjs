@@ -1,12 +1,19 @@
+import { execFileSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { hasSection, toChanges, writeChangelog } from '../../scripts/release/changelog.mjs'
 import { repositoryProblems } from '../../scripts/release/checks.mjs'
-import { git } from '../../scripts/release/git.mjs'
+import { git, releaseCommands } from '../../scripts/release/git.mjs'
 import { readVersions, setVersion } from '../../scripts/release/versions.mjs'
 import { ROOT } from '../../scripts/setup.mjs'
+
+/** Author of the commits in test repositories. */
+const AUTHOR = {
+  ...{ GIT_AUTHOR_NAME: 'test', GIT_AUTHOR_EMAIL: 'test@localhost' },
+  ...{ GIT_COMMITTER_NAME: 'test', GIT_COMMITTER_EMAIL: 'test@localhost' },
+}
 
 const FILES = ['package.json', 'package-lock.json', 'Cargo.toml', 'Cargo.lock']
 
@@ -107,8 +114,11 @@ test('a release needs a clean tree, a tag, a changelog and equal versions', asyn
     'CHANGELOG.md has no section 2.0.0: `npm run release -- --version 2.0.0`',
   ])
   await writeChangelog(folder, '2.0.0', '2026-12-01')
-  await commit(folder, 'release: version 2.0.0')
-  await git(folder, ['tag', 'v2.0.0'])
+  const [add = '', commitAll = '', tag = '', push] = releaseCommands('2.0.0')
+  for (const command of [add, commitAll, tag]) {
+    execFileSync(command, { cwd: folder, shell: true, env: { ...process.env, ...AUTHOR } })
+  }
+  t.is(push, 'git push origin HEAD v2.0.0')
   t.deepEqual(await repositoryProblems(folder), [])
 
   const cargo = join(folder, 'Cargo.toml')

@@ -15,6 +15,22 @@ export async function git(root, args) {
 }
 
 /**
+ * Returns the commands that commit a prepared version and start its release. Before the first
+ * release, CHANGELOG.md is not tracked, so that `git commit --all` alone would leave it out.
+ *
+ * @param {string} version
+ */
+export function releaseCommands(version) {
+  const tag = tagOf(version)
+  return [
+    'git add CHANGELOG.md',
+    `git commit --all --message "release: version ${version}"`,
+    `git tag ${tag}`,
+    `git push origin HEAD ${tag}`,
+  ]
+}
+
+/**
  * Returns the tag of a version.
  *
  * @param {string} version
