@@ -89,14 +89,19 @@ test('the changelog has a section for each release', async (t) => {
   await git(folder, ['tag', 'v1.0.0'])
 
   await commit(folder, 'data: a change of no published file')
-  writeFileSync(join(folder, 'index.d.ts'), 'export {}\n')
-  await commit(folder, 'api: add a type')
+  for (const [file, subject] of [
+    ['index.d.ts', 'api: add a type'],
+    ['electron.d.ts', 'electron: add a type'],
+  ]) {
+    writeFileSync(join(folder, file), 'export {}\n')
+    await commit(folder, subject)
+  }
   await writeChangelog(folder, '1.1.0', '2026-12-02')
   // A second call replaces the section.
   await writeChangelog(folder, '1.1.0', '2026-12-03')
   t.true(
     read().endsWith(
-      '\n## 1.1.0 (2026-12-03)\n\n- **api**: add a type\n\n' +
+      '\n## 1.1.0 (2026-12-03)\n\n- **api**: add a type\n- **electron**: add a type\n\n' +
         '## 1.0.0 (2026-12-01)\n\nFirst release.\n',
     ),
     read(),
