@@ -86,6 +86,9 @@ test('the changelog has a section for each release', async (t) => {
   await writeChangelog(folder, '1.0.0', '2026-12-01')
   t.true(read().startsWith('# Changelog\n'))
   t.true(read().endsWith('\n## 1.0.0 (2026-12-01)\n\nFirst release.\n'), read())
+  await git(folder, ['tag', 'v1.0.0-rc.0'])
+  writeFileSync(join(folder, 'NOTICE.md'), 'notice\n')
+  await commit(folder, 'train: a change between the prerelease and 1.0.0')
   await git(folder, ['tag', 'v1.0.0'])
 
   await commit(folder, 'data: a change of no published file')

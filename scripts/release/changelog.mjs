@@ -99,7 +99,10 @@ function isSectionOf(section, version) {
  * @returns {Promise<Change[] | undefined>} undefined if there is no such tag
  */
 async function readChanges(root, version) {
-  const tags = await git(root, ['tag', '--merged', 'HEAD', '--sort=-v:refname', '--list', 'v*'])
+  // By default git sorts v1.0.0-rc.0 as newer than v1.0.0.
+  const suffix = ['-c', 'versionsort.suffix=-']
+  const list = ['tag', '--merged', 'HEAD', '--sort=-v:refname', '--list', 'v*']
+  const tags = await git(root, [...suffix, ...list])
   const previous = tags.split('\n').find((tag) => tag !== '' && tag !== tagOf(version))
   if (previous === undefined) return undefined
   const range = `${previous}..HEAD`

@@ -10,7 +10,7 @@ import { BuildError } from '../setup/error.mjs'
  */
 export async function git(root, args) {
   const { status, stdout, stderr } = await run('git', args, { cwd: root })
-  if (status !== 0) throw new BuildError(`git ${args[0]} failed:\n${stderr.trim()}`)
+  if (status !== 0) throw new BuildError(`git ${args.join(' ')} failed:\n${stderr.trim()}`)
   return stdout.trim()
 }
 
