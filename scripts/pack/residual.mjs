@@ -1,5 +1,6 @@
 import { copyFile, cp } from 'node:fs/promises'
 import { join } from 'node:path'
+import { TSC } from '../build.mjs'
 import { run } from '../setup/command.mjs'
 import { BuildError } from '../setup/error.mjs'
 import { ROOT } from '../setup.mjs'
@@ -14,8 +15,8 @@ import { ROOT } from '../setup.mjs'
  */
 export async function stageResidual(folder, files) {
   const compiled = await run(
-    'node_modules/.bin/tsc',
-    ['--project', 'tsconfig.json', '--outDir', join(folder, 'dist'), '--declaration', 'false'],
+    process.execPath,
+    [TSC, '--project', 'tsconfig.json', '--outDir', join(folder, 'dist'), '--declaration', 'false'],
     { cwd: ROOT, output: 'show' },
   )
   if (compiled.status !== 0) throw new BuildError(`tsc failed (exit status ${compiled.status})`)
