@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { toProgram } from '../setup/command.mjs'
 
 const TIMEOUT_SECONDS = 600
 
@@ -62,7 +63,7 @@ export async function createProject(folder, registry) {
       const start = performance.now()
       const options = { cwd: folder, env, timeout: TIMEOUT_SECONDS * 1000, maxBuffer: 2 ** 26 }
       return new Promise((resolve) => {
-        execFile(command, args, options, (error, stdout, stderr) => {
+        execFile(...toProgram(command, args), options, (error, stdout, stderr) => {
           const status = error === null ? 0 : typeof error.code === 'number' ? error.code : 1
           const text = status === 1 && stderr === '' ? `${error}` : stderr
           const seconds = (performance.now() - start) / 1000

@@ -59,7 +59,8 @@ async function linkLibraries(path, lib) {
   if ((await readlink(path).catch(() => undefined)) === lib) return
   await mkdir(dirname(path), { recursive: true })
   const staged = `${path}.${process.pid}`
-  await symlink(lib, staged)
+  // A junction on Windows, for which no privilege is needed.
+  await symlink(lib, staged, 'junction')
   // Removed first, because `npm run pack` leaves a real folder here.
   await rm(path, { recursive: true, force: true })
   await rename(staged, path)
