@@ -8,7 +8,7 @@ import { PREBUILT_PLATFORMS } from '../../src/native/prebuilt-platforms.js'
 
 const WORKFLOWS = join(ROOT, '.github', 'workflows')
 
-/** Containers with the oldest supported glibc, by the platform of the package that is built there. */
+/** Containers with the oldest supported glibc, by the platform that is built there. */
 const CONTAINERS = {
   'linux-x64-gnu': 'quay.io/pypa/manylinux_2_28_x86_64',
   'linux-arm64-gnu': 'quay.io/pypa/manylinux_2_28_aarch64',
