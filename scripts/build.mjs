@@ -46,8 +46,8 @@ export async function build() {
 }
 
 /**
- * Inputs of the packages of a platform: the folders of the libraries of libtorch and of the addons, and
- * the C++ compiler.
+ * Inputs of the packages of a platform: the folders of the libraries of libtorch and of the addons,
+ * and the C++ compiler.
  *
  * @typedef {{ lib: string, addons: string, cxx: string }} BuiltRelease
  */

@@ -1,5 +1,5 @@
-// Writes src/cuda/wheel-pins.js: the wheels with libtorch for CUDA and the libraries that its metadata
-// requires, with sizes and checksums of the package index. Run `npm run build` first, then
+// Writes src/cuda/wheel-pins.js: the wheels with libtorch for CUDA and the libraries that its
+// metadata requires, with sizes and checksums of the package index. Run `npm run build` first, then
 // `node scripts/cuda-wheels.mjs [--index-url URL]`. Only the ends of the wheels are downloaded.
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
@@ -23,8 +23,8 @@ const PYTHON = 'cp311-cp311'
 const PROCESSORS = { 'linux-x64-gnu': 'x86_64', 'linux-arm64-gnu': 'aarch64' }
 
 /**
- * PyTorch's own index has another build of the torch wheel. Its checksum is PyTorch's; sizes of files
- * in that index are not published, and null skips the comparison.
+ * PyTorch's own index has another build of the torch wheel. Its checksum is PyTorch's; sizes of
+ * files in that index are not published, and null skips the comparison.
  */
 const PYTORCH_BUILDS = {
   'linux-x64-gnu': {

@@ -1,5 +1,5 @@
-// npm run registry: publishes the tarballs in pack/ to a registry on this machine, in the order of a
-// release, then installs and uses them with package managers and runtimes.
+// npm run registry: publishes the tarballs in pack/ to a registry on this machine, in the order of
+// a release, then installs and uses them with package managers and runtimes.
 //
 //   npm run registry                        all, and writes the table of docs/platforms.md
 //   npm run registry -- --client npm        only npm: the short form, which the workflows run

@@ -23,7 +23,8 @@ export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 
 /**
  * Prepares this clone for building: checks the tools, installs the npm packages, and finds or
- * downloads libtorch (for `--platform NAME`, that of another platform). Fast if everything is installed.
+ * downloads libtorch (for `--platform NAME`, that of another platform). Fast if everything is
+ * installed.
  *
  * @param {{ hashes?: boolean }} [options] `hashes`: verify the checksums of the cached libtorch
  * @returns {Promise<Ready>}
@@ -40,9 +41,9 @@ export async function setup(options) {
 }
 
 /**
- * Returns the environment variables of the generated .cargo/config.toml, for clones in which another
- * .cargo/config.toml exists. The folder of the libraries precedes the present search path, which on
- * Windows is PATH and contains cargo.
+ * Returns the environment variables of the generated .cargo/config.toml, for clones in which
+ * another .cargo/config.toml exists. The folder of the libraries precedes the present search path,
+ * which on Windows is PATH and contains cargo.
  *
  * @param {import('./setup/libtorch/libtorch.mjs').Libtorch} libtorch
  * @param {NodeJS.ProcessEnv} [env]

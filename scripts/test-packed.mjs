@@ -28,7 +28,8 @@ await runScript(import.meta.url, async () => {
 
 /**
  * Unpacks a tarball into the folder of the package in the clone, where the loader looks for it. The
- * folder is removed first: set-up puts a link to the cached libtorch there, whose files must not change.
+ * folder is removed first: set-up puts a link to the cached libtorch there, whose files must not
+ * change.
  *
  * @param {string} folder
  * @param {import('./pack/tarball.mjs').Manifest} manifest

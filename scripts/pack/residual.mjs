@@ -7,8 +7,8 @@ import { ROOT } from '../setup.mjs'
 
 /**
  * Stages the package `residual`: the `files` of its package.json. The TypeScript is compiled again,
- * because dist/ may contain output of deleted sources. There are no source maps, because the sources
- * are not published and the output resembles them, and no declarations besides index.d.ts.
+ * because dist/ may contain output of deleted sources. There are no source maps, because the
+ * sources are not published and the output resembles them, and no declarations besides index.d.ts.
  *
  * @param {string} folder
  * @param {readonly string[]} files

@@ -18,8 +18,8 @@ const NEWEST = {
 }
 
 /**
- * Returns the symbol versions that a library needs and that the oldest supported Linux lacks, such as
- * `GLIBC_2.34`.
+ * Returns the symbol versions that a library needs and that the oldest supported Linux lacks, such
+ * as `GLIBC_2.34`.
  *
  * @param {string} library
  */

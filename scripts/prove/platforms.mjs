@@ -1,8 +1,9 @@
-// node scripts/prove/platforms.mjs --platform darwin-arm64: links the addons of macOS on Linux x64 and
-// checks the result. A release is built on a Mac; this only proves that the sources compile and link.
+// node scripts/prove/platforms.mjs --platform darwin-arm64: links the addons of macOS on Linux x64
+// and checks the result. A release is built on a Mac; this only proves that the sources compile and
+// link.
 //
-// node scripts/prove/platforms.mjs: packs linux-arm64-gnu, installs it, trains with it under emulation,
-// and compares the numbers with those of this machine.
+// node scripts/prove/platforms.mjs: packs linux-arm64-gnu, installs it, trains with it under
+// emulation, and compares the numbers with those of this machine.
 
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -194,8 +194,8 @@ async function omitOptional({ folder, registry }) {
 const NAMED = '`E_PLATFORM` names the package and the command that installs it, status 3'
 
 /**
- * Installs from a lock file that npm made on another platform, which lacks the packages of this one:
- * npm's known fault of optional dependencies. The error must name the remedy, which must work.
+ * Installs from a lock file that npm made on another platform, which lacks the packages of this
+ * one: npm's known fault of optional dependencies. The error must name the remedy, which must work.
  *
  * @param {Context} context
  * @returns {Promise<Result>}

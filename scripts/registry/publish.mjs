@@ -10,8 +10,8 @@ import { ROOT } from '../setup.mjs'
 /** @typedef {import('../release/packages.mjs').Package} Package */
 
 /**
- * Publishes the packed tarballs to the registry of npm's configuration, as a release does. Packages of
- * platforms that were not packed here are published without libraries, so that a package manager
+ * Publishes the packed tarballs to the registry of npm's configuration, as a release does. Packages
+ * of platforms that were not packed here are published without libraries, so that a package manager
  * finds every optional dependency.
  *
  * @param {{ tarballs: string, folder: string, log: (line: string) => void }} options folder of the

@@ -11,8 +11,8 @@ import { toolPath } from './tools.mjs'
 const START_SECONDS = 120
 
 /**
- * A registry on a loopback address. It stores the packages of this repository, and passes requests of
- * others to the configured registry, whose answers it keeps.
+ * A registry on a loopback address. It stores the packages of this repository, and passes requests
+ * of others to the configured registry, whose answers it keeps.
  *
  * @typedef {{ url: string, npmrc: string, stop: () => void }} Registry
  */

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { createProject, errorLine, ONE_STEP } from './project.mjs'
 
 /**
- * Measures the time from `npm install residual` in an empty folder, with an empty cache of npm and a
- * registry that has every package, to the end of the first training step.
+ * Measures the time from `npm install residual` in an empty folder, with an empty cache of npm and
+ * a registry that has every package, to the end of the first training step.
  *
  * @param {{ folder: string, registry: import('./server.mjs').Registry, runs: number }} options
  * @returns {Promise<string>} the result in one sentence

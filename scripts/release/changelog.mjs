@@ -51,8 +51,8 @@ export function toSection(version, date, changes) {
 }
 
 /**
- * Writes the section of a version into CHANGELOG.md, above older sections; replaces a section of the
- * same version.
+ * Writes the section of a version into CHANGELOG.md, above older sections; replaces a section of
+ * the same version.
  *
  * @param {string} root
  * @param {string} version

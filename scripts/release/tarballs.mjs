@@ -8,7 +8,9 @@ import { list } from 'tar'
 
 /** @typedef {import('./packages.mjs').Package} Package */
 
-/** Maximum size of a tarball. npm documents no limit; uploads above 120 MiB are reported to fail. */
+/**
+ * Maximum size of a tarball. npm documents no limit; uploads above 120 MiB are reported to fail.
+ */
 export const MAX_MEBIBYTES = 118
 
 const MEBIBYTE = 2 ** 20

@@ -20,7 +20,8 @@ const STDIO = {
 
 /**
  * Returns the program and the arguments that start a command. On Windows npm and npx are scripts of
- * cmd.exe, which Node cannot start; the JavaScript that these scripts run is installed next to Node.
+ * cmd.exe, which Node cannot start; the JavaScript that these scripts run is installed next to
+ * Node.
  *
  * @param {string} command
  * @param {readonly string[]} args

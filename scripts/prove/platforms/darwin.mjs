@@ -7,8 +7,8 @@ import { PLATFORM, PLATFORM_NAME } from '../../setup/platform.mjs'
 import { ROOT, setup } from '../../setup.mjs'
 
 /**
- * Flags of the C++ compiler: the name mangling of the compiler that built libtorch, and no attributes of
- * Apple's SDK, which Zig does not contain.
+ * Flags of the C++ compiler: the name mangling of the compiler that built libtorch, and no
+ * attributes of Apple's SDK, which Zig does not contain.
  */
 const CXX_FLAGS = [
   '-fclang-abi-compat=17',
@@ -19,7 +19,9 @@ const CXX_FLAGS = [
 /** Start of a 64-bit Mach-O file for arm64: magic number and type of the processor. */
 const MACH_O_ARM64 = 'cffaedfe0c000001'
 
-/** Links both addons of macOS on Linux x64; checks the format and the dependencies of the results. */
+/**
+ * Links both addons of macOS on Linux x64; checks the format and the dependencies of the results.
+ */
 export async function linkDarwin() {
   const { libtorch } = await setup()
   const target = PLATFORM.rustTarget
