@@ -110,6 +110,14 @@ test('incomplete, changed and large tarballs are rejected', async (t) => {
     'residual-linux-x64-gnu-1.2.3.tgz was packed with another package.json: pack it again',
   ])
 
+  await writeTarball(addons, { text: '\0GLIBC_2.28\0GLIBCXX_3.4.25\0GLIBC_2.34\0' })
+  t.deepEqual(
+    (await tarballProblems(addons)).map((problem) => problem.replace(/^\S+ /, '')).sort(),
+    ['residual-cuda.so', 'residual-torch.node', 'residual.node'].map(
+      (file) => `${file} needs GLIBC_2.34: pack it without --no-build`,
+    ),
+  )
+
   await writeTarball(libtorch, { files: [...libtorch.files, 'lib/libnvpl_blas_core.so.0'] })
   t.deepEqual(await tarballProblems(libtorch), [
     "residual-libtorch-linux-x64-1.2.3.tgz contains NVIDIA's libraries: pack PyTorch's CPU build " +
