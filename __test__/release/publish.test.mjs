@@ -89,7 +89,8 @@ test.serial('a release that failed half-way is completed by the same command', a
 
 test('a complete tarball has no problem', async (t) => {
   for (const pkg of testPackages(t)) {
-    await writeTarball(pkg)
+    const own = pkg.name === 'residual' ? ['dist/native/nvidia-driver.js'] : []
+    await writeTarball(pkg, { files: [...pkg.files, ...own] })
     t.deepEqual(await tarballProblems(pkg), [])
   }
 })

@@ -17,7 +17,7 @@ export const MAX_MEBIBYTES = 118
 const MEBIBYTE = 2 ** 20
 
 /** Libraries that NVIDIA licenses, which only a libtorch for tests contains. */
-const NVIDIA = /(^|\/)(lib(nvpl_|cublas|cudnn)|nvidia-)/
+const NVIDIA = /^(lib\/lib(nvpl_|cublas|cudnn)|licenses\/nvidia-)/
 
 /** Path of an addon or of the CUDA library; the libraries of libtorch are in a folder. */
 const ADDON = /^[^/]+\.(node|so)$/
