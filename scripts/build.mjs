@@ -24,6 +24,9 @@ const ADDONS = [
  */
 export const TARGET = PLATFORM.rustTarget
 
+/** TypeScript's compiler. Windows cannot start the links in node_modules/.bin. */
+export const TSC = 'node_modules/typescript/bin/tsc'
+
 /** Folder of the platform package; in a clone the native loader finds the addons here. */
 const PLATFORM_PACKAGE = join(ROOT, 'bindings', 'npm', PLATFORM_NAME)
 
@@ -38,13 +41,13 @@ const TYPES_HEADER =
 export async function build() {
   const ready = await setup()
   await buildAddons(ready, PLATFORM_PACKAGE)
-  await step('tsc', 'node_modules/.bin/tsc', ['--project', 'tsconfig.json'])
+  await step('tsc', process.execPath, [TSC, '--project', 'tsconfig.json'])
   return ready
 }
 
 /**
- * Inputs of the packages of a platform: the folders of the libraries of libtorch and of the addons, and
- * the C++ compiler.
+ * Inputs of the packages of a platform: the folders of the libraries of libtorch and of the addons,
+ * and the C++ compiler.
  *
  * @typedef {{ lib: string, addons: string, cxx: string }} BuiltRelease
  */
@@ -60,7 +63,7 @@ export async function buildRelease() {
   const target = await releaseTarget(ready)
   const addons = target === NATIVE ? PLATFORM_PACKAGE : join(target.targetDir, 'addons')
   await buildAddons(ready, addons, target)
-  await step('tsc', 'node_modules/.bin/tsc', ['--project', 'tsconfig.json'])
+  await step('tsc', process.execPath, [TSC, '--project', 'tsconfig.json'])
   return { lib: ready.lib, addons, cxx: target.cxx }
 }
 
@@ -77,9 +80,10 @@ async function buildAddons(ready, folder, { targetDir, env, cargoArgs, cxx } = N
     const output = join(targetDir, 'napi', name)
     await step(
       'napi build',
-      'node_modules/.bin/napi',
+      process.execPath,
       [
-        ...['build', '--release', '--target', TARGET, '--package', `residual-node-${name}`],
+        ...['node_modules/@napi-rs/cli/dist/cli.js', 'build'],
+        ...['--release', '--target', TARGET, '--package', `residual-node-${name}`],
         ...['--manifest-path', `bindings/node/${name}/Cargo.toml`, '--output-dir', output],
         ...['--target-dir', targetDir, '--', ...cargoArgs],
       ],

@@ -1,5 +1,5 @@
-// Writes src/cuda/wheel-pins.ts: the wheels with libtorch for CUDA and the libraries that its metadata
-// requires, with sizes and checksums of the package index. Run `npm run build` first, then
+// Writes src/cuda/wheel-pins.js: the wheels with libtorch for CUDA and the libraries that its
+// metadata requires, with sizes and checksums of the package index. Run `npm run build` first, then
 // `node scripts/cuda-wheels.mjs [--index-url URL]`. Only the ends of the wheels are downloaded.
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
@@ -23,8 +23,8 @@ const PYTHON = 'cp311-cp311'
 const PROCESSORS = { 'linux-x64-gnu': 'x86_64', 'linux-arm64-gnu': 'aarch64' }
 
 /**
- * PyTorch's own index has another build of the torch wheel. Its checksum is PyTorch's; sizes of files
- * in that index are not published, and null skips the comparison.
+ * PyTorch's own index has another build of the torch wheel. Its checksum is PyTorch's; sizes of
+ * files in that index are not published, and null skips the comparison.
  */
 const PYTORCH_BUILDS = {
   'linux-x64-gnu': {
@@ -37,7 +37,7 @@ const PYTORCH_BUILDS = {
   },
 }
 
-const TARGET = fileURLToPath(new URL('../src/cuda/wheel-pins.ts', import.meta.url))
+const TARGET = fileURLToPath(new URL('../src/cuda/wheel-pins.js', import.meta.url))
 
 /** Number of bytes at the end of a wheel that contain its list of files and its metadata. */
 const TAIL = 8 << 20
@@ -165,11 +165,15 @@ const pins = Object.fromEntries(
 )
 writeFileSync(
   TARGET,
-  `// Written by scripts/cuda-wheels.mjs from the metadata of the wheels. Do not edit.
-import type { PinnedWheel } from './pinned-wheel.js'
+  `// Written by scripts/cuda-wheels.mjs from the metadata of the wheels. Do not edit. A JavaScript module,
+// because the set-up of a clone imports it before \`tsc\` runs.
 
-/** The wheels with libtorch for CUDA and its libraries, by platform. */
-export const CUDA_WHEELS: Readonly<Record<string, readonly PinnedWheel[]>> = ${JSON.stringify(pins)}
+/**
+ * The wheels with libtorch for CUDA and its libraries, by platform.
+ *
+ * @type {Readonly<Record<string, readonly import('./pinned-wheel.js').PinnedWheel[]>>}
+ */
+export const CUDA_WHEELS = ${JSON.stringify(pins)}
 `,
 )
 execFileSync('node_modules/.bin/biome', ['check', '--write', TARGET], { stdio: 'inherit' })

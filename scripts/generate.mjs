@@ -16,8 +16,9 @@ const check = process.argv.includes('--check')
 
 /**
  * Generates committed files: TypeScript types and JSON Schema of configuration and events from the
- * types of the Rust core; the version from package.json; index.d.ts, electron.d.ts and docs/api from
- * src; docs/errors.md from both. With `--check`, changes no file and fails if a file is outdated.
+ * types of the Rust core; the version from package.json; index.d.ts, electron.d.ts and docs/api
+ * from src; docs/errors.md from both. With `--check`, changes no file and fails if a file is
+ * outdated.
  */
 async function generate() {
   await mkdir(STAGING, { recursive: true })

@@ -1,7 +1,8 @@
-// npm run registry: publishes the tarballs in pack/ to a registry on this machine, in the order of a
-// release, then installs and uses them with package managers and runtimes.
+// npm run registry: publishes the tarballs in pack/ to a registry on this machine, in the order of
+// a release, then installs and uses them with package managers and runtimes.
 //
 //   npm run registry                        all, and writes the table of docs/platforms.md
+//   npm run registry -- --client npm        only npm: the short form, which the workflows run
 //   npm run registry -- --client npm,pnpm   some, separated by commas
 //   npm run registry -- --time 5            also measures from `npm install` to the first step
 //
@@ -12,7 +13,7 @@ import { cpus, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { PACK } from './pack/tarball.mjs'
-import { installers } from './registry/installers.mjs'
+import { installers, selectInstallers } from './registry/installers.mjs'
 import { publishTarballs } from './registry/publish.mjs'
 import { startRegistry } from './registry/server.mjs'
 import { measureFirstStep } from './registry/time.mjs'
@@ -61,12 +62,12 @@ await runScript(import.meta.url, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'residual-registry-'))
   const registry = await startRegistry(modules, join(folder, 'server'))
   try {
+    const selected = selectInstallers(installers({ folder, modules, registry }), names)
     const standIns = await publishTarballs({ registry, tarballs: resolve(tarballs), folder, log })
     if (standIns.length > 0) log(`without libraries: ${standIns.join(', ')}`)
     /** @type {Result[]} */
     const results = []
-    for (const installer of installers({ folder, modules, registry })) {
-      if (names !== undefined && !names.includes(installer.client)) continue
+    for (const installer of selected) {
       const result = await installer.run()
       log(`${result.name}: ${result.problem ?? 'passed'}`)
       results.push(result)

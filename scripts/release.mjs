@@ -16,7 +16,7 @@ import { PREBUILT_PLATFORMS } from '../src/native/prebuilt-platforms.js'
 import { PACK } from './pack/tarball.mjs'
 import { writeChangelog } from './release/changelog.mjs'
 import { packageProblems, repositoryProblems } from './release/checks.mjs'
-import { tagOf } from './release/git.mjs'
+import { releaseCommands } from './release/git.mjs'
 import { releasePackages } from './release/packages.mjs'
 import {
   planProblems,
@@ -47,11 +47,8 @@ function parseOptions() {
 async function prepare(change) {
   const version = await setVersion(ROOT, change)
   await writeChangelog(ROOT, version, new Date().toISOString().slice(0, 10))
-  process.stdout.write(
-    `version ${version}: read CHANGELOG.md, then\n` +
-      `  git commit -am "release: version ${version}"\n  git tag ${tagOf(version)}\n` +
-      `  git push origin HEAD ${tagOf(version)}\n`,
-  )
+  const commands = releaseCommands(version).map((command) => `  ${command}\n`)
+  process.stdout.write(`version ${version}: read CHANGELOG.md, then\n${commands.join('')}`)
 }
 
 /**

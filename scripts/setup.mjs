@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { pointCloneTo } from './setup/clone.mjs'
 import { forwardSignals } from './setup/command.mjs'
@@ -23,7 +23,8 @@ export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 
 /**
  * Prepares this clone for building: checks the tools, installs the npm packages, and finds or
- * downloads libtorch (for `--platform NAME`, that of another platform). Fast if everything is installed.
+ * downloads libtorch (for `--platform NAME`, that of another platform). Fast if everything is
+ * installed.
  *
  * @param {{ hashes?: boolean }} [options] `hashes`: verify the checksums of the cached libtorch
  * @returns {Promise<Ready>}
@@ -40,14 +41,19 @@ export async function setup(options) {
 }
 
 /**
- * Returns the environment variables of the generated .cargo/config.toml, for clones in which another
- * .cargo/config.toml exists.
+ * Returns the environment variables of the generated .cargo/config.toml, for clones in which
+ * another .cargo/config.toml exists. The folder of the libraries precedes the present search path,
+ * which on Windows is PATH and contains cargo.
  *
  * @param {import('./setup/libtorch/libtorch.mjs').Libtorch} libtorch
+ * @param {NodeJS.ProcessEnv} [env]
+ * @param {string} [variable] name of the search path of the dynamic loader
  * @returns {NodeJS.ProcessEnv}
  */
-function buildEnv({ root, lib }) {
-  return { ...process.env, LIBTORCH: root, [PLATFORM.librarySearchPath]: lib }
+export function buildEnv({ root, lib }, env = process.env, variable = PLATFORM.librarySearchPath) {
+  const present = env[variable]
+  const path = present ? `${lib}${delimiter}${present}` : lib
+  return { ...env, LIBTORCH: root, [variable]: path }
 }
 
 /**

@@ -1,8 +1,10 @@
 // Runs the TypeScript tests with the addons and the libtorch of the tarballs in pack/, as a release
 // publishes them, without building anything. Used by the workflows on every platform.
 
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { extract } from 'tar'
+import { TSC } from './build.mjs'
 import { platformManifests } from './pack/manifests.mjs'
 import { tarballPath } from './pack/tarball.mjs'
 import { readVersions } from './release/versions.mjs'
@@ -18,22 +20,25 @@ await runScript(import.meta.url, async () => {
   await unpack(PLATFORM_NAME, manifests.addons)
   await unpack(PLATFORM.libtorch.name, manifests.libtorch)
   for (const project of ['tsconfig.json', 'tsconfig.test.json']) {
-    await step(process.execPath, ['node_modules/typescript/bin/tsc', '--project', project])
+    await step(process.execPath, [TSC, '--project', project])
   }
   const RESIDUAL_TEST_CHROMIUM = (await findChromium()) ?? ''
   await step(process.execPath, ['node_modules/ava/entrypoints/cli.mjs'], { RESIDUAL_TEST_CHROMIUM })
 })
 
 /**
- * Unpacks a tarball into the folder of the package in the clone, where the loader looks for it.
+ * Unpacks a tarball into the folder of the package in the clone, where the loader looks for it. The
+ * folder is removed first: set-up puts a link to the cached libtorch there, whose files must not
+ * change.
  *
  * @param {string} folder
  * @param {import('./pack/tarball.mjs').Manifest} manifest
  */
 async function unpack(folder, manifest) {
   const to = join(ROOT, 'bindings', 'npm', folder)
+  await rm(to, { recursive: true, force: true })
   await mkdir(to, { recursive: true })
-  await step('tar', ['-xzf', tarballPath(manifest), '--strip-components=1', '-C', to])
+  await extract({ file: tarballPath(manifest), cwd: to, strip: 1, strict: true })
 }
 
 /**

@@ -47,6 +47,7 @@ test.serial('a release that failed half-way is completed by the same command', a
   const packages = testPackages(t)
   for (const pkg of packages) await writeTarball(pkg)
   registry.rejected.add('@residual/linux-x64-gnu')
+  registry.unpublished.add('residual')
 
   const first = await planRelease(packages)
   t.deepEqual(
@@ -62,6 +63,7 @@ test.serial('a release that failed half-way is completed by the same command', a
   t.deepEqual(registry.published, NAMES.slice(0, 2))
 
   registry.rejected.clear()
+  registry.unpublished.clear()
   const second = await planRelease(packages)
   t.deepEqual(
     second.map(({ action }) => action),
@@ -87,7 +89,8 @@ test.serial('a release that failed half-way is completed by the same command', a
 
 test('a complete tarball has no problem', async (t) => {
   for (const pkg of testPackages(t)) {
-    await writeTarball(pkg)
+    const own = pkg.name === 'residual' ? ['dist/native/nvidia-driver.js'] : []
+    await writeTarball(pkg, { files: [...pkg.files, ...own] })
     t.deepEqual(await tarballProblems(pkg), [])
   }
 })
@@ -107,6 +110,14 @@ test('incomplete, changed and large tarballs are rejected', async (t) => {
   t.deepEqual(await tarballProblems(addons), [
     'residual-linux-x64-gnu-1.2.3.tgz was packed with another package.json: pack it again',
   ])
+
+  await writeTarball(addons, { text: '\0GLIBC_2.28\0GLIBCXX_3.4.25\0GLIBC_2.34\0' })
+  t.deepEqual(
+    (await tarballProblems(addons)).map((problem) => problem.replace(/^\S+ /, '')).sort(),
+    ['residual-cuda.so', 'residual-torch.node', 'residual.node'].map(
+      (file) => `${file} needs GLIBC_2.34: pack it without --no-build`,
+    ),
+  )
 
   await writeTarball(libtorch, { files: [...libtorch.files, 'lib/libnvpl_blas_core.so.0'] })
   t.deepEqual(await tarballProblems(libtorch), [

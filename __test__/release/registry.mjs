@@ -11,6 +11,7 @@ import { join } from 'node:path'
  * @property {string[]} published `name@version` in the order of publication
  * @property {string[]} tags dist-tag of each publication
  * @property {Set<string>} rejected names of packages whose publication fails
+ * @property {Set<string>} unpublished names of packages of which every version was unpublished
  */
 
 /**
@@ -21,7 +22,7 @@ import { join } from 'node:path'
  */
 export async function startRegistry(t) {
   /** @type {Registry} */
-  const registry = { published: [], tags: [], rejected: new Set() }
+  const registry = { published: [], tags: [], rejected: new Set(), unpublished: new Set() }
   /** @type {Map<string, { versions: Record<string, unknown> }>} */
   const packages = new Map()
   const server = createServer(async (request, response) => {
@@ -42,6 +43,7 @@ export async function startRegistry(t) {
       registry.tags.push(...Object.keys(document['dist-tags']))
       return reply(201, { ok: true })
     }
+    if (registry.unpublished.has(name)) return reply(200, { name, time: {} })
     const found = packages.get(name)
     return found === undefined ? reply(404, { error: 'not found' }) : reply(200, found)
   }).listen(0, '127.0.0.1')

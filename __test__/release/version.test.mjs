@@ -1,12 +1,19 @@
+import { execFileSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { hasSection, toChanges, writeChangelog } from '../../scripts/release/changelog.mjs'
 import { repositoryProblems } from '../../scripts/release/checks.mjs'
-import { git } from '../../scripts/release/git.mjs'
+import { git, releaseCommands } from '../../scripts/release/git.mjs'
 import { readVersions, setVersion } from '../../scripts/release/versions.mjs'
 import { ROOT } from '../../scripts/setup.mjs'
+
+/** Author of the commits in test repositories. */
+const AUTHOR = {
+  ...{ GIT_AUTHOR_NAME: 'test', GIT_AUTHOR_EMAIL: 'test@localhost' },
+  ...{ GIT_COMMITTER_NAME: 'test', GIT_COMMITTER_EMAIL: 'test@localhost' },
+}
 
 const FILES = ['package.json', 'package-lock.json', 'Cargo.toml', 'Cargo.lock']
 
@@ -79,17 +86,25 @@ test('the changelog has a section for each release', async (t) => {
   await writeChangelog(folder, '1.0.0', '2026-12-01')
   t.true(read().startsWith('# Changelog\n'))
   t.true(read().endsWith('\n## 1.0.0 (2026-12-01)\n\nFirst release.\n'), read())
+  await git(folder, ['tag', 'v1.0.0-rc.0'])
+  writeFileSync(join(folder, 'NOTICE.md'), 'notice\n')
+  await commit(folder, 'train: a change between the prerelease and 1.0.0')
   await git(folder, ['tag', 'v1.0.0'])
 
   await commit(folder, 'data: a change of no published file')
-  writeFileSync(join(folder, 'index.d.ts'), 'export {}\n')
-  await commit(folder, 'api: add a type')
+  for (const [file, subject] of [
+    ['index.d.ts', 'api: add a type'],
+    ['electron.d.ts', 'electron: add a type'],
+  ]) {
+    writeFileSync(join(folder, file), 'export {}\n')
+    await commit(folder, subject)
+  }
   await writeChangelog(folder, '1.1.0', '2026-12-02')
   // A second call replaces the section.
   await writeChangelog(folder, '1.1.0', '2026-12-03')
   t.true(
     read().endsWith(
-      '\n## 1.1.0 (2026-12-03)\n\n- **api**: add a type\n\n' +
+      '\n## 1.1.0 (2026-12-03)\n\n- **api**: add a type\n- **electron**: add a type\n\n' +
         '## 1.0.0 (2026-12-01)\n\nFirst release.\n',
     ),
     read(),
@@ -107,8 +122,11 @@ test('a release needs a clean tree, a tag, a changelog and equal versions', asyn
     'CHANGELOG.md has no section 2.0.0: `npm run release -- --version 2.0.0`',
   ])
   await writeChangelog(folder, '2.0.0', '2026-12-01')
-  await commit(folder, 'release: version 2.0.0')
-  await git(folder, ['tag', 'v2.0.0'])
+  const [add = '', commitAll = '', tag = '', push] = releaseCommands('2.0.0')
+  for (const command of [add, commitAll, tag]) {
+    execFileSync(command, { cwd: folder, shell: true, env: { ...process.env, ...AUTHOR } })
+  }
+  t.is(push, 'git push origin HEAD v2.0.0')
   t.deepEqual(await repositoryProblems(folder), [])
 
   const cargo = join(folder, 'Cargo.toml')

@@ -7,9 +7,10 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import test from 'ava'
 import { pointCloneTo } from '../../scripts/setup/clone.mjs'
+import { buildEnv } from '../../scripts/setup.mjs'
 
 const LIBTORCH = { root: '/cache/lib "torch"', lib: '/cache/torch/lib' }
 const CONFIG = join('.cargo', 'config.toml')
@@ -43,6 +44,13 @@ test('replaces the link to another libtorch, and the folder of a packed package'
   await pointCloneTo(root, { root: '/older', lib: '/older/lib' })
   await pointCloneTo(root, LIBTORCH)
   t.is(readlinkSync(join(root, LINK)), LIBTORCH.lib)
+})
+
+test('the folder of libtorch precedes the search path, which on Windows contains cargo', (t) => {
+  const env = { PATH: '/cargo', LD_LIBRARY_PATH: '' }
+  t.is(buildEnv(LIBTORCH, env, 'PATH').PATH, ['/cache/torch/lib', '/cargo'].join(delimiter))
+  t.is(buildEnv(LIBTORCH, env, 'LD_LIBRARY_PATH').LD_LIBRARY_PATH, '/cache/torch/lib')
+  t.is(buildEnv(LIBTORCH, env, 'LD_LIBRARY_PATH').PATH, '/cargo')
 })
 
 test("does not change the user's cargo configuration", async (t) => {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cpSync, mkdtempSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -10,6 +10,7 @@ const SCRIPTS = ['setup', 'build', 'demo', 'test', 'check', 'pack', 'test-rust',
 
 test('the scripts that run set-up load in a clone without npm packages', async (t) => {
   const root = mkdtempSync(join(tmpdir(), 'residual-fresh-clone-'))
+  t.teardown(() => rmSync(root, { recursive: true }))
   for (const name of ['scripts', 'src', 'package.json']) {
     cpSync(name, join(root, name), { recursive: true })
   }

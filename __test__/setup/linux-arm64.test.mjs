@@ -1,6 +1,6 @@
 /**
- * Builds, packs and installs the packages of linux-arm64 on an x64 machine, and trains with them under
- * emulation.
+ * Builds, packs and installs the packages of linux-arm64 on an x64 machine, and trains with them
+ * under emulation.
  */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -14,6 +14,7 @@ function machine(programs, node = '20.19.0') {
   return {
     node,
     path: '',
+    os: 'linux',
     /** @param {string} command */
     run: async (command) => {
       const stdout = programs[command]
@@ -42,6 +43,11 @@ test('reports all missing tools in one error, each with its install command', as
   t.regex(message, /Rust >= 1\.89\.0 \(not found\): curl .*rustup/)
   t.regex(message, /a C\+\+ compiler \(c\+\+ not found\): sudo apt-get install g\+\+/)
   t.regex(message, /pip \(not found\): sudo apt-get install python3-pip/)
+})
+
+test('accepts Windows without a C++ compiler on the PATH', async (t) => {
+  const windows = { ...machine({ ...COMPLETE, 'c++': undefined, cc: undefined }), os: 'win32' }
+  await t.notThrowsAsync(checkPrerequisites({ pip: true }, windows))
 })
 
 test('does not require pip if nothing has to be downloaded', async (t) => {

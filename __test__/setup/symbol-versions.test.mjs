@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
@@ -13,10 +13,12 @@ const onLinux = PLATFORM.minGlibc === undefined ? test.skip : test
 /**
  * Compiles a library whose only function refers to a symbol of a version.
  *
+ * @param {import('ava').ExecutionContext} t
  * @param {string} symbol such as `exp@GLIBC_2.29`
  */
-async function libraryWith(symbol) {
+async function libraryWith(t, symbol) {
   const folder = mkdtempSync(join(tmpdir(), 'residual-test-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
   const [source, library] = [join(folder, 'a.c'), join(folder, 'a.so')]
   const [name] = symbol.split('@')
   writeFileSync(
@@ -31,8 +33,8 @@ async function libraryWith(symbol) {
 }
 
 onLinux('names the symbols that the oldest supported Linux lacks', async (t) => {
-  t.deepEqual(await newerSymbolVersions(await libraryWith('exp@GLIBC_2.29')), ['GLIBC_2.29'])
-  t.deepEqual(await newerSymbolVersions(await libraryWith('exp@GLIBC_2.2.5')), [])
+  t.deepEqual(await newerSymbolVersions(await libraryWith(t, 'exp@GLIBC_2.29')), ['GLIBC_2.29'])
+  t.deepEqual(await newerSymbolVersions(await libraryWith(t, 'exp@GLIBC_2.2.5')), [])
   await t.throwsAsync(newerSymbolVersions('/missing.so'), {
     message: /readelf \/missing.so failed/,
   })

@@ -1,5 +1,5 @@
-// Measures what each part that residual implements itself is worth, in interleaved runs with and without
-// it, and writes docs/ablation.json and docs/performance.md:
+// Measures what each part that residual implements itself is worth, in interleaved runs with and
+// without it, and writes docs/ablation.json and docs/performance.md:
 //
 //   node scripts/bench/ablation.mjs --data FOLDER
 //
@@ -7,8 +7,9 @@
 //   --case NAMES    some cases, separated by commas
 //   --rounds 5      rounds per case
 //
-// Builds the addon and the batch loader with the feature `ablation`, in target/ablation. The variants
-// are one build with different values of `RESIDUAL_WITHOUT` (crates/kernels/src/ablation.rs).
+// Builds the addon and the batch loader with the feature `ablation`, in target/ablation. The
+// variants are one build with different values of `RESIDUAL_WITHOUT`
+// (crates/kernels/src/ablation.rs).
 
 import { copyFile, cp, mkdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'

@@ -9,13 +9,15 @@ import { ROOT } from '../setup.mjs'
 const SOURCES = join(ROOT, 'crates', 'torch', 'cuda')
 const CATCH_EXCEPTIONS = join(ROOT, 'crates', 'torch', 'shim', 'catch_exceptions.h')
 
-/** Libraries that stubs replace when linking; the real ones are found when the library is loaded. */
+/**
+ * Libraries that stubs replace when linking; the real ones are found when the library is loaded.
+ */
 const STUBS = ['libc10_cuda.so', 'libtorch_cuda.so']
 
 /**
- * Compiles residual-cuda.so, which contains all calls of CUDA. Only needs the headers of PyTorch, of
- * the CUDA runtime and of nvidia-cuda-crt, which set-up installs, and no CUDA toolkit. Skipped with a
- * message if another libtorch lacks the headers; the build then trains on the CPU only.
+ * Compiles residual-cuda.so, which contains all calls of CUDA. Only needs the headers of PyTorch,
+ * of the CUDA runtime and of nvidia-cuda-crt, which set-up installs, and no CUDA toolkit. Skipped
+ * with a message if another libtorch lacks the headers; the build then trains on the CPU only.
  *
  * @param {{ libtorch: string, lib: string }} ready
  * @param {string} cxx C++ compiler

@@ -25,8 +25,8 @@ export const NATIVE = {
 }
 
 /**
- * Returns how addons for a release are built: they must load with the oldest supported glibc, not only
- * with the glibc of this machine, and may be for another architecture.
+ * Returns how addons for a release are built: they must load with the oldest supported glibc, not
+ * only with the glibc of this machine, and may be for another architecture.
  *
  * @param {import('../setup.mjs').Ready} ready
  * @returns {Promise<BuildTarget>}

@@ -4,6 +4,7 @@ import { withLock } from '../../src/download/file-lock.js'
 import { cacheDir, inCache } from '../setup/download/cache.mjs'
 import { unpack } from '../setup/download/unzip.mjs'
 import { fetchWheels } from '../setup/download/wheels.mjs'
+import { BuildError } from '../setup/error.mjs'
 import { findDamage, writeManifest } from '../setup/libtorch/manifest.mjs'
 
 /** @typedef {import('../setup/download/wheels.mjs').Wheel} Wheel */
@@ -14,6 +15,8 @@ import { findDamage, writeManifest } from '../setup/libtorch/manifest.mjs'
  * @typedef {{ name: string, version: string, wheel: Wheel, platforms: readonly string[],
  *   program: string }} Tool
  */
+
+/** @typedef {{ platform: string, arch: string }} Host */
 
 /** @type {Tool} */
 const ZIG = {
@@ -43,9 +46,13 @@ const CARGO_ZIGBUILD = {
   program: join('cargo_zigbuild-0.24.1.data', 'scripts', 'cargo-zigbuild'),
 }
 
-/** Returns the path of Zig, whose linker knows the symbols of every version of glibc and of macOS. */
-export function findZig() {
-  return find(ZIG)
+/**
+ * Returns the path of Zig, whose linker knows the symbols of every version of glibc and of macOS.
+ *
+ * @param {Host} [host]
+ */
+export function findZig(host) {
+  return find(ZIG, host)
 }
 
 /** Returns the path of cargo-zigbuild, which calls Zig as the linker of a cross build. */
@@ -57,8 +64,16 @@ export function findCargoZigbuild() {
  * Downloads a tool into the cache, if necessary.
  *
  * @param {Tool} tool
+ * @param {Host} [host]
+ * @throws {BuildError} if the host cannot run the program
  */
-async function find(tool) {
+async function find(tool, { platform, arch } = process) {
+  if (platform !== 'linux' || arch !== 'x64') {
+    throw new BuildError(
+      `${tool.name} is only available for Linux on x64: build the packages of other platforms on ` +
+        'them, those of Linux in a container with glibc 2.28 (manylinux_2_28)',
+    )
+  }
   const target = join(cacheDir(process.env), tool.name, tool.version)
   const isComplete = async () => (await findDamage(target)) === undefined
   if (!(await isComplete())) {

@@ -22,8 +22,8 @@ int cuptiGetResultString(int code, const char **text) {
 `
 
 /**
- * Compiles a stand-in for a library of NVIDIA: every function that `user` calls returns an error code.
- * PyTorch then behaves as on a machine without a GPU.
+ * Compiles a stand-in for a library of NVIDIA: every function that `user` calls returns an error
+ * code. PyTorch then behaves as on a machine without a GPU.
  *
  * @param {string} library path of NVIDIA's library
  * @param {string} user path of the library that needs it

@@ -16,8 +16,8 @@ import { vendorsOf } from './vendors.mjs'
 /**
  * Lists the libraries of the package: the CPU library of libtorch and the bundled libraries that it
  * needs, in the same folder ($ORIGIN is in its RPATH). PyTorch's wheel for Linux is the CUDA build;
- * NVIDIA's libraries that it needs even without a GPU are replaced, so that the package is smaller and
- * contains nothing of NVIDIA.
+ * NVIDIA's libraries that it needs even without a GPU are replaced, so that the package is smaller
+ * and contains nothing of NVIDIA.
  *
  * @param {string} lib folder of the libraries of libtorch
  * @param {string} cxx C++ compiler
@@ -91,7 +91,8 @@ async function licensesOf({ name, wheel, isTestOnly }, wheels) {
 }
 
 /**
- * Lists the license texts in the metadata of a wheel; those of Windows are not in a folder of their own.
+ * Lists the license texts in the metadata of a wheel; those of Windows are not in a folder of their
+ * own.
  *
  * @param {string} wheels
  * @param {string} name

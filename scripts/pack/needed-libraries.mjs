@@ -45,8 +45,8 @@ function existing(path) {
 }
 
 /**
- * Finds the libraries of all wheels, which are unpacked into one folder. `lib`, with links to some of
- * them, is skipped.
+ * Finds the libraries of all wheels, which are unpacked into one folder. `lib`, with links to some
+ * of them, is skipped.
  *
  * @param {string} wheels
  * @returns {Promise<Map<string, string>>} path by name

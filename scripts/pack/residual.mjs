@@ -1,21 +1,22 @@
 import { copyFile, cp } from 'node:fs/promises'
 import { join } from 'node:path'
+import { TSC } from '../build.mjs'
 import { run } from '../setup/command.mjs'
 import { BuildError } from '../setup/error.mjs'
 import { ROOT } from '../setup.mjs'
 
 /**
  * Stages the package `residual`: the `files` of its package.json. The TypeScript is compiled again,
- * because dist/ may contain output of deleted sources. There are no source maps, because the sources
- * are not published and the output resembles them, and no declarations besides index.d.ts.
+ * because dist/ may contain output of deleted sources. There are no source maps, because the
+ * sources are not published and the output resembles them, and no declarations besides index.d.ts.
  *
  * @param {string} folder
  * @param {readonly string[]} files
  */
 export async function stageResidual(folder, files) {
   const compiled = await run(
-    'node_modules/.bin/tsc',
-    ['--project', 'tsconfig.json', '--outDir', join(folder, 'dist'), '--declaration', 'false'],
+    process.execPath,
+    [TSC, '--project', 'tsconfig.json', '--outDir', join(folder, 'dist'), '--declaration', 'false'],
     { cwd: ROOT, output: 'show' },
   )
   if (compiled.status !== 0) throw new BuildError(`tsc failed (exit status ${compiled.status})`)

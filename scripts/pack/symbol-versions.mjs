@@ -4,34 +4,36 @@ import { run } from '../setup/command.mjs'
 import { BuildError } from '../setup/error.mjs'
 import { PLATFORM } from '../setup/platform.mjs'
 
+/** Newest symbol versions of the libraries of GCC 8, which the oldest supported Linux (RHEL 8) has. */
+const GCC_8 = { GLIBCXX: '3.4.25', CXXABI: '1.3.11', GCC: '7.0.0' }
+
+const SYMBOL_VERSION = /\b(GLIBC|GLIBCXX|CXXABI|GCC)_(\d+(?:\.\d+)*)/g
+
 /**
- * Newest symbol version of each library on the oldest supported Linux: RHEL 8, with GCC 8's
- * libraries. The version of glibc is in the platform table.
+ * Returns the symbol versions in a text that the oldest supported Linux lacks, such as `GLIBC_2.34`.
  *
- * @type {Readonly<Record<string, string>>}
+ * @param {string} text output of readelf, or the bytes of a library as Latin-1
+ * @param {readonly number[]} minGlibc oldest supported glibc, from the platform table
  */
-const NEWEST = {
-  GLIBC: (PLATFORM.minGlibc ?? []).join('.'),
-  GLIBCXX: '3.4.25',
-  CXXABI: '1.3.11',
-  GCC: '7.0.0',
+export function findNewerSymbolVersions(text, minGlibc) {
+  /** @type {Record<string, string>} */
+  const newest = { ...GCC_8, GLIBC: minGlibc.join('.') }
+  const newer = [...text.matchAll(SYMBOL_VERSION)].filter(([, name = '', version = '']) =>
+    isNewer(version, newest[name] ?? ''),
+  )
+  return [...new Set(newer.map(([symbol]) => symbol))].sort()
 }
 
 /**
- * Returns the symbol versions that a library needs and that the oldest supported Linux lacks, such as
- * `GLIBC_2.34`.
+ * Returns the symbol versions that a library needs and that the oldest supported Linux lacks.
  *
  * @param {string} library
  */
 export async function newerSymbolVersions(library) {
   const { status, stdout, stderr } = await run('readelf', ['--version-info', '--wide', library])
   if (status !== 0) throw new BuildError(`readelf ${library} failed:\n${stderr.trim()}`)
-  const needed = [...stdout.matchAll(/Name: ([A-Z]+)_([\d.]+)/g)]
-  const newer = needed.flatMap(([, name = '', version = '']) => {
-    const newest = NEWEST[name]
-    return newest !== undefined && isNewer(version, newest) ? [`${name}_${version}`] : []
-  })
-  return [...new Set(newer)].sort()
+  const needed = stdout.split('\n').filter((line) => line.includes('Name: '))
+  return findNewerSymbolVersions(needed.join('\n'), PLATFORM.minGlibc ?? [])
 }
 
 /**

@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { BuildError } from '../setup/error.mjs'
 import { PLATFORM } from '../setup/platform.mjs'
+import { STUBBED } from './cuda-stubs.mjs'
 
 /**
  * Origin and license of libraries.
@@ -57,7 +58,7 @@ const VENDORS = [
   },
   {
     name: 'residual',
-    library: /^lib(cudart|cupti)\.so\.\d+$/,
+    library: STUBBED,
     contents: "stand-ins of residual for NVIDIA's libraries, which report that there is no GPU",
     license: 'MIT',
   },

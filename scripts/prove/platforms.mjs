@@ -1,17 +1,16 @@
-// node scripts/prove/platforms.mjs --platform darwin-arm64: links the addons of macOS on Linux x64 and
-// checks the result. A release is built on a Mac; this only proves that the sources compile and link.
+// node scripts/prove/platforms.mjs --platform darwin-arm64: links the addons of macOS on Linux x64
+// and checks the result. A release is built on a Mac; this only proves that the sources compile and
+// link.
 //
-// node scripts/prove/platforms.mjs: packs linux-arm64-gnu, installs it, trains with it under emulation,
-// and compares the numbers with those of this machine.
+// node scripts/prove/platforms.mjs: packs linux-arm64-gnu, installs it, trains with it under
+// emulation, and compares the numbers with those of this machine.
 
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
-import { findCargoZigbuild, findZig } from '../build/zig.mjs'
-import { run } from '../setup/command.mjs'
+import { join } from 'node:path'
 import { BuildError } from '../setup/error.mjs'
-import { PLATFORM, PLATFORM_NAME } from '../setup/platform.mjs'
-import { ROOT, runScript, setup } from '../setup.mjs'
+import { IS_CROSS, PLATFORM_NAME } from '../setup/platform.mjs'
+import { ROOT, runScript } from '../setup.mjs'
 import {
   computeEmulated,
   computeHere,
@@ -19,65 +18,11 @@ import {
   installArm64,
   packArm64,
 } from './platforms/arm64.mjs'
+import { linkDarwin } from './platforms/darwin.mjs'
 import { fetchNode } from './platforms/emulator.mjs'
 
 /** Number of training steps under emulation. */
 const STEPS = 20
-
-/**
- * Flags of the C++ compiler: the name mangling of the compiler that built libtorch, and no attributes of
- * Apple's SDK, which Zig does not contain.
- */
-const CXX_FLAGS = [
-  '-fclang-abi-compat=17',
-  '-U_LIBCPP_DISABLE_AVAILABILITY',
-  '-D_LIBCPP_HAS_VENDOR_AVAILABILITY_ANNOTATIONS=1',
-].join(' ')
-
-/** Start of a 64-bit Mach-O file for arm64: magic number and type of the processor. */
-const MACH_O_ARM64 = 'cffaedfe0c000001'
-
-async function linkDarwin() {
-  const { libtorch } = await setup()
-  const target = PLATFORM.rustTarget
-  const added = await run('rustup', ['target', 'add', target])
-  if (added.status !== 0) throw new BuildError(`rustup target add failed:\n${added.stderr.trim()}`)
-  const [zig, zigbuild] = [await findZig(), await findCargoZigbuild()]
-  const targetDir = join(ROOT, 'target', PLATFORM_NAME)
-  await mkdir(targetDir, { recursive: true })
-  // cargo-zigbuild does not read nested keys of `--config`.
-  const config = join(targetDir, 'config.toml')
-  const value = JSON.stringify(libtorch)
-  await writeFile(config, `[env]\nLIBTORCH = { value = ${value}, force = true }\n`)
-  const env = {
-    ...process.env,
-    PATH: [dirname(zigbuild), process.env.PATH].join(delimiter),
-    CARGO_ZIGBUILD_ZIG_PATH: zig,
-    CXXFLAGS_aarch64_apple_darwin: CXX_FLAGS,
-    // Node provides the symbols of Node-API.
-    RUSTFLAGS: '-C link-arg=-undefined -C link-arg=dynamic_lookup',
-  }
-  for (const addon of ['core', 'torch']) {
-    const args = ['zigbuild', '--config', config, '--release', '--target', target]
-    const { status } = await run(
-      'cargo',
-      [...args, '--target-dir', targetDir, '--package', `residual-node-${addon}`],
-      { cwd: ROOT, env, output: 'show' },
-    )
-    // Zig writes this file when the build script of residual-torch asks for the compiler's name.
-    await rm(join(ROOT, 'crates', 'torch', 'a.o'), { force: true })
-    if (status !== 0) throw new BuildError(`cargo zigbuild failed (exit status ${status})`)
-    const file = join(targetDir, target, 'release', `libresidual_node_${addon}.dylib`)
-    const content = await readFile(file)
-    if (content.toString('hex', 0, 8) !== MACH_O_ARM64) {
-      throw new BuildError(`${file} is not a Mach-O library for arm64`)
-    }
-    if (content.includes('@rpath/libtorch_cpu.dylib') !== (addon === 'torch')) {
-      throw new BuildError(`${file} does not depend on the expected libraries`)
-    }
-    process.stdout.write(`${file}: Mach-O for arm64, ${(content.length / 1e6).toFixed(1)} MB\n`)
-  }
-}
 
 async function trainArm64() {
   const folder = await mkdtemp(join(tmpdir(), 'residual-arm64-'))
@@ -103,5 +48,7 @@ async function trainArm64() {
 }
 
 await runScript(import.meta.url, async () => {
-  await (PLATFORM_NAME === 'darwin-arm64' ? linkDarwin() : trainArm64())
+  if (PLATFORM_NAME === 'darwin-arm64') await linkDarwin()
+  else if (!IS_CROSS) await trainArm64()
+  else throw new BuildError(`there is no proof for --platform ${PLATFORM_NAME}`)
 })

@@ -1,7 +1,8 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { BuildError } from '../setup/error.mjs'
 import { PLATFORM, PLATFORM_NAME } from '../setup/platform.mjs'
-import { createProject, findUseProblem, lastLine } from './project.mjs'
+import { createProject, errorLine, findUseProblem } from './project.mjs'
 import { toolPath } from './tools.mjs'
 
 /** @typedef {import('./project.mjs').Project} Project */
@@ -49,7 +50,7 @@ async function installWith({ folder, registry }, { name, program, add, start, fi
   const problem =
     installed.status === 0
       ? await findUseProblem(project, start)
-      : `status ${installed.status}: ${lastLine(installed.stderr || installed.stdout)}`
+      : `status ${installed.status}: ${errorLine(installed.stderr || installed.stdout)}`
   const isLimit = problem !== undefined && limit?.problem.test(problem) === true
   return {
     name: `${name} ${version}`,
@@ -59,11 +60,38 @@ async function installWith({ folder, registry }, { name, program, add, start, fi
   }
 }
 
+/** Bun's `process.dlopen` rejects a library that is not an addon, such as libtorch. */
+export const BUN_LIMIT = {
+  problem: /^train: status 3, error: .*napi_register_module_v1.*\(E_LIBTORCH\)$/,
+  seen: 'installed, inspected; training ends with `E_LIBTORCH` and status 3',
+}
+
+/** @typedef {{ client: string, run: () => Promise<Result> }} Installer */
+
+/**
+ * Selects installers by their names.
+ *
+ * @param {readonly Installer[]} all
+ * @param {readonly string[] | undefined} clients undefined selects all
+ * @throws {BuildError} if a name is unknown
+ */
+export function selectInstallers(all, clients) {
+  if (clients === undefined) return all
+  const known = all.map(({ client }) => client)
+  const unknown = clients.filter((client) => !known.includes(client))
+  if (unknown.length > 0) {
+    throw new BuildError(
+      `--client: ${unknown.join(', ')} is unknown: choose from ${known.join(', ')}`,
+    )
+  }
+  return all.filter(({ client }) => clients.includes(client))
+}
+
 /**
  * Lists the package managers, in the order of the table.
  *
  * @param {Context} context
- * @returns {{ client: string, run: () => Promise<Result> }[]}
+ * @returns {Installer[]}
  */
 export function installers(context) {
   const { modules } = context
@@ -112,10 +140,7 @@ export function installers(context) {
       run: add({
         ...{ name: 'Bun', program: [bun], add: ['add', 'residual', '--ignore-scripts'] },
         start: [bun, '--bun', CLI],
-        limit: {
-          problem: /^train: status 3/,
-          seen: 'installed, inspected; training ends with `E_LIBTORCH` and status 3',
-        },
+        limit: BUN_LIMIT,
       }),
     },
     {
@@ -145,7 +170,9 @@ async function runWithNode({ folder, registry }, node) {
   const { stdout: version } = await project.run([node, '--version'])
   const installed = await project.run(['npm', 'install', 'residual'])
   const problem =
-    installed.status === 0 ? await findUseProblem(project, [node, CLI]) : installed.stderr
+    installed.status === 0
+      ? await findUseProblem(project, [node, CLI])
+      : errorLine(installed.stderr)
   return { name: `Node ${version.trim().slice(1)}`, command: `node ${CLI}`, problem, seen: USED }
 }
 
@@ -160,15 +187,15 @@ async function omitOptional({ folder, registry }) {
   const command = 'npm install residual --omit=optional'
   const installed = await project.run(command.split(' '))
   const problem =
-    installed.status === 0 ? await findMissingProblem(project) : lastLine(installed.stderr)
+    installed.status === 0 ? await findMissingProblem(project) : errorLine(installed.stderr)
   return { name: 'npm, without optional packages', command, problem, seen: NAMED }
 }
 
 const NAMED = '`E_PLATFORM` names the package and the command that installs it, status 3'
 
 /**
- * Installs from a lock file that npm made on another platform, which lacks the packages of this one:
- * npm's known fault of optional dependencies. The error must name the remedy, which must work.
+ * Installs from a lock file that npm made on another platform, which lacks the packages of this
+ * one: npm's known fault of optional dependencies. The error must name the remedy, which must work.
  *
  * @param {Context} context
  * @returns {Promise<Result>}
@@ -186,7 +213,7 @@ async function lockOfAnotherPlatform({ folder, registry }) {
   const isNamed = strict.stderr.includes(`Missing: @residual/${PLATFORM_NAME}`)
   const installed = await project.run(['npm', 'install'])
   const program = ['npx', '--offline', 'residual']
-  let problem = installed.status === 0 ? undefined : lastLine(installed.stderr)
+  let problem = installed.status === 0 ? undefined : errorLine(installed.stderr)
   const isRepaired = problem === undefined && (await findUseProblem(project, program)) === undefined
   if (!isRepaired) problem ??= await findMissingProblem(project)
   for (const path of ['node_modules', 'package-lock.json']) {
@@ -214,7 +241,7 @@ async function findMissingProblem(project) {
   const used = await project.run(['npx', '--offline', 'residual', 'inspect', 'resnet18'])
   const parts = ['E_PLATFORM', `@residual/${PLATFORM_NAME}`, 'npm install']
   const missing = parts.filter((part) => !used.stderr.includes(part))
-  if (used.status !== 3) return `status ${used.status} instead of 3: ${lastLine(used.stderr)}`
+  if (used.status !== 3) return `status ${used.status} instead of 3: ${errorLine(used.stderr)}`
   if (missing.length > 0) return `the error does not name ${missing.join(', ')}: ${used.stderr}`
   return status === 0 ? `doctor reports no problem: ${stderr}` : undefined
 }

@@ -1,20 +1,22 @@
 import { execFile } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { toProgram } from '../setup/command.mjs'
 
 const TIMEOUT_SECONDS = 600
 
-/** Variables of this clone and of the npm process that runs the script. */
-const OWN = /^(npm_.*|RESIDUAL_.*|LIBTORCH|LD_LIBRARY_PATH|NODE_OPTIONS|NODE_PATH)$/i
+/** Variables of this clone, of the npm process that runs the script, and of the terminal. */
+const OWN = /^(npm_.*|RESIDUAL_.*|LIBTORCH|LD_LIBRARY_PATH|NODE_OPTIONS|NODE_PATH|COLUMNS)$/i
 
 /**
- * Output of a command and what it took.
+ * Exit status, output and duration of a command.
  *
  * @typedef {{ status: number, stdout: string, stderr: string, seconds: number }} Outcome
  */
 
 /**
- * A project of a user that installs from the local registry, with caches of its own.
+ * A project of a user that installs from the local registry. Projects in the same folder share the
+ * caches of the package managers.
  *
  * @typedef {object} Project
  * @property {string} folder
@@ -61,7 +63,7 @@ export async function createProject(folder, registry) {
       const start = performance.now()
       const options = { cwd: folder, env, timeout: TIMEOUT_SECONDS * 1000, maxBuffer: 2 ** 26 }
       return new Promise((resolve) => {
-        execFile(command, args, options, (error, stdout, stderr) => {
+        execFile(...toProgram(command, args), options, (error, stdout, stderr) => {
           const status = error === null ? 0 : typeof error.code === 'number' ? error.code : 1
           const text = status === 1 && stderr === '' ? `${error}` : stderr
           const seconds = (performance.now() - start) / 1000
@@ -82,15 +84,27 @@ export async function createProject(folder, registry) {
 export async function findUseProblem(project, program) {
   const inspect = await project.run([...program, 'inspect', 'resnet18'])
   if (inspect.status !== 0 || !inspect.stdout.includes('11,689,512')) {
-    return `inspect: status ${inspect.status}, ${lastLine(inspect.stderr)}`
+    return `inspect: status ${inspect.status}, ${errorLine(inspect.stderr)}`
   }
   const trained = await project.run([...program, ...ONE_STEP])
-  const event = JSON.parse(trained.stdout.trim().split('\n').at(-1) || '{}')
-  if (trained.status !== 0 || event.type !== 'end') {
-    return `train: status ${trained.status}, ${lastLine(trained.stderr)}`
+  if (trained.status !== 0 || !isEnded(trained.stdout)) {
+    return `train: status ${trained.status}, ${errorLine(trained.stderr)}`
   }
   const wrong = await project.run([...program, 'train', 'fashion-mnist-mini', 'epochs=-1'])
   return wrong.status === 2 ? undefined : `usage error: status ${wrong.status} instead of 2`
+}
+
+/**
+ * Returns whether the last line of `train --json` is the event that ends a run.
+ *
+ * @param {string} stdout
+ */
+function isEnded(stdout) {
+  try {
+    return JSON.parse(stdout.trim().split('\n').at(-1) ?? '').type === 'end'
+  } catch {
+    return false
+  }
 }
 
 /** Arguments of a run of one step. */
@@ -100,11 +114,11 @@ export const ONE_STEP = [
 ]
 
 /**
- * Returns the line of an output that says what happened: the first error, otherwise the last line.
+ * Returns the first line of an output that names an error, otherwise the last line.
  *
  * @param {string} text
  */
-export function lastLine(text) {
+export function errorLine(text) {
   const lines = text.trim().split('\n')
   return lines.find((line) => /^error/i.test(line)) ?? lines.at(-1) ?? ''
 }

@@ -11,8 +11,8 @@ import { toolPath } from './tools.mjs'
 const START_SECONDS = 120
 
 /**
- * A registry on a loopback address. It stores the packages of this repository, and passes requests of
- * others to the configured registry, whose answers it keeps.
+ * A registry on a loopback address. It stores the packages of this repository, and passes requests
+ * of others to the configured registry, whose answers it keeps.
  *
  * @typedef {{ url: string, npmrc: string, stop: () => void }} Registry
  */
@@ -39,6 +39,9 @@ export async function startRegistry(modules, folder) {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   let stderr = ''
+  child.once('error', ({ message }) => {
+    stderr += message
+  })
   child.stderr.setEncoding('utf8').on('data', (text) => {
     stderr += text
   })
@@ -46,7 +49,9 @@ export async function startRegistry(modules, folder) {
   process.once('exit', stop)
   for (const deadline = performance.now() + START_SECONDS * 1000; ; await sleep(200)) {
     if ((await fetch(new URL('-/ping', url)).catch(() => undefined))?.ok) break
-    if (child.exitCode !== null || performance.now() > deadline) {
+    const hasEnded = child.pid === undefined || child.exitCode !== null
+    if (hasEnded || performance.now() > deadline) {
+      stop()
       throw new BuildError(`verdaccio did not start:\n${stderr}`)
     }
   }

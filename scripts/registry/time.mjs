@@ -1,10 +1,10 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createProject, lastLine, ONE_STEP } from './project.mjs'
+import { createProject, errorLine, ONE_STEP } from './project.mjs'
 
 /**
- * Measures the time from `npm install residual` in an empty folder, with an empty cache of npm and a
- * registry that has every package, to the end of the first training step.
+ * Measures the time from `npm install residual` in an empty folder, with an empty cache of npm and
+ * a registry that has every package, to the end of the first training step.
  *
  * @param {{ folder: string, registry: import('./server.mjs').Registry, runs: number }} options
  * @returns {Promise<string>} the result in one sentence
@@ -16,9 +16,9 @@ export async function measureFirstStep({ folder, registry, runs }) {
     const parent = join(folder, `time-${index}`)
     const project = await createProject(join(parent, 'project'), registry)
     const installed = await project.run(['npm', 'install', 'residual'])
-    if (installed.status !== 0) throw new Error(lastLine(installed.stderr))
+    if (installed.status !== 0) throw new Error(errorLine(installed.stderr))
     const trained = await project.run(['npx', '--offline', 'residual', ...ONE_STEP])
-    if (trained.status !== 0) throw new Error(lastLine(trained.stderr))
+    if (trained.status !== 0) throw new Error(errorLine(trained.stderr))
     // The first run fills the registry.
     if (index > 0) times.push({ install: installed.seconds, step: trained.seconds })
     await rm(parent, { recursive: true, force: true })

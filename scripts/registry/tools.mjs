@@ -32,9 +32,10 @@ const OTHERS = {
  */
 export async function installTools({ others }) {
   const folder = join(ROOT, 'target', 'registry', others ? 'all' : 'server')
+  const dependencies = { ...REGISTRY, ...(others ? OTHERS : {}) }
   const manifest = JSON.stringify({
     private: true,
-    dependencies: { ...REGISTRY, ...(others ? OTHERS : {}) },
+    dependencies,
     // verdaccio's dependency names a dist-tag, which not every mirror of the registry has.
     overrides: { 'node-fetch': '2.7.0' },
   })
@@ -48,9 +49,13 @@ export async function installTools({ others }) {
     const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund']
     const { status, stderr } = await run('npm', args, { cwd: folder })
     if (status !== 0) {
-      throw new SetupError('E_DEPENDENCIES', `npm cannot install verdaccio: ${stderr.trim()}`, {
-        hint: 'Check the network and the registry of `npm config get registry`.',
-      })
+      throw new SetupError(
+        'E_DEPENDENCIES',
+        `npm cannot install ${Object.keys(dependencies).join(', ')}: ${stderr.trim()}`,
+        {
+          hint: 'Check the network and the registry of `npm config get registry`.',
+        },
+      )
     }
     await writeFile(stamp, manifest)
   })
@@ -58,16 +63,21 @@ export async function installTools({ others }) {
 }
 
 /**
- * Returns the path of a program in the installed tools.
+ * Returns the path of a program in the installed tools. The packages of Bun and Deno contain one
+ * program for each platform, in a package of its own.
  *
  * @param {string} modules
  * @param {`node${number}` | 'bun' | 'deno'} name
+ * @param {{ platform: string, arch: string }} [machine]
  */
-export function toolPath(modules, name) {
-  const suffix = process.platform === 'win32' ? '.exe' : ''
+export function toolPath(modules, name, { platform, arch } = process) {
+  const suffix = platform === 'win32' ? '.exe' : ''
   if (name.startsWith('node')) return join(modules, name, 'bin', `node${suffix}`)
-  const libc = process.platform === 'linux' ? '-glibc' : ''
-  return name === 'bun'
-    ? join(modules, '@oven', `bun-${process.platform}-${process.arch}`, 'bin', `bun${suffix}`)
-    : join(modules, '@deno', `${process.platform}-${process.arch}${libc}`, `deno${suffix}`)
+  if (name === 'deno') {
+    const libc = platform === 'linux' ? '-glibc' : ''
+    return join(modules, '@deno', `${platform}-${arch}${libc}`, `deno${suffix}`)
+  }
+  const os = platform.replace('win32', 'windows')
+  const cpu = arch.replace('arm64', 'aarch64')
+  return join(modules, '@oven', `bun-${os}-${cpu}`, 'bin', `bun${suffix}`)
 }

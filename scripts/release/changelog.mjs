@@ -8,11 +8,8 @@ Changes of the published packages, by the area that a commit names. Written by
 \`npm run release -- --version VERSION\`; edit a section before its release is tagged.
 `
 
-/** Files that are in a published package, or compiled into one. */
-const PUBLISHED = [
-  ...['src', 'crates', 'bindings', 'recipes', 'data', 'index.d.ts', 'config.schema.json'],
-  ...['package.json', 'Cargo.toml', 'Cargo.lock'],
-]
+/** Files that are compiled into a published package, and the manifests. */
+const SOURCES = ['src', 'crates', 'bindings', 'package.json', 'Cargo.toml', 'Cargo.lock']
 
 /** Areas whose commits do not change what users install. */
 const INTERNAL = /^(bench|ci|docs|pack|prove|release|sbom|scripts?|setup|tests?|trials|.* tests)$/
@@ -54,8 +51,8 @@ export function toSection(version, date, changes) {
 }
 
 /**
- * Writes the section of a version into CHANGELOG.md, above older sections; replaces a section of the
- * same version.
+ * Writes the section of a version into CHANGELOG.md, above older sections; replaces a section of
+ * the same version.
  *
  * @param {string} root
  * @param {string} version
@@ -102,10 +99,16 @@ function isSectionOf(section, version) {
  * @returns {Promise<Change[] | undefined>} undefined if there is no such tag
  */
 async function readChanges(root, version) {
-  const tags = await git(root, ['tag', '--merged', 'HEAD', '--sort=-v:refname', '--list', 'v*'])
+  // By default git sorts v1.0.0-rc.0 as newer than v1.0.0.
+  const suffix = ['-c', 'versionsort.suffix=-']
+  const list = ['tag', '--merged', 'HEAD', '--sort=-v:refname', '--list', 'v*']
+  const tags = await git(root, [...suffix, ...list])
   const previous = tags.split('\n').find((tag) => tag !== '' && tag !== tagOf(version))
   if (previous === undefined) return undefined
   const range = `${previous}..HEAD`
-  const log = await git(root, ['log', '--no-merges', '--format=%s', range, '--', ...PUBLISHED])
+  /** @type {{ files: string[] }} */
+  const { files } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+  const paths = [...SOURCES, ...files.filter((path) => path !== 'dist')]
+  const log = await git(root, ['log', '--no-merges', '--format=%s', range, '--', ...paths])
   return toChanges(log.split('\n').filter((subject) => subject !== ''))
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { ADDON_FILES } from '../../src/native/prebuilt-platforms.js'
 import { platformManifests, publishedManifest } from '../pack/manifests.mjs'
 import { PACK, tarballPath } from '../pack/tarball.mjs'
 
@@ -14,6 +15,7 @@ import { PACK, tarballPath } from '../pack/tarball.mjs'
  * @property {Manifest} manifest its package.json
  * @property {string} tarball path of the tarball
  * @property {readonly string[]} files files that the tarball must contain
+ * @property {readonly [number, number]} [minGlibc] oldest glibc with which its addons must load
  */
 
 /**
@@ -49,12 +51,13 @@ export function releasePackages(clone, platforms, folder = PACK) {
         'licenses/pytorch/LICENSE',
       ]),
     ),
-    ...entries.map(({ addons, platform: { cudaLibrary } }) =>
-      toPackage(addons, [
-        ...['LICENSE', 'README.md', 'THIRD-PARTY-NOTICES.txt', 'residual.node'],
-        ...['residual-torch.node', ...(cudaLibrary === undefined ? [] : [cudaLibrary])],
+    ...entries.map(({ addons, platform: { cudaLibrary, minGlibc } }) => ({
+      ...toPackage(addons, [
+        ...['LICENSE', 'README.md', 'THIRD-PARTY-NOTICES.txt', ...Object.values(ADDON_FILES)],
+        ...(cudaLibrary === undefined ? [] : [cudaLibrary]),
       ]),
-    ),
+      ...(minGlibc === undefined ? {} : { minGlibc }),
+    })),
     toPackage(residual, [
       ...['LICENSE', 'NOTICE.md', 'README.md', 'dist/index.js', 'dist/cli/main.js'],
       ...['index.d.ts', 'config.schema.json'],

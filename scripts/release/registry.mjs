@@ -7,6 +7,9 @@ import { BuildError } from '../setup/error.mjs'
 /** Time until a published version must be visible. npm's caches take seconds, rarely minutes. */
 const VISIBLE_SECONDS = 300
 
+/** Time in which the registry must answer, in milliseconds. */
+const TIMEOUT = 60_000
+
 /**
  * Returns the integrity of a published version.
  *
@@ -17,12 +20,16 @@ const VISIBLE_SECONDS = 300
 export async function publishedIntegrity({ name, version }) {
   const url = new URL(name.replace('/', '%2f'), await registryUrl())
   /** @type {Response | Error} */
-  const response = await fetch(url, { headers: { 'cache-control': 'no-cache' } }).catch((e) => e)
+  const response = await fetch(url, {
+    headers: { 'cache-control': 'no-cache' },
+    signal: AbortSignal.timeout(TIMEOUT),
+  }).catch((e) => e)
   if (response instanceof Error) throw new BuildError(`${url}: ${reason(response)}`)
   if (response.status === 404) return undefined
   if (!response.ok) throw new BuildError(`${url}: status ${response.status}`)
+  // A package of which every version was unpublished has no versions.
   const { versions } = await response.json()
-  return versions[version]?.dist.integrity
+  return versions?.[version]?.dist.integrity
 }
 
 /** @param {Error} error */
@@ -62,7 +69,8 @@ export async function publish({ name, version, tarball }, options) {
  * Waits until published versions are visible to an installation.
  *
  * @param {readonly Pick<Package, 'name' | 'version'>[]} packages
- * @throws {BuildError} after five minutes
+ * @param {number} [seconds]
+ * @throws {BuildError} after this time
  */
 export async function waitUntilVisible(packages, seconds = VISIBLE_SECONDS) {
   const deadline = performance.now() + seconds * 1000

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { win32 } from 'node:path'
 
 /**
  * Exit status and output of a command. A missing command has status 127, as in a shell.
@@ -18,6 +19,22 @@ const STDIO = {
 }
 
 /**
+ * Returns the program and the arguments that start a command. On Windows npm and npx are scripts of
+ * cmd.exe, which Node cannot start; the JavaScript that these scripts run is installed next to
+ * Node.
+ *
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {{ platform: string, execPath: string }} [host]
+ * @returns {[string, string[]]}
+ */
+export function toProgram(command, args, { platform, execPath } = process) {
+  if (platform !== 'win32' || !/^np[mx]$/.test(command)) return [command, [...args]]
+  const folder = win32.join(win32.dirname(execPath), 'node_modules', 'npm', 'bin')
+  return [execPath, [win32.join(folder, `${command}-cli.js`), ...args]]
+}
+
+/**
  * Runs a command to completion, without stdin by default.
  *
  * @param {string} command
@@ -30,7 +47,7 @@ const STDIO = {
  */
 export function run(command, args, { cwd, env, output = 'collect' } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
+    const child = spawn(...toProgram(command, args), {
       cwd,
       env,
       stdio: STDIO[output],

@@ -18,8 +18,8 @@ export const IS_CROSS = PLATFORM_NAME !== HOST_NAME
 export const IS_SUPPORTED = PLATFORM_NAME in PREBUILT_PLATFORMS
 
 /**
- * Row of the platform table that is built for. For an unsupported platform, the row of linux-x64-gnu
- * stands in until set-up has reported the problem.
+ * Row of the platform table that is built for. For an unsupported platform, the row of
+ * linux-x64-gnu stands in until set-up has reported the problem.
  *
  * @type {Platform}
  */

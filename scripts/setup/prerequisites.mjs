@@ -9,7 +9,7 @@ const RUST = '1.89.0'
 
 /** @typedef {'cxx' | 'pip'} SystemTool a tool that the system's package manager provides */
 /** @typedef {{ name: string, found: string, install: string }} Missing */
-/** @typedef {{ node: string, path: string, run: typeof run }} Machine */
+/** @typedef {{ node: string, path: string, os: string, run: typeof run }} Machine */
 
 const APT = { cxx: 'sudo apt-get install g++', pip: 'sudo apt-get install python3-pip' }
 
@@ -76,7 +76,8 @@ export function installCommand(tool, path = process.env.PATH ?? '') {
 
 /** @returns {Machine} */
 function thisMachine() {
-  return { node: process.versions.node, path: process.env.PATH ?? '', run }
+  const { platform: os, versions } = process
+  return { node: versions.node, path: process.env.PATH ?? '', os, run }
 }
 
 /**
@@ -119,7 +120,9 @@ async function rustMissing({ run: runCommand }) {
  * @param {Machine} machine
  * @returns {Promise<Missing | undefined>}
  */
-async function compilerMissing({ path, run: runCommand }) {
+async function compilerMissing({ path, os, run: runCommand }) {
+  // Cargo finds Visual C++, which is not on the PATH, in the registry of Windows.
+  if (os === 'win32') return undefined
   const compiler = process.env.CXX ?? 'c++'
   const [cxx, linker] = await Promise.all([
     runCommand(compiler, ['--version']),

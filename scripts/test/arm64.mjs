@@ -4,7 +4,10 @@ import { provide } from './system-packages.mjs'
 /** Programs of the packages below. */
 const PROGRAMS = ['qemu-aarch64-static', 'aarch64-linux-gnu-g++']
 
-/** Installs the cross compiler and the emulator for the test of linux-arm64, which is skipped without them. */
+/**
+ * Installs the cross compiler and the emulator for the test of linux-arm64, which is skipped
+ * without them.
+ */
 export async function provideArm64Tools() {
   await provide({
     packages: ['qemu-user-static', 'g++-aarch64-linux-gnu'],

@@ -4,7 +4,8 @@ import { findProgram, provide } from './system-packages.mjs'
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
 /**
- * Finds a browser for the tests of pages, or installs it. Without a browser those tests are skipped.
+ * Finds a browser for the tests of pages, or installs it. Without a browser those tests are
+ * skipped.
  *
  * @returns {Promise<string | undefined>} its path
  */

@@ -21,6 +21,14 @@ export function list(options: {
   onReadEntry: (entry: ReadEntry) => void
 }): Promise<void>
 
+/** Unpacks an archive without the first `strip` folders of each path. */
+export function extract(options: {
+  file: string
+  cwd: string
+  strip: number
+  strict: boolean
+}): Promise<void>
+
 /** Writes an archive of files. */
 export function create(
   options: { file: string; cwd: string; gzip: boolean; portable: boolean },

@@ -1,6 +1,6 @@
 // Platforms with prebuilt packages: the only platform table, which the native loader, `residual
-// doctor`, setup, build and pack read. A JavaScript module, because setup imports it on Node 20
-// before `tsc` runs; platform.ts is its typed interface for the rest of src.
+// doctor`, setup, build, pack and release read. A JavaScript module, because setup imports it on Node
+// 20 before `tsc` runs; platform.ts is its typed interface for the rest of src.
 
 /**
  * @typedef {object} Platform

@@ -4,9 +4,9 @@
 //!
 //! Tensors are NHWC (PyTorch's `channels_last`): the channels of a pixel are contiguous. Most
 //! kernels are generic over a SIMD register and compiled for AVX-512, AVX2 and NEON; the scalar
-//! instance is the reference for tests. [`SimdLevel::best`] returns the best instruction set of this CPU.
-//! Kernels are single-threaded and process a range of rows, so that the caller divides work between
-//! threads.
+//! instance is the reference for tests. [`SimdLevel::best`] returns the best instruction set of
+//! this CPU. Kernels are single-threaded and process a range of rows, so that the caller divides
+//! work between threads.
 
 pub mod ablation;
 pub mod batch_norm;

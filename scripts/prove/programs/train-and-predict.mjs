@@ -1,5 +1,6 @@
 // Trains a small network with the package `residual` that is installed in the working directory,
-// predicts and exports with it, and prints the numbers as JSON. The argument is the number of steps.
+// predicts and exports with it, and prints the numbers as JSON. The argument is the number of
+// steps.
 
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'

@@ -20,8 +20,8 @@ import { byteProgress } from './progress.mjs'
  */
 
 /**
- * Downloads wheels to `downloads` with pip, which knows the user's index, proxy and certificates, and
- * verifies their pinned hashes. Wheels of an interrupted set-up are reused.
+ * Downloads wheels to `downloads` with pip, which knows the user's index, proxy and certificates,
+ * and verifies their pinned hashes. Wheels of an interrupted set-up are reused.
  *
  * @param {WheelRequest} request
  * @param {{ downloads: string, scratch: string }} places

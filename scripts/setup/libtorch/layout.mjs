@@ -12,9 +12,9 @@ import { PLATFORM } from '../platform.mjs'
 const CPU_LIBRARY = /^(libtorch_cpu\.so|libc10\.so|libgomp.*\.so.*)$/
 
 /**
- * Creates the folder that LIBTORCH of the tch crate names: the headers and the CPU libraries only. A
- * binary linked against it depends on libtorch_cpu and libc10 alone, so that the same addon runs with
- * a CPU and with a CUDA libtorch.
+ * Creates the folder that LIBTORCH of the tch crate names: the headers and the CPU libraries only.
+ * A binary linked against it depends on libtorch_cpu and libc10 alone, so that the same addon runs
+ * with a CPU and with a CUDA libtorch.
  *
  * @param {string} folder
  * @param {Torch} torch may be inside `folder`, which can then be moved as a whole

@@ -25,8 +25,8 @@ import { INSTALL_NAME, LIBTORCH_PINS, LIBTORCH_VERSION } from './pins.mjs'
  */
 
 /**
- * Returns a libtorch on this machine: the folder that LIBTORCH names, the libtorch of Python's PyTorch,
- * or the cached libtorch.
+ * Returns a libtorch on this machine: the folder that LIBTORCH names, the libtorch of Python's
+ * PyTorch, or the cached libtorch.
  *
  * @param {Options} [options]
  * @returns {Promise<Libtorch | undefined>} undefined if it has to be downloaded

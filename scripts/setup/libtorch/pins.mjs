@@ -1,3 +1,4 @@
+import { CUDA_WHEELS } from '../../../src/cuda/wheel-pins.js'
 import { PLATFORM, PLATFORM_NAME } from '../platform.mjs'
 
 /** The version of libtorch that tch 0.24.0 binds; upgrade both together. */
@@ -22,8 +23,9 @@ const DOWNLOADS = 'https://download.pytorch.org/libtorch/cpu'
  */
 
 /**
- * Wheels per platform. On Linux, PyTorch's wheel is the CUDA build (elsewhere the CPU build). Even without a GPU, its
- * libraries need libcudart and libcupti to load, and its headers need nvidia-cuda-crt to compile.
+ * Wheels per platform. On Linux, PyTorch's wheel is the CUDA build (elsewhere the CPU build). Even
+ * without a GPU, its libraries need libcudart and libcupti to load, and its headers need
+ * nvidia-cuda-crt to compile.
  * The Python version is fixed, so that every machine downloads the same file; libtorch and its
  * headers do not depend on the Python version.
  *
@@ -32,24 +34,9 @@ const DOWNLOADS = 'https://download.pytorch.org/libtorch/cpu'
 const PINS = {
   'linux-x64-gnu': {
     wheels: [
-      {
-        requirement: 'torch==2.11.0',
-        file: 'torch-2.11.0-cp311-cp311-manylinux_2_28_x86_64.whl',
-        bytes: 530_604_548,
-        sha256: '7aa2f9bbc6d4595ba72138026b2074be1233186150e9292865e04b7a63b8c67a',
-      },
-      {
-        requirement: 'nvidia-cuda-runtime==13.0.96',
-        file: 'nvidia_cuda_runtime-13.0.96-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl',
-        bytes: 2_243_632,
-        sha256: '7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548',
-      },
-      {
-        requirement: 'nvidia-cuda-cupti==13.0.85',
-        file: 'nvidia_cuda_cupti-13.0.85-py3-none-manylinux_2_25_x86_64.whl',
-        bytes: 10_715_597,
-        sha256: '4eb01c08e859bf924d222250d2e8f8b8ff6d3db4721288cf35d14252a4d933c8',
-      },
+      cudaWheel('linux-x64-gnu', 'torch'),
+      cudaWheel('linux-x64-gnu', 'nvidia-cuda-runtime'),
+      cudaWheel('linux-x64-gnu', 'nvidia-cuda-cupti'),
       {
         requirement: 'nvidia-cuda-crt==13.0.88',
         file: 'nvidia_cuda_crt-13.0.88-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl',
@@ -67,24 +54,9 @@ const PINS = {
   },
   'linux-arm64-gnu': {
     wheels: [
-      {
-        requirement: 'torch==2.11.0',
-        file: 'torch-2.11.0-cp311-cp311-manylinux_2_28_aarch64.whl',
-        bytes: 419_718_178,
-        sha256: 'd91aac77f24082809d2c5a93f52a5f085032740a1ebc9252a7b052ef5a4fddc6',
-      },
-      {
-        requirement: 'nvidia-cuda-runtime==13.0.96',
-        file: 'nvidia_cuda_runtime-13.0.96-py3-none-manylinux2014_aarch64.manylinux_2_17_aarch64.whl',
-        bytes: 2_261_060,
-        sha256: 'ef9bcbe90493a2b9d810e43d249adb3d02e98dd30200d86607d8d02687c43f55',
-      },
-      {
-        requirement: 'nvidia-cuda-cupti==13.0.85',
-        file: 'nvidia_cuda_cupti-13.0.85-py3-none-manylinux_2_25_aarch64.whl',
-        bytes: 10_310_827,
-        sha256: '796bd679890ee55fb14a94629b698b6db54bcfd833d391d5e94017dd9d7d3151',
-      },
+      cudaWheel('linux-arm64-gnu', 'torch'),
+      cudaWheel('linux-arm64-gnu', 'nvidia-cuda-runtime'),
+      cudaWheel('linux-arm64-gnu', 'nvidia-cuda-cupti'),
       {
         requirement: 'nvidia-cuda-crt==13.0.88',
         file: 'nvidia_cuda_crt-13.0.88-py3-none-manylinux2014_aarch64.manylinux_2_17_aarch64.whl',
@@ -129,6 +101,23 @@ const PINS = {
 
 /** Sources of libtorch for the platform that is built for; undefined on an unsupported platform. */
 export const LIBTORCH_PINS = PINS[PLATFORM_NAME]
+
+/**
+ * Returns a wheel that `residual setup --cuda` installs too.
+ *
+ * @param {string} platform
+ * @param {string} project
+ * @returns {Wheel}
+ */
+function cudaWheel(platform, project) {
+  const pinned = CUDA_WHEELS[platform]?.find((wheel) => wheel.project === project)
+  const [build] = pinned?.builds ?? []
+  if (pinned === undefined || build === undefined || build.bytes === null) {
+    throw new Error(`src/cuda/wheel-pins.js has no ${project} for ${platform}`)
+  }
+  const { file, bytes, sha256 } = build
+  return { requirement: `${project}==${pinned.version}`, file, bytes, sha256 }
+}
 
 /** @param {readonly string[]} tags platform tags of the wheels */
 function pipDownloadArgs(...tags) {

@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import { run } from '../command.mjs'
 import { IS_CROSS, PLATFORM } from '../platform.mjs'
 
-// RTLD_NOW | RTLD_NODELETE. Node rejects a library that is not an addon only after the dynamic loader
-// has loaded it.
+// RTLD_NOW | RTLD_NODELETE. Node rejects a library that is not an addon only after the dynamic
+// loader has loaded it.
 const LOAD = `
 try {
   process.dlopen({ exports: {} }, process.argv[1], 2 | ${PLATFORM.rtldNoDelete})

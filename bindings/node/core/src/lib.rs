@@ -1,5 +1,5 @@
-//! The addon without libtorch, which loads in milliseconds: checks configurations, inspects networks,
-//! data sets and checkpoints.
+//! The addon without libtorch, which loads in milliseconds: checks configurations, inspects
+//! networks, data sets and checkpoints.
 //!
 //! Configurations, results and errors are passed as JSON text. An error is a result
 //! (`{"error": {code, message, at, hint}}`), because rejections of native promises would lose the

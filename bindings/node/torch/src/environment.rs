@@ -15,9 +15,9 @@ fn lock_owners() -> MutexGuard<'static, BTreeMap<usize, Owner>> {
     OWNERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Returns the owner of the work that an environment starts. The first call registers a cleanup hook
-/// that ends the work with the environment, because a terminated worker thread emits no 'exit' event.
-/// Must be called before `torch_thread`.
+/// Returns the owner of the work that an environment starts. The first call registers a cleanup
+/// hook that ends the work with the environment, because a terminated worker thread emits no 'exit'
+/// event. Must be called before `torch_thread`.
 pub fn register_owner(env: &Env) -> napi::Result<Owner> {
     let address = env.raw() as usize;
     let mut owners = lock_owners();
@@ -30,8 +30,8 @@ pub fn register_owner(env: &Env) -> napi::Result<Owner> {
         let mut owners = lock_owners();
         owners.remove(&address);
         if owners.is_empty() {
-            // The process may exit next, and would crash if its exit interrupted a libtorch call. The
-            // lock is held so that no new environment uses the ending thread.
+            // The process may exit next, and would crash if its exit interrupted a libtorch call.
+            // The lock is held so that no new environment uses the ending thread.
             stop_thread();
         } else {
             drop(owners);

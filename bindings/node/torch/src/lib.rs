@@ -1,5 +1,5 @@
-//! The addon with libtorch: trains, evaluates, predicts and exports. Arguments and results cross the
-//! bridge as in the addon without libtorch.
+//! The addon with libtorch: trains, evaluates, predicts and exports. Arguments and results cross
+//! the bridge as in the addon without libtorch.
 
 mod arrays;
 mod environment;

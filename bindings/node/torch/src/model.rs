@@ -1,5 +1,5 @@
-//! Loaded models, which JavaScript identifies by handles. Every function runs on the torch thread and
-//! returns a promise.
+//! Loaded models, which JavaScript identifies by handles. Every function runs on the torch thread
+//! and returns a promise.
 
 use std::path::PathBuf;
 

@@ -74,8 +74,8 @@ pub fn shutdown() {
     }
 }
 
-/// Registers [`shutdown`] as an exit handler of the process, for an exit without an `exit` event, such
-/// as after an error in a listener of this event.
+/// Registers [`shutdown`] as an exit handler of the process, for an exit without an `exit` event,
+/// such as after an error in a listener of this event.
 #[cfg(unix)]
 fn register_shutdown_at_exit() {
     static REGISTERED: Once = Once::new();
@@ -83,9 +83,9 @@ fn register_shutdown_at_exit() {
         shutdown();
     }
     REGISTERED.call_once(|| {
-        // SAFETY: `run` does not unwind, and its code stays loaded: napi pins the addon when its first
-        // promise or run is created. `run` is called before the destructors of libtorch, which was
-        // loaded earlier.
+        // SAFETY: `run` does not unwind, and its code stays loaded: napi pins the addon when its
+        // first promise or run is created. `run` is called before the destructors of libtorch,
+        // which was loaded earlier.
         let status = unsafe { libc::atexit(run) };
         debug_assert_eq!(status, 0);
     });

@@ -129,7 +129,8 @@ fn transform<const LOW: bool>(
     sums
 }
 
-/// Returns the sum of the odd coefficients for the pixel whose factors are in the lanes `A` and `B`.
+/// Returns the sum of the odd coefficients for the pixel whose factors are in the lanes `A` and
+/// `B`.
 #[inline]
 #[target_feature(enable = "neon")]
 fn odd_sum<const A: i32, const B: i32, const LOW: bool>(

@@ -86,8 +86,8 @@ struct Input<'a> {
 }
 
 /// Transforms the columns, then the rows of all four blocks. The compiler vectorizes the loops for
-/// the instruction set of the caller (NEON on every 64-bit Arm CPU). Sums wrap, which only happens for
-/// coefficients that no encoder produces.
+/// the instruction set of the caller (NEON on every 64-bit Arm CPU). Sums wrap, which only happens
+/// for coefficients that no encoder produces.
 #[inline(always)]
 fn transform<const SIZE: usize>(input: Input, out: &mut [u8], stride: usize) {
     let Input { coded, quantizers, region } = input;

@@ -1,6 +1,6 @@
 //! The passes for NEON, with the 32-bit multiply-accumulate instruction. A table lookup widens the
-//! three values of a pixel to 32 bits. (The reference's horizontal pass of gray images is used as it
-//! is.)
+//! three values of a pixel to 32 bits. (The reference's horizontal pass of gray images is used as
+//! it is.)
 
 use std::arch::aarch64::*;
 
@@ -102,8 +102,8 @@ unsafe fn rgb_rows(
     for (out, &(offset, count)) in taps.outputs.iter().enumerate() {
         let mut sums = [vdupq_n_s32(HALF); ROWS];
         for i in 0..count {
-            // SAFETY: the caller guarantees readable pixels, and the counts of the outputs add up to
-            // the number of groups.
+            // SAFETY: the caller guarantees readable pixels, and the counts of the outputs add up
+            // to the number of groups.
             unsafe {
                 let weights = vld1q_s32(group.cast());
                 for row in 0..ROWS {
@@ -139,8 +139,8 @@ fn widened(pixels: uint8x16_t, indices: uint8x16_t) -> int32x4_t {
     vreinterpretq_s32_u8(vqtbl1q_u8(pixels, indices))
 }
 
-/// Removes the fractional bits of sums. Saturates to 16 bits, so that the result can be saturated to
-/// a byte.
+/// Removes the fractional bits of sums. Saturates to 16 bits, so that the result can be saturated
+/// to a byte.
 #[inline]
 #[target_feature(enable = "neon")]
 fn saturate_to_u16(sums: int32x4_t) -> uint16x4_t {

@@ -1,8 +1,12 @@
-// Written by scripts/cuda-wheels.mjs from the metadata of the wheels. Do not edit.
-import type { PinnedWheel } from './pinned-wheel.js'
+// Written by scripts/cuda-wheels.mjs from the metadata of the wheels. Do not edit. A JavaScript module,
+// because the set-up of a clone imports it before `tsc` runs.
 
-/** The wheels with libtorch for CUDA and its libraries, by platform. */
-export const CUDA_WHEELS: Readonly<Record<string, readonly PinnedWheel[]>> = {
+/**
+ * The wheels with libtorch for CUDA and its libraries, by platform.
+ *
+ * @type {Readonly<Record<string, readonly import('./pinned-wheel.js').PinnedWheel[]>>}
+ */
+export const CUDA_WHEELS = {
   'linux-x64-gnu': [
     {
       project: 'torch',
