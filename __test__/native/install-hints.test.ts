@@ -22,6 +22,26 @@ const LOCKFILES = {
 
 const NAME = '@residual/linux-x64-gnu'
 
+/** Lockfiles that list the package, with their dependents, as the package managers write them. */
+const LOCKED: Record<keyof typeof LOCKFILES, string> = {
+  npm: `{ "packages": {
+    "node_modules/residual": { "optionalDependencies": { "${NAME}": "0.1.0" } },
+    "node_modules/${NAME}": { "version": "0.1.0", "optional": true } } }`,
+  pnpm: `packages:\n  '${NAME}@0.1.0':\nsnapshots:\n  residual@0.1.0:\n    optionalDependencies:\n      '${NAME}': 0.1.0\n`,
+  yarn: `"${NAME}@0.1.0":\n  version "0.1.0"\nresidual@0.1.0:\n  optionalDependencies:\n    "${NAME}" "0.1.0"\n`,
+  bun: `{ "packages": {
+    "${NAME}": ["${NAME}@0.1.0", "", {}],
+    "residual": ["residual@0.1.0", "", { "optionalDependencies": { "${NAME}": "0.1.0" } }] } }`,
+}
+
+/** Lockfiles that list only the dependent: npm/cli#4828. */
+const UNLOCKED: Record<keyof typeof LOCKFILES, string> = {
+  npm: `{ "packages": { "node_modules/residual": { "optionalDependencies": { "${NAME}": "0.1.0" } } } }`,
+  pnpm: `snapshots:\n  residual@0.1.0:\n    optionalDependencies:\n      '${NAME}': 0.1.0\n`,
+  yarn: `residual@0.1.0:\n  optionalDependencies:\n    "${NAME}" "0.1.0"\n`,
+  bun: `{ "packages": { "residual": ["residual@0.1.0", "", { "optionalDependencies": { "${NAME}": "0.1.0" } }] } }`,
+}
+
 /** Returns the hints of a package manager: omitted, copied from another platform, not locked. */
 function hintsOf(manager: keyof typeof LOCKFILES, root: string) {
   const project = join(root, manager)
@@ -39,9 +59,9 @@ function hintsOf(manager: keyof typeof LOCKFILES, root: string) {
     })[1]
   }
   return [
-    explain(NAME, []),
-    explain(NAME, ['darwin-arm64']),
-    explain('', ['darwin-arm64']),
+    explain(LOCKED[manager], []),
+    explain(LOCKED[manager], ['darwin-arm64']),
+    explain(UNLOCKED[manager], ['darwin-arm64']),
   ] as const
 }
 
@@ -75,6 +95,13 @@ test('the hint for a missing package is a command of the package manager in use'
     })
   }
   t.deepEqual(findProject('/nowhere/node_modules/residual'), { manager: 'npm' })
+})
+
+test('a lockfile that cannot be read does not hide the error', (t) => {
+  const lockfile = tempFolder(t) // reading a folder fails
+  const missing = { name: NAME, platform: 'linux-x64-gnu', otherPlatforms: [] }
+  const [message] = explainMissing({ ...missing, project: { manager: 'npm', lockfile } })
+  t.is(message, `the package ${NAME} is not installed`)
 })
 
 test('an unsupported platform is explained', (t) => {

@@ -117,7 +117,11 @@ test('optional dependencies that were omitted', async (t) => {
 test('a lockfile that was made on another platform', async (t) => {
   const project = installPackage(t)
   rmSync(project.installed('@residual', ADDONS), { recursive: true })
-  const packages = { 'node_modules/@residual/darwin-arm64': {} }
+  const optionalDependencies = { [`@residual/${ADDONS}`]: '*', '@residual/darwin-arm64': '*' }
+  const packages = {
+    'node_modules/residual': { optionalDependencies },
+    'node_modules/@residual/darwin-arm64': {},
+  }
   writeFileSync(join(project.folder, 'package-lock.json'), JSON.stringify({ packages }))
   await assertFault(t, project, {
     code: 'E_PLATFORM',
