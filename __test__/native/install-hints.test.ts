@@ -1,7 +1,8 @@
-import { copyFileSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { ResidualError } from 'residual'
+import { enclosingArchive } from '#dist/native/loading/asar.js'
 import { explainRejection } from '#dist/native/loading/check-library.js'
 import { emulator } from '#dist/native/loading/emulation.js'
 import { explainMissing, findProject } from '#dist/native/loading/install-hints.js'
@@ -10,7 +11,7 @@ import { sharedLibtorch } from '#dist/native/loading/loaded-libraries.js'
 import { assertProcessor } from '#dist/native/loading/processor.js'
 import { platformOf } from '#dist/native/platform.js'
 import type { System } from '#dist/native/system.js'
-import { ROOT } from '../child.js'
+import { ROOT, script } from '../child.js'
 import { tempFolder } from '../tiny.js'
 
 const LOCKFILES = {
@@ -196,6 +197,28 @@ test('libraries of all formats are read, complete and truncated', (t) => {
   }
 })
 
+test('a header that names an offset outside the file is truncated', (t) => {
+  const path = join(tempFolder(t), 'library.so')
+  const bytes = Buffer.alloc(256)
+  bytes.write('\x7fELF\x02\x01', 'latin1')
+  bytes.writeUInt16LE(62, 18) // x64
+  bytes.writeBigUInt64LE(0xffff_ffff_ffff_0000n, 32) // offset of the table
+  bytes.writeUInt16LE(1, 56) // entries in the table
+  writeFileSync(path, bytes)
+  const expected = { format: 'elf', architectures: ['x64'], size: 256, requiredSize: undefined }
+  t.deepEqual(readLibraryFile(path) as object, expected)
+})
+
+test('a library in an archive is distinguished from one in a folder with such a name', (t) => {
+  const root = tempFolder(t)
+  const [file, folder] = [join(root, 'cache.zip'), join(root, 'project.zip')]
+  writeFileSync(file, 'PK')
+  mkdirSync(folder)
+  t.is(enclosingArchive(join(file, 'node_modules', 'x.node')), file)
+  t.is(enclosingArchive(join(folder, 'x.node')), undefined)
+  t.is(enclosingArchive(join(root, 'app.asar', 'x.node')), join(root, 'app.asar'))
+})
+
 test('a universal Mach-O file has the architectures of its libraries', (t) => {
   const path = join(tempFolder(t), 'universal')
   const bytes = Buffer.alloc(8 + 2 * 20)
@@ -211,6 +234,20 @@ test('a universal Mach-O file has the architectures of its libraries', (t) => {
     size: 48,
     requiredSize: 8892,
   })
+})
+
+test('a broken link beside libtorch is reported with its path', async (t) => {
+  const root = tempFolder(t)
+  mkdirSync(join(root, 'lib'))
+  const addon = `onnxruntime-node/bin/napi-v6/linux/${process.arch}/onnxruntime_binding.node`
+  copyFileSync(join(ROOT, 'node_modules', addon), join(root, 'lib', 'libtorch_cpu.so'))
+  symlinkSync('/nowhere', join(root, 'lib', 'libgomp.so.1'))
+  const source = `
+    import { loadLibtorch } from '#dist/native/libtorch.js'
+    try { loadLibtorch() } catch ({ code, message }) { console.log(code, message) }`
+  const { stdout, stderr } = await script(source, { env: { RESIDUAL_LIBTORCH: root } })
+  t.is(stderr, '')
+  t.regex(stdout, /^E_LIBTORCH .*libgomp\.so\.1 is a broken link\n$/)
 })
 
 test('a loaded copy of the same libtorch is used, and another one is an error', (t) => {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { constants } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
@@ -35,7 +35,7 @@ const SPIN_VARIABLES = ['GOMP_SPINCOUNT', 'OMP_WAIT_POLICY']
 export function loadLibtorch(device: RequestedDevice = 'auto'): void {
   assertWorkingDirectory()
   const library = sharedLibtorch(libtorchLibrary(device))
-  for (const { path } of listLibraries(library)) checkLibrary(path, 'E_LIBTORCH')
+  for (const path of listLibraries(library)) checkLibrary(path, 'E_LIBTORCH')
   assertProcessor()
   assertAddressSpace('libtorch', LIBTORCH_ADDRESS_SPACE, 'E_LIBTORCH')
   // OpenMP reads the variable once, when it is loaded. (In a worker thread, `process.env` is a copy
@@ -79,14 +79,11 @@ export function loadLibrary(path: string): void {
   }
 }
 
-/** Lists the shared libraries in the folder of `library`, with their sizes in bytes. */
-export function listLibraries(library: string): { path: string; bytes: number }[] {
+/** Lists the paths of the shared libraries in the folder of `library`. */
+export function listLibraries(library: string): string[] {
   const folder = dirname(library)
   const names = readdirSync(folder).filter((name) => /\.(so(\.\d+)*|dylib|dll)$/.test(name))
-  return names.map((name) => {
-    const path = join(folder, name)
-    return { path, bytes: statSync(path).size }
-  })
+  return names.map((name) => join(folder, name))
 }
 
 /** Returns the environment variable that names the folder of libtorch, if one is set. */
