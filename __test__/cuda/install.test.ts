@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from 'ava'
 import { AbortError, ResidualError } from 'residual'
 import { fetchBundle, type InstallOptions, installWheels } from '#dist/cuda/install.js'
 import type { CudaSetupProgress } from '#dist/cuda/progress.js'
+import { tryLoading } from '#dist/cuda/try-load.js'
 import { readCudaInstallation } from '#dist/native/cuda-installation.js'
 import { node } from '../child.js'
 import {
@@ -103,6 +104,10 @@ test('loads the libraries once before they are installed', async (t) => {
   // The downloads remain for the next attempt.
   const before = readdirSync(`${folder}.downloads`)
   t.is(before.length, 2)
+})
+
+test('loading that takes too long is described by its time limit', async (t) => {
+  t.is(await tryLoading(tempFolder(t), undefined, 1), 'loading them takes more than 0.001 s')
 })
 
 test('resumes after a broken connection, in the same and in the next call', async (t) => {

@@ -84,6 +84,18 @@ async function build(t: ExecutionContext, project: Project, args: readonly strin
   t.is(status, 0, stdout + stderr)
 }
 
+test('no module of the package finds files by its own path, which a bundler changes', (t) => {
+  const src = join(ROOT, 'src')
+  const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(c?ts|js)$/.test(name))
+    .filter((name) =>
+      /import\.meta\.(url|dirname|filename)/.test(readFileSync(join(src, name), 'utf8')),
+    )
+  // The command line and `residual/electron` are not a part of a bundle.
+  const bundled = files.filter((name) => !/^(cli|electron)[\\/]/.test(name))
+  t.deepEqual(bundled, [join('native', 'loading', 'package-files.ts')])
+})
+
 for (const { name, command, output } of [
   { name: 'esbuild', command: ['build.mjs'], output: 'main.js' },
   { name: 'webpack', command: ['../node_modules/webpack/bin/webpack.js'], output: 'main.js' },
