@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { AbortError, ResidualError } from 'residual'
-import { fetchBundle, type InstallOptions, installWheels } from '#dist/cuda/install.js'
+import { fetchBundle, type InstallOptions, installWheels, linkPython } from '#dist/cuda/install.js'
 import type { CudaSetupProgress } from '#dist/cuda/progress.js'
 import { tryLoading } from '#dist/cuda/try-load.js'
 import { readCudaInstallation } from '#dist/native/cuda-installation.js'
@@ -275,6 +275,14 @@ test('a build that only one index has is selected by its checksum', async (t) =>
   t.is(readCudaInstallation(folder)?.status, 'complete')
 })
 
+test('a PyTorch whose libraries do not load is skipped with an option', async (t) => {
+  const folder = target(t)
+  const tryLoading = async () => 'libcudart.so.13: cannot open shared object file'
+  const error = await fails(t, folder, linkPython(folder, '/python', [], { tryLoading }))
+  t.is(error.code, 'E_LIBTORCH')
+  t.regex(error.hint, /setup --cuda --no-python/)
+})
+
 test('too little disk space is reported before the download', async (t) => {
   const { url, requests } = await serve(t, indexHandler(WHEELS))
   const error = await failsFrom(t, url, { freeBytes: async () => 1e6 })
@@ -331,6 +339,42 @@ test('installs a bundle without a network', async (t) => {
     installWheels(other, pinsOf(WHEELS), sources, 'bundle', OPTIONS),
   )
   t.regex(error.message, /torch-2\.11\.0-py3-none-any\.whl has SHA-256 [0-9a-f]{64} instead of/)
+  t.regex(error.hint, /--download-only/)
+})
+
+test('a wheel that no folder has is named with the folders', async (t) => {
+  const install = (folders: string[]) => {
+    const folder = target(t)
+    const sources = { ...indexes(), folders }
+    return fails(t, folder, installWheels(folder, pinsOf(WHEELS), sources, 'bundle', OPTIONS))
+  }
+  const bundle = tempFolder(t)
+  const { code, message, hint } = await install([bundle])
+  t.is(code, 'E_DOWNLOAD')
+  t.is(message, `torch-2.11.0-py3-none-any.whl is not available. It is not in ${bundle}`)
+  t.regex(hint, /--download-only FOLDER/)
+  t.regex(
+    (await install([])).message,
+    /is not available\. The configuration of pip allows no index/,
+  )
+})
+
+test('errors of a bundle name its folder, and no setting of the cache', async (t) => {
+  const { url } = await serve(t, indexHandler(WHEELS))
+  const fetching = (folder: string, options = OPTIONS) =>
+    t.throwsAsync(fetchBundle(folder, pinsOf(WHEELS), indexes(`${url}simple`), options))
+  const folder = join(tempFolder(t), 'wheels')
+  const full = await fetching(folder, { ...OPTIONS, freeBytes: async () => 1e6 })
+  t.like(full, { code: 'E_WRITE', at: { file: folder } })
+  t.true(full?.message.startsWith(`${folder} has 0.0 GB of free space`), full?.message)
+  writeFileSync(join(folder, '..', 'file'), '')
+  const notAFolder = await fetching(join(folder, '..', 'file', 'wheels'))
+  for (const error of [full, notAFolder]) {
+    t.like(error, {
+      code: 'E_WRITE',
+      hint: 'Choose a writable folder on a disk with enough free space.',
+    })
+  }
 })
 
 test.serial('uses a proxy of the environment, and a proxy of pip', async (t) => {
