@@ -207,6 +207,26 @@ test('wheels and indexes that lie about the content are rejected', async (t) => 
   t.regex((await failsFrom(t, pages.url)).message, /does not list/)
 })
 
+test('entries of an index that are not files are ignored', async (t) => {
+  const { url } = await serve(t, (_, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' })
+    response.end('{ "files": [null, 1, {}, { "filename": 1, "url": "x" }] }')
+  })
+  t.regex((await failsFrom(t, url)).message, /the index does not list this file/)
+})
+
+test.serial('a file of NODE_EXTRA_CA_CERTS that cannot be read is ignored', async (t) => {
+  t.teardown(() => {
+    delete process.env.NODE_EXTRA_CA_CERTS
+  })
+  process.env.NODE_EXTRA_CA_CERTS = '/nowhere'
+  const { url } = await serve(t, indexHandler(WHEELS))
+  const sources = { ...indexes(`${url}simple`), connection: { ca: 'certificate' } }
+  const folder = target(t)
+  await installWheels(folder, pinsOf(WHEELS), sources, 'download', OPTIONS)
+  assertInstalled(t, folder)
+})
+
 test('follows redirects, also to another host', async (t) => {
   const files = await serve(t, indexHandler(WHEELS))
   const redirecting = await serve(t, (request, response) => {
