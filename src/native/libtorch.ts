@@ -3,7 +3,7 @@ import { constants } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
 import { assertAddressSpace, LIBTORCH_ADDRESS_SPACE } from './address-space.js'
-import { installedCudaLibrary } from './cuda-installation.js'
+import { CUDA_BUILD, installedCudaLibrary } from './cuda-installation.js'
 import type { RequestedDevice } from './device.js'
 import { checkLibrary, loadError } from './loading/check-library.js'
 import { sharedLibtorch } from './loading/loaded-libraries.js'
@@ -12,7 +12,7 @@ import { assertProcessor } from './loading/processor.js'
 import { supportedPlatform } from './platform.js'
 
 /** The version that the addon is built against; libtorch's C++ ABI changes in minor versions. */
-const VERSION = '2.11.0'
+const VERSION = CUDA_BUILD.libtorch
 
 /** Environment variables with the folder of a libtorch, in order of precedence. */
 const FOLDER_VARIABLES = ['RESIDUAL_LIBTORCH', 'LIBTORCH']
