@@ -226,13 +226,18 @@ test('the command shows the plan, and installs nothing without consent', async (
   const unsupported = await residual([...mac, 'darwin-arm64'], { env })
   t.is(unsupported.status, 3)
   t.regex(unsupported.stderr, /no CUDA libraries for darwin-arm64.*macOS has no CUDA/s)
+  const other = await residual(['setup', '--cuda', '--platform', 'linux-arm64-gnu'], { env })
+  t.is(other.status, 2)
+  t.regex(other.stderr, /--platform can only be used with --download-only/)
+  const quiet = await residual(['setup', '--cuda', '--quiet'], { env })
+  t.regex(quiet.stderr, /BSD-3-Clause: torch/, 'the licenses to accept')
   const arm = await residual([...mac, 'linux-arm64-gnu'], { env })
   t.is(arm.status, 0)
   t.regex(arm.stdout, /disk +\d\.\d GB\n/, 'nothing is installed')
 })
 
 test('Ctrl-D and Ctrl-C at the question install nothing', async (t) => {
-  if (spawnSync('script', ['--version']).error)
+  if (spawnSync('script', ['--version']).status !== 0)
     return t.pass('skipped: `script` makes the terminal')
   const cache = tempFolder(t)
   const env = { ...process.env, RESIDUAL_CACHE: cache, CI: '' }

@@ -75,6 +75,9 @@ async function run(flags: SetupFlags): Promise<void> {
   if (!flags.cuda) throw cliError.nothingToSetUp()
   const actions = [flags.verify, flags.remove, flags.dryRun ?? flags.downloadOnly]
   if (actions.filter(Boolean).length > 1) throw cliError.conflictingSetup()
+  if (flags.platform !== undefined && flags.downloadOnly === undefined) {
+    throw cliError.platformOfInstallation()
+  }
   if (flags.remove) return await remove(flags)
   if (flags.verify) return await withProgress(flags, (options) => verify(flags, options))
   await install(flags)
@@ -86,7 +89,8 @@ async function install(flags: SetupFlags): Promise<void> {
   const describe = () => formatPlan(plan, downloadOnly !== undefined)
   if (flags.dryRun) return await print(json ? JSON.stringify(plan) : describe())
   const needsConsent = plan.source === 'download' || plan.source === 'bundle'
-  if (needsConsent && !flags.quiet) log(`${describe()}\n`)
+  // The question refers to the licenses.
+  if (needsConsent && !(flags.quiet && flags.yes)) log(`${describe()}\n`)
   if (needsConsent && !(await confirm(flags))) return
   await withProgress(flags, async (progress) => {
     if (downloadOnly === undefined) {
