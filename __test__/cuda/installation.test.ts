@@ -237,8 +237,10 @@ test('the command shows the plan, and installs nothing without consent', async (
 })
 
 test('Ctrl-D and Ctrl-C at the question install nothing', async (t) => {
-  if (spawnSync('script', ['--version']).status !== 0)
-    return t.pass('skipped: `script` makes the terminal')
+  if (spawnSync('script', ['--version']).status !== 0) {
+    t.log('skipped: the program `script`, which creates a terminal, is not installed')
+    return t.pass()
+  }
   const cache = tempFolder(t)
   const env = { ...process.env, RESIDUAL_CACHE: cache, CI: '' }
   const command = `'${process.execPath}' '${ROOT}dist/cli/main.js' setup --cuda --no-python`
