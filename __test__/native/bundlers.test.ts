@@ -31,8 +31,8 @@ const exampleFolder = (name: string) => join(ROOT, 'examples', 'bundlers', name)
 const installations = new Map<string, Promise<string | undefined>>()
 
 /**
- * Installs the bundler of an example into `target/bundlers`, where it is kept, with the exact versions
- * of the example's package.json.
+ * Installs the bundler of an example into `target/bundlers`, where it is kept, with the exact
+ * versions of the example's package.json.
  *
  * @returns the folder that contains node_modules; undefined if the registry cannot be reached
  */

@@ -109,8 +109,8 @@ function maxBytes({ builds, installedBytes }: PinnedWheel): number {
 }
 
 /**
- * Returns the wheel in a folder if its checksum matches. Adds the problem of a wheel that differs or
- * cannot be read.
+ * Returns the wheel in a folder if its checksum matches. Adds the problem of a wheel that differs
+ * or cannot be read.
  */
 async function findInFolder(
   { builds }: PinnedWheel,

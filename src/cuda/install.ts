@@ -43,8 +43,9 @@ export interface InstallOptions extends Omit<ChangeOptions, 'onWait'> {
 }
 
 /**
- * Installs wheels in `folder`, unless a complete installation is there. All files are staged, loaded
- * once, and then renamed, so that `folder` is complete at any time. A lock serializes processes.
+ * Installs wheels in `folder`, unless a complete installation is there. All files are staged,
+ * loaded once, and then renamed, so that `folder` never contains a part of an installation. A lock
+ * serializes processes.
  *
  * @throws {ResidualError} `E_DOWNLOAD`, `E_WRITE`, `E_LIBTORCH` if the libraries do not load,
  *   `AbortError`

@@ -22,8 +22,8 @@ export function downloadsFolder(folder: string): string {
 }
 
 /**
- * Changes an installation: holds its lock, and removes the remains of changes that were interrupted.
- * Errors of the file system become `E_WRITE`.
+ * Changes an installation: holds its lock, and removes the remains of changes that were
+ * interrupted. Errors of the file system become `E_WRITE`.
  */
 export async function changeInstallation<T>(
   folder: string,

@@ -6,7 +6,8 @@ import { packageFile } from '../native/loading/package-files.js'
 const TIMEOUT = 300_000
 
 /**
- * Loads the CUDA libraries in a child process, which a damaged library would crash. No GPU is needed.
+ * Loads the CUDA libraries in a child process, which a damaged library would crash. No GPU is
+ * needed.
  *
  * @param root folder that contains `torch/lib`
  * @param timeout time limit in ms

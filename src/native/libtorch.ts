@@ -92,9 +92,9 @@ export function libtorchFolderVariable(): string | undefined {
 }
 
 /**
- * Returns the real path of the CPU library of libtorch; its other libraries are next to it. It is in
- * the folder that an environment variable names, in the installed CUDA libraries if `device` and this
- * machine allow CUDA, or in the npm package.
+ * Returns the real path of the CPU library of libtorch; its other libraries are next to it. It is
+ * in the folder that an environment variable names, in the installed CUDA libraries if `device` and
+ * this machine allow CUDA, or in the npm package.
  *
  * @throws {ResidualError} `E_LIBTORCH` if libtorch is not installed or has another version
  */

@@ -123,7 +123,7 @@ async function remove({ json }: SetupFlags): Promise<void> {
   await print(folder === null ? 'no CUDA libraries are installed' : `removed ${folder}`)
 }
 
-/** Asks on the terminal whether the licenses are accepted; without a terminal, `--yes` is needed. */
+/** Asks on the terminal for the consent to the licenses; without a terminal, `--yes` is needed. */
 async function confirm({ yes }: SetupFlags): Promise<boolean> {
   if (yes) return true
   if (!process.stdin.isTTY || !isInteractive(process.stderr)) throw cliError.licensesNotAccepted()

@@ -30,8 +30,9 @@ interface SourceRequest {
 }
 
 /**
- * Returns the sources of wheels: `indexUrl`, otherwise those of pip's configuration. Without an index
- * in that configuration, pip's default index is used if pip is installed, and then PyTorch's index.
+ * Returns the sources of wheels: `indexUrl`, otherwise those of pip's configuration. Without an
+ * index in that configuration, pip's default index is used if pip is installed, and then PyTorch's
+ * index.
  *
  * @throws {ResidualError} `E_USAGE` for an index that is not an HTTP URL
  */

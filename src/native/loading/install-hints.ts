@@ -117,8 +117,8 @@ export function explainMissing(missing: MissingPackage): [string, string] {
 }
 
 /**
- * Returns whether a lockfile has an entry for a package. The package `residual` lists all its optional
- * dependencies by name, also those without an entry.
+ * Returns whether a lockfile has an entry for a package. The package `residual` lists all its
+ * optional dependencies by name, also those without an entry.
  */
 function listsPackage(lockfile: string, name: string): boolean {
   let text: string
