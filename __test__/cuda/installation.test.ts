@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { linkPython } from '#dist/cuda/install.js'
@@ -163,6 +163,7 @@ test('finds a PyTorch of the required version by its files', (t) => {
   const find = (version: string, cuda: string) => {
     const packages = tempFolder(t)
     writePyTorch(packages, version, cuda)
+    symlinkSync('/nowhere', join(packages, 'torch', 'lib', 'libgomp.so.1'))
     const python = { prefix: '/', packageDirs: ['/none', packages], defaultIndex: undefined }
     return findPythonTorch(hostSystem, [python])
   }

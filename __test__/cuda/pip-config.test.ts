@@ -131,5 +131,12 @@ test('credentials are taken from the URL or .netrc, and appear in no URL', (t) =
   t.is(connection.authorization?.get('other'), basic('me:secret'))
   t.is(connection.ca, 'certificate')
   t.is(connection.proxy, 'http://proxy:3128')
+  const plain = resolveWheelSources({
+    indexUrl: 'https://user:50%@mirror/simple',
+    pythons: [],
+    system: machine({}),
+    env: { HOME: '/home/a' },
+  })
+  t.is(plain.connection.authorization?.get('https://mirror'), basic('user:50%'))
   t.is(readNetrc('default login a password b').size, 0)
 })

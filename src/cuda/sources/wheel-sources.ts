@@ -85,12 +85,21 @@ function takeCredentials(text: string, key: string, authorization: Map<string, s
   }
   const { username, password } = url
   if (username !== '') {
-    const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+    const user = `${decodePercent(username)}:${decodePercent(password)}`
     authorization.set(url.origin, `Basic ${Buffer.from(user).toString('base64')}`)
   }
   url.username = ''
   url.password = ''
   return url
+}
+
+/** Decodes percent-encoded text; returns other text, such as `50%`, as it is. */
+function decodePercent(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 function toFolder(link: string, home: string | undefined): string {
