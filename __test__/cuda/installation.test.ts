@@ -75,10 +75,12 @@ test('verification finds each kind of damage', async (t) => {
       t.regex(damaged[0]?.problem ?? '', problem)
     }
     const { status, stdout } = await residual(['setup', '--cuda', '--verify'], {
-      env: { RESIDUAL_CACHE: cache },
+      env: { RESIDUAL_CACHE: cache, PATH: '/none' },
     })
     t.is(status, problem === undefined ? 0 : 3, stdout)
-    if (problem !== undefined) t.regex(stdout, problem)
+    if (problem === undefined) continue
+    t.regex(stdout, problem)
+    t.regex(stdout, /again: `npx residual setup --cuda --remove`, then `npx residual setup --cuda`/)
   }
 })
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
+import { withCommandName } from '../../errors/command-name.js'
 import {
   type CudaLicense,
   type CudaProgressOptions,
@@ -113,7 +114,9 @@ async function verify({ json }: SetupFlags, options: CudaProgressOptions): Promi
     result.ok
       ? `${result.folder}: ${result.files.length} files are unchanged`
       : `${result.folder}\n${formatTable(['file', 'problem'], rows, { left: [0, 1] })}\n\n` +
-          'install the libraries again: residual setup --cuda --remove, then residual setup --cuda',
+          withCommandName(
+            'install the libraries again: `residual setup --cuda --remove`, then `residual setup --cuda`',
+          ),
   )
 }
 
@@ -209,5 +212,6 @@ function formatResult({ source, folder, python, overriddenBy }: CudaSetupPlan): 
   }
   const override =
     overriddenBy === null ? [] : [`${overriddenBy} is set and takes precedence: unset it`]
-  return [lines[source], ...override, 'check the GPU with `residual doctor`'].join('\n')
+  const next = withCommandName('check the GPU with `residual doctor`')
+  return [lines[source], ...override, next].join('\n')
 }
