@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { AbortError, ResidualError } from 'residual'
 import { fetchBundle, type InstallOptions, installWheels, linkPython } from '#dist/cuda/install.js'
+import type { PinnedWheel } from '#dist/cuda/pinned-wheel.js'
 import type { CudaSetupProgress } from '#dist/cuda/progress.js'
+import { receivedBytes } from '#dist/cuda/staging.js'
 import { tryLoading } from '#dist/cuda/try-load.js'
 import { readCudaInstallation } from '#dist/native/cuda-installation.js'
 import { node } from '../child.js'
@@ -301,6 +303,16 @@ test('a PyTorch whose libraries do not load is skipped with an option', async (t
   const error = await fails(t, folder, linkPython(folder, '/python', [], { tryLoading }))
   t.is(error.code, 'E_LIBTORCH')
   t.regex(error.hint, /setup --cuda --no-python/)
+})
+
+test('of several builds of a wheel, the largest part counts as received', async (t) => {
+  const downloads = tempFolder(t)
+  const [pin] = pinsOf(WHEELS) as [PinnedWheel]
+  const builds = ['a.whl', 'b.whl'].map((file) => ({ file, bytes: 100, sha256: '' }))
+  t.is(await receivedBytes(downloads, [{ ...pin, builds }]), 0)
+  writeFileSync(join(downloads, 'a.whl.part'), 'x'.repeat(60))
+  writeFileSync(join(downloads, 'b.whl'), 'x'.repeat(100))
+  t.is(await receivedBytes(downloads, [{ ...pin, builds }]), 100)
 })
 
 test('too little disk space is reported before the download', async (t) => {
