@@ -106,7 +106,7 @@ export async function receivedBytes(
         () => 0,
       ),
     )
-    received += Math.max(...(await Promise.all(sizes)))
+    received += Math.max(0, ...(await Promise.all(sizes)))
   }
   return received
 }
