@@ -2,8 +2,11 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { AbortError, ResidualError } from 'residual'
-import { fetchBundle, type InstallOptions, installWheels } from '#dist/cuda/install.js'
+import { fetchBundle, type InstallOptions, installWheels, linkPython } from '#dist/cuda/install.js'
+import type { PinnedWheel } from '#dist/cuda/pinned-wheel.js'
 import type { CudaSetupProgress } from '#dist/cuda/progress.js'
+import { receivedBytes } from '#dist/cuda/staging.js'
+import { tryLoading } from '#dist/cuda/try-load.js'
 import { readCudaInstallation } from '#dist/native/cuda-installation.js'
 import { node } from '../child.js'
 import {
@@ -105,6 +108,10 @@ test('loads the libraries once before they are installed', async (t) => {
   t.is(before.length, 2)
 })
 
+test('loading that takes too long is described by its time limit', async (t) => {
+  t.is(await tryLoading(tempFolder(t), undefined, 1), 'loading them takes more than 0.001 s')
+})
+
 test('resumes after a broken connection, in the same and in the next call', async (t) => {
   let isStalling = true
   const server: Server = await serve(
@@ -202,6 +209,26 @@ test('wheels and indexes that lie about the content are rejected', async (t) => 
   t.regex((await failsFrom(t, pages.url)).message, /does not list/)
 })
 
+test('entries of an index that are not files are ignored', async (t) => {
+  const { url } = await serve(t, (_, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' })
+    response.end('{ "files": [null, 1, {}, { "filename": 1, "url": "x" }] }')
+  })
+  t.regex((await failsFrom(t, url)).message, /the index does not list this file/)
+})
+
+test.serial('a file of NODE_EXTRA_CA_CERTS that cannot be read is ignored', async (t) => {
+  t.teardown(() => {
+    delete process.env.NODE_EXTRA_CA_CERTS
+  })
+  process.env.NODE_EXTRA_CA_CERTS = '/nowhere'
+  const { url } = await serve(t, indexHandler(WHEELS))
+  const sources = { ...indexes(`${url}simple`), connection: { ca: 'certificate' } }
+  const folder = target(t)
+  await installWheels(folder, pinsOf(WHEELS), sources, 'download', OPTIONS)
+  assertInstalled(t, folder)
+})
+
 test('follows redirects, also to another host', async (t) => {
   const files = await serve(t, indexHandler(WHEELS))
   const redirecting = await serve(t, (request, response) => {
@@ -270,6 +297,24 @@ test('a build that only one index has is selected by its checksum', async (t) =>
   t.is(readCudaInstallation(folder)?.status, 'complete')
 })
 
+test('a PyTorch whose libraries do not load is skipped with an option', async (t) => {
+  const folder = target(t)
+  const tryLoading = async () => 'libcudart.so.13: cannot open shared object file'
+  const error = await fails(t, folder, linkPython(folder, '/python', [], { tryLoading }))
+  t.is(error.code, 'E_LIBTORCH')
+  t.regex(error.hint, /setup --cuda --no-python/)
+})
+
+test('of several builds of a wheel, the largest part counts as received', async (t) => {
+  const downloads = tempFolder(t)
+  const [pin] = pinsOf(WHEELS) as [PinnedWheel]
+  const builds = ['a.whl', 'b.whl'].map((file) => ({ file, bytes: 100, sha256: '' }))
+  t.is(await receivedBytes(downloads, [{ ...pin, builds }]), 0)
+  writeFileSync(join(downloads, 'a.whl.part'), 'x'.repeat(60))
+  writeFileSync(join(downloads, 'b.whl'), 'x'.repeat(100))
+  t.is(await receivedBytes(downloads, [{ ...pin, builds }]), 100)
+})
+
 test('too little disk space is reported before the download', async (t) => {
   const { url, requests } = await serve(t, indexHandler(WHEELS))
   const error = await failsFrom(t, url, { freeBytes: async () => 1e6 })
@@ -326,6 +371,42 @@ test('installs a bundle without a network', async (t) => {
     installWheels(other, pinsOf(WHEELS), sources, 'bundle', OPTIONS),
   )
   t.regex(error.message, /torch-2\.11\.0-py3-none-any\.whl has SHA-256 [0-9a-f]{64} instead of/)
+  t.regex(error.hint, /--download-only/)
+})
+
+test('a wheel that no folder has is named with the folders', async (t) => {
+  const install = (folders: string[]) => {
+    const folder = target(t)
+    const sources = { ...indexes(), folders }
+    return fails(t, folder, installWheels(folder, pinsOf(WHEELS), sources, 'bundle', OPTIONS))
+  }
+  const bundle = tempFolder(t)
+  const { code, message, hint } = await install([bundle])
+  t.is(code, 'E_DOWNLOAD')
+  t.is(message, `torch-2.11.0-py3-none-any.whl is not available. It is not in ${bundle}`)
+  t.regex(hint, /--download-only FOLDER/)
+  t.regex(
+    (await install([])).message,
+    /is not available\. The configuration of pip allows no index/,
+  )
+})
+
+test('errors of a bundle name its folder, and no setting of the cache', async (t) => {
+  const { url } = await serve(t, indexHandler(WHEELS))
+  const fetching = (folder: string, options = OPTIONS) =>
+    t.throwsAsync(fetchBundle(folder, pinsOf(WHEELS), indexes(`${url}simple`), options))
+  const folder = join(tempFolder(t), 'wheels')
+  const full = await fetching(folder, { ...OPTIONS, freeBytes: async () => 1e6 })
+  t.like(full, { code: 'E_WRITE', at: { file: folder } })
+  t.true(full?.message.startsWith(`${folder} has 0.0 GB of free space`), full?.message)
+  writeFileSync(join(folder, '..', 'file'), '')
+  const notAFolder = await fetching(join(folder, '..', 'file', 'wheels'))
+  for (const error of [full, notAFolder]) {
+    t.like(error, {
+      code: 'E_WRITE',
+      hint: 'Choose a writable folder on a disk with enough free space.',
+    })
+  }
 })
 
 test.serial('uses a proxy of the environment, and a proxy of pip', async (t) => {

@@ -1,4 +1,6 @@
-import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { linkPython } from '#dist/cuda/install.js'
@@ -16,7 +18,7 @@ import {
   readCudaInstallation,
 } from '#dist/native/cuda-installation.js'
 import { hostSystem, type System } from '#dist/native/system.js'
-import { residual } from '../child.js'
+import { ROOT, residual } from '../child.js'
 import { tempFolder } from '../tiny.js'
 
 const CONTENT = 'library'
@@ -73,10 +75,12 @@ test('verification finds each kind of damage', async (t) => {
       t.regex(damaged[0]?.problem ?? '', problem)
     }
     const { status, stdout } = await residual(['setup', '--cuda', '--verify'], {
-      env: { RESIDUAL_CACHE: cache },
+      env: { RESIDUAL_CACHE: cache, PATH: '/none' },
     })
     t.is(status, problem === undefined ? 0 : 3, stdout)
-    if (problem !== undefined) t.regex(stdout, problem)
+    if (problem === undefined) continue
+    t.regex(stdout, problem)
+    t.regex(stdout, /again: `npx residual setup --cuda --remove`, then `npx residual setup --cuda`/)
   }
 })
 
@@ -161,6 +165,7 @@ test('finds a PyTorch of the required version by its files', (t) => {
   const find = (version: string, cuda: string) => {
     const packages = tempFolder(t)
     writePyTorch(packages, version, cuda)
+    symlinkSync('/nowhere', join(packages, 'torch', 'lib', 'libgomp.so.1'))
     const python = { prefix: '/', packageDirs: ['/none', packages], defaultIndex: undefined }
     return findPythonTorch(hostSystem, [python])
   }
@@ -224,5 +229,40 @@ test('the command shows the plan, and installs nothing without consent', async (
   const unsupported = await residual([...mac, 'darwin-arm64'], { env })
   t.is(unsupported.status, 3)
   t.regex(unsupported.stderr, /no CUDA libraries for darwin-arm64.*macOS has no CUDA/s)
-  t.is((await residual([...mac, 'linux-arm64-gnu'], { env })).status, 0)
+  const other = await residual(['setup', '--cuda', '--platform', 'linux-arm64-gnu'], { env })
+  t.is(other.status, 2)
+  t.regex(other.stderr, /--platform can only be used with --download-only/)
+  const quiet = await residual(['setup', '--cuda', '--quiet'], { env })
+  t.regex(quiet.stderr, /BSD-3-Clause: torch/, 'the licenses to accept')
+  const arm = await residual([...mac, 'linux-arm64-gnu'], { env })
+  t.is(arm.status, 0)
+  t.regex(arm.stdout, /disk +\d\.\d GB\n/, 'nothing is installed')
+})
+
+test('Ctrl-D and Ctrl-C at the question install nothing', async (t) => {
+  if (spawnSync('script', ['--version']).status !== 0) {
+    t.log('skipped: the program `script`, which creates a terminal, is not installed')
+    return t.pass()
+  }
+  const cache = tempFolder(t)
+  const env = { ...process.env, RESIDUAL_CACHE: cache, CI: '' }
+  const command = `'${process.execPath}' '${ROOT}dist/cli/main.js' setup --cuda --no-python`
+  for (const [key, output, status] of [
+    ['\x04', /continue\? \[y\/N\] .*\r\nnothing was installed\s*$/, 0],
+    ['\x03', /continue\? \[y\/N\] .*\s*$/, 130],
+  ] as const) {
+    const terminal = spawn('script', ['-qec', command, '/dev/null'], { env })
+    let text = ''
+    let isAnswered = false
+    terminal.stdout.setEncoding('utf8').on('data', (chunk) => {
+      text += chunk
+      if (isAnswered || !text.includes('[y/N]')) return
+      isAnswered = true
+      terminal.stdin.write(key)
+    })
+    const [code] = await once(terminal, 'close')
+    t.regex(text, output)
+    t.is(code, status, text)
+    t.deepEqual(readdirSync(cache), [])
+  }
 })

@@ -102,6 +102,19 @@ test('without a configured index, the default index of pip and the index of PyTo
   t.is((error as ResidualError).code, 'E_USAGE')
 })
 
+test('`~` in the configuration of pip is the home folder', (t) => {
+  const { folders, connection } = resolveWheelSources({
+    pythons: [],
+    system: machine({
+      '/etc/pip.conf': '[global]\nfind-links = ~/wheels /w~/x\ncert = ~/ca.pem\n',
+      '/home/a/ca.pem': 'certificate',
+    }),
+    env: { HOME: '/home/a' },
+  })
+  t.deepEqual(folders, ['/home/a/wheels', '/w~/x'])
+  t.is(connection.ca, 'certificate')
+})
+
 test('credentials are taken from the URL or .netrc, and appear in no URL', (t) => {
   const { indexes, connection } = resolveWheelSources({
     indexUrl: 'https://user:p%40ss@mirror:8443/simple',
@@ -118,5 +131,12 @@ test('credentials are taken from the URL or .netrc, and appear in no URL', (t) =
   t.is(connection.authorization?.get('other'), basic('me:secret'))
   t.is(connection.ca, 'certificate')
   t.is(connection.proxy, 'http://proxy:3128')
+  const plain = resolveWheelSources({
+    indexUrl: 'https://user:50%@mirror/simple',
+    pythons: [],
+    system: machine({}),
+    env: { HOME: '/home/a' },
+  })
+  t.is(plain.connection.authorization?.get('https://mirror'), basic('user:50%'))
   t.is(readNetrc('default login a password b').size, 0)
 })

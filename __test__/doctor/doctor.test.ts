@@ -73,11 +73,11 @@ test('warns about an incomplete CUDA installation, but not about a missing GPU',
 
 test('names driver, GPU, compute capability and runtime', async (t) => {
   const complete = { ...GPU, ...driver('580'), ...LIBRARY }
-  const withGpu = (capability: string) => ({
+  const withGpu = (...capabilities: string[]) => ({
     ...machine(complete),
     run: async (program: string, args: readonly string[]) =>
       program === 'nvidia-smi' && args[0]?.includes('compute_cap')
-        ? `NVIDIA T4, 15360 MiB, 580.95.05, ${capability}\n`
+        ? capabilities.map((text) => `NVIDIA T4, 15360 MiB, 580.95.05, ${text}\n`).join('')
         : undefined,
   })
   const [driverCheck] = await checkCuda(withGpu('7.5'), true)
@@ -88,6 +88,8 @@ test('names driver, GPU, compute capability and runtime', async (t) => {
   const old = (await checkCuda(withGpu('7.0'), true)).at(-1)
   t.is(old?.status, 'warn')
   t.regex(old?.detail ?? '', /CUDA 13\.0 does not support NVIDIA T4 \(compute capability 7\.0\)/)
+  const mixed = (await checkCuda(withGpu('8.0', '6.1'), true)).at(-1)
+  t.is(mixed?.status, 'pass', 'a newer GPU is used')
 })
 
 test.serial('an installation is named, and its damage is the first problem', async (t) => {

@@ -31,8 +31,8 @@ const exampleFolder = (name: string) => join(ROOT, 'examples', 'bundlers', name)
 const installations = new Map<string, Promise<string | undefined>>()
 
 /**
- * Installs the bundler of an example into `target/bundlers`, where it is kept, with the exact versions
- * of the example's package.json.
+ * Installs the bundler of an example into `target/bundlers`, where it is kept, with the exact
+ * versions of the example's package.json.
  *
  * @returns the folder that contains node_modules; undefined if the registry cannot be reached
  */
@@ -83,6 +83,18 @@ async function build(t: ExecutionContext, project: Project, args: readonly strin
   const { status, stdout, stderr } = await node(args, { cwd: project.folder })
   t.is(status, 0, stdout + stderr)
 }
+
+test('no module of the package finds files by its own path, which a bundler changes', (t) => {
+  const src = join(ROOT, 'src')
+  const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(c?ts|js)$/.test(name))
+    .filter((name) =>
+      /import\.meta\.(url|dirname|filename)/.test(readFileSync(join(src, name), 'utf8')),
+    )
+  // The command line and `residual/electron` are not a part of a bundle.
+  const bundled = files.filter((name) => !/^(cli|electron)[\\/]/.test(name))
+  t.deepEqual(bundled, [join('native', 'loading', 'package-files.ts')])
+})
 
 for (const { name, command, output } of [
   { name: 'esbuild', command: ['build.mjs'], output: 'main.js' },

@@ -1,7 +1,8 @@
-import { copyFileSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { ResidualError } from 'residual'
+import { enclosingArchive } from '#dist/native/loading/asar.js'
 import { explainRejection } from '#dist/native/loading/check-library.js'
 import { emulator } from '#dist/native/loading/emulation.js'
 import { explainMissing, findProject } from '#dist/native/loading/install-hints.js'
@@ -10,7 +11,7 @@ import { sharedLibtorch } from '#dist/native/loading/loaded-libraries.js'
 import { assertProcessor } from '#dist/native/loading/processor.js'
 import { platformOf } from '#dist/native/platform.js'
 import type { System } from '#dist/native/system.js'
-import { ROOT } from '../child.js'
+import { ROOT, script } from '../child.js'
 import { tempFolder } from '../tiny.js'
 
 const LOCKFILES = {
@@ -21,6 +22,26 @@ const LOCKFILES = {
 } as const
 
 const NAME = '@residual/linux-x64-gnu'
+
+/** Lockfiles that list the package, with their dependents, as the package managers write them. */
+const LOCKED: Record<keyof typeof LOCKFILES, string> = {
+  npm: `{ "packages": {
+    "node_modules/residual": { "optionalDependencies": { "${NAME}": "0.1.0" } },
+    "node_modules/${NAME}": { "version": "0.1.0", "optional": true } } }`,
+  pnpm: `packages:\n  '${NAME}@0.1.0':\nsnapshots:\n  residual@0.1.0:\n    optionalDependencies:\n      '${NAME}': 0.1.0\n`,
+  yarn: `"${NAME}@0.1.0":\n  version "0.1.0"\nresidual@0.1.0:\n  optionalDependencies:\n    "${NAME}" "0.1.0"\n`,
+  bun: `{ "packages": {
+    "${NAME}": ["${NAME}@0.1.0", "", {}],
+    "residual": ["residual@0.1.0", "", { "optionalDependencies": { "${NAME}": "0.1.0" } }] } }`,
+}
+
+/** Lockfiles that list only the dependent: npm/cli#4828. */
+const UNLOCKED: Record<keyof typeof LOCKFILES, string> = {
+  npm: `{ "packages": { "node_modules/residual": { "optionalDependencies": { "${NAME}": "0.1.0" } } } }`,
+  pnpm: `snapshots:\n  residual@0.1.0:\n    optionalDependencies:\n      '${NAME}': 0.1.0\n`,
+  yarn: `residual@0.1.0:\n  optionalDependencies:\n    "${NAME}" "0.1.0"\n`,
+  bun: `{ "packages": { "residual": ["residual@0.1.0", "", { "optionalDependencies": { "${NAME}": "0.1.0" } }] } }`,
+}
 
 /** Returns the hints of a package manager: omitted, copied from another platform, not locked. */
 function hintsOf(manager: keyof typeof LOCKFILES, root: string) {
@@ -39,9 +60,9 @@ function hintsOf(manager: keyof typeof LOCKFILES, root: string) {
     })[1]
   }
   return [
-    explain(NAME, []),
-    explain(NAME, ['darwin-arm64']),
-    explain('', ['darwin-arm64']),
+    explain(LOCKED[manager], []),
+    explain(LOCKED[manager], ['darwin-arm64']),
+    explain(UNLOCKED[manager], ['darwin-arm64']),
   ] as const
 }
 
@@ -75,6 +96,13 @@ test('the hint for a missing package is a command of the package manager in use'
     })
   }
   t.deepEqual(findProject('/nowhere/node_modules/residual'), { manager: 'npm' })
+})
+
+test('a lockfile that cannot be read does not hide the error', (t) => {
+  const lockfile = tempFolder(t) // reading a folder fails
+  const missing = { name: NAME, platform: 'linux-x64-gnu', otherPlatforms: [] }
+  const [message] = explainMissing({ ...missing, project: { manager: 'npm', lockfile } })
+  t.is(message, `the package ${NAME} is not installed`)
 })
 
 test('an unsupported platform is explained', (t) => {
@@ -169,6 +197,28 @@ test('libraries of all formats are read, complete and truncated', (t) => {
   }
 })
 
+test('a header that names an offset outside the file is truncated', (t) => {
+  const path = join(tempFolder(t), 'library.so')
+  const bytes = Buffer.alloc(256)
+  bytes.write('\x7fELF\x02\x01', 'latin1')
+  bytes.writeUInt16LE(62, 18) // x64
+  bytes.writeBigUInt64LE(0xffff_ffff_ffff_0000n, 32) // offset of the table
+  bytes.writeUInt16LE(1, 56) // entries in the table
+  writeFileSync(path, bytes)
+  const expected = { format: 'elf', architectures: ['x64'], size: 256, requiredSize: undefined }
+  t.deepEqual(readLibraryFile(path) as object, expected)
+})
+
+test('a library in an archive is distinguished from one in a folder with such a name', (t) => {
+  const root = tempFolder(t)
+  const [file, folder] = [join(root, 'cache.zip'), join(root, 'project.zip')]
+  writeFileSync(file, 'PK')
+  mkdirSync(folder)
+  t.is(enclosingArchive(join(file, 'node_modules', 'x.node')), file)
+  t.is(enclosingArchive(join(folder, 'x.node')), undefined)
+  t.is(enclosingArchive(join(root, 'app.asar', 'x.node')), join(root, 'app.asar'))
+})
+
 test('a universal Mach-O file has the architectures of its libraries', (t) => {
   const path = join(tempFolder(t), 'universal')
   const bytes = Buffer.alloc(8 + 2 * 20)
@@ -184,6 +234,20 @@ test('a universal Mach-O file has the architectures of its libraries', (t) => {
     size: 48,
     requiredSize: 8892,
   })
+})
+
+test('a broken link beside libtorch is reported with its path', async (t) => {
+  const root = tempFolder(t)
+  mkdirSync(join(root, 'lib'))
+  const addon = `onnxruntime-node/bin/napi-v6/linux/${process.arch}/onnxruntime_binding.node`
+  copyFileSync(join(ROOT, 'node_modules', addon), join(root, 'lib', 'libtorch_cpu.so'))
+  symlinkSync('/nowhere', join(root, 'lib', 'libgomp.so.1'))
+  const source = `
+    import { loadLibtorch } from '#dist/native/libtorch.js'
+    try { loadLibtorch() } catch ({ code, message }) { console.log(code, message) }`
+  const { stdout, stderr } = await script(source, { env: { RESIDUAL_LIBTORCH: root } })
+  t.is(stderr, '')
+  t.regex(stdout, /^E_LIBTORCH .*libgomp\.so\.1 is a broken link\n$/)
 })
 
 test('a loaded copy of the same libtorch is used, and another one is an error', (t) => {

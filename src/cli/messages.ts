@@ -102,6 +102,12 @@ export const cliError = {
       '--verify and --remove cannot be combined with each other or another action',
       'Run the command once for each.',
     ),
+  platformOfInstallation: () =>
+    usageError(
+      '--platform can only be used with --download-only: libraries are installed for this platform',
+      'Download the wheels with `residual setup --cuda --download-only FOLDER --platform NAME`.',
+      { key: 'platform' },
+    ),
   licensesNotAccepted: () =>
     usageError(
       'the licenses of PyTorch and NVIDIA must be accepted, and there is no terminal for a question',

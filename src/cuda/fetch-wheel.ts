@@ -18,9 +18,13 @@ export const WHEEL_RETRY_POLICY: RetryPolicy = {
   backoff: 1_000,
 }
 
-const HINT =
+const DOWNLOAD_HINT =
   'Run the command again: the download resumes. `residual setup --cuda --index-url URL` uses a ' +
   'mirror, HTTPS_PROXY sets a proxy, and `--bundle FOLDER` installs without a network.'
+
+const FOLDER_HINT =
+  'Download the wheels with `residual setup --cuda --download-only FOLDER` on a machine with a ' +
+  'network, or use an index: `residual setup --cuda --index-url URL`.'
 
 export interface FetchWheelOptions {
   signal?: AbortSignal | undefined
@@ -82,13 +86,21 @@ export async function fetchWheel(
       problems.push(`${origin}${pathname}: ${describeFailure(error)}`)
     }
   }
+  if (pages.length === 0 && problems.length === 0) problems.push(describeFolders(sources.folders))
   const name = wheel.builds.map(({ file }) => file).join(' or ')
   throw new ResidualError({
     code: 'E_DOWNLOAD',
     message: `${name} is not available. ${problems.join('. ')}`,
     at: { file: join(downloads, wheel.builds[0]?.file ?? '') },
-    hint: HINT,
+    hint: pages.length === 0 ? FOLDER_HINT : DOWNLOAD_HINT,
   })
+}
+
+/** Describes sources without a network that lack a wheel. */
+function describeFolders(folders: readonly string[]): string {
+  return folders.length === 0
+    ? 'The configuration of pip allows no index (`no-index`) and names no folder (`find-links`)'
+    : `It is not in ${folders.join(' or ')}`
 }
 
 /** Upper limit for a wheel of unknown size. */
@@ -96,7 +108,10 @@ function maxBytes({ builds, installedBytes }: PinnedWheel): number {
   return Math.max(installedBytes, ...builds.map(({ bytes }) => bytes ?? 0)) + (64 << 20)
 }
 
-/** Returns the wheel in a folder if its checksum matches; adds the problem of a wheel that differs. */
+/**
+ * Returns the wheel in a folder if its checksum matches. Adds the problem of a wheel that differs
+ * or cannot be read.
+ */
 async function findInFolder(
   { builds }: PinnedWheel,
   folder: string,
@@ -114,9 +129,14 @@ async function findInFolder(
       problems.push(`${path} has ${size} bytes instead of ${bytes}`)
       continue
     }
-    const found = await hashFile(path, { signal })
-    if (found.sha256 === sha256) return path
-    problems.push(`${path} has SHA-256 ${found.sha256} instead of ${sha256}`)
+    try {
+      const found = await hashFile(path, { signal })
+      if (found.sha256 === sha256) return path
+      problems.push(`${path} has SHA-256 ${found.sha256} instead of ${sha256}`)
+    } catch (error) {
+      throwIfAborted(signal)
+      problems.push(`${path} cannot be read: ${(error as Error).message}`)
+    }
   }
   return undefined
 }

@@ -27,6 +27,12 @@ import { unpackWheel } from './unpack-wheel.js'
 /** Free space that must remain, for example for the manifest. */
 const DISK_RESERVE = 50e6
 
+const LOAD_HINT = 'Nothing was installed. Run `residual doctor` to check this machine.'
+
+const PYTHON_HINT =
+  'Nothing was installed. Run `residual setup --cuda --no-python` to download the libraries instead ' +
+  'of using those of PyTorch.'
+
 /** Options of an installation; those in the second part are for tests. */
 export interface InstallOptions extends Omit<ChangeOptions, 'onWait'> {
   onProgress?: OnCudaSetupProgress | undefined
@@ -37,8 +43,9 @@ export interface InstallOptions extends Omit<ChangeOptions, 'onWait'> {
 }
 
 /**
- * Installs wheels in `folder`, unless a complete installation is there. All files are staged, loaded
- * once, and then renamed, so that `folder` is complete at any time. A lock serializes processes.
+ * Installs wheels in `folder`, unless a complete installation is there. All files are staged,
+ * loaded once, and then renamed, so that `folder` never contains a part of an installation. A lock
+ * serializes processes.
  *
  * @throws {ResidualError} `E_DOWNLOAD`, `E_WRITE`, `E_LIBTORCH` if the libraries do not load,
  *   `AbortError`
@@ -50,9 +57,7 @@ export async function installWheels(
   source: CudaManifest['source'],
   options: InstallOptions = {},
 ): Promise<void> {
-  const { onProgress } = options
-  const onWait = () => onProgress?.({ phase: 'wait', file: folder, bytes: 0, total: 0 })
-  await changeInstallation(folder, { ...options, onWait }, async () => {
+  await changeInstallation(folder, reportWait(folder, options), async () => {
     // Another process may have completed the installation in the meantime.
     if (readCudaInstallation(folder)?.status === 'complete') return
     const paths = await fetchWheels(downloadsFolder(folder), wheels, sources, {
@@ -61,7 +66,7 @@ export async function installWheels(
     })
     await replaceInstallation(folder, async (staging) => {
       const files = await unpackAll(paths, wheels, staging, options)
-      await assertLoadable(staging, options)
+      await assertLoadable(staging, LOAD_HINT, options)
       return createManifest(source, null, files)
     })
     await rm(downloadsFolder(folder), { recursive: true, force: true })
@@ -83,7 +88,11 @@ export async function fetchBundle(
     }
     return paths.map((path) => join(folder, basename(path)))
   } catch (error) {
-    throw error instanceof ResidualError ? error : (toWriteError(error, folder) ?? error)
+    const failure = error instanceof ResidualError ? error : toWriteError(error, folder)
+    if (failure?.code !== 'E_WRITE') throw failure ?? error
+    const { code, message, at } = failure
+    const hint = 'Choose a writable folder on a disk with enough free space.'
+    throw new ResidualError({ code, message, at, hint }, { cause: error })
   }
 }
 
@@ -94,12 +103,18 @@ export async function linkPython(
   files: readonly InstalledFile[],
   options: InstallOptions = {},
 ): Promise<void> {
-  await changeInstallation(folder, options, async () => {
+  await changeInstallation(folder, reportWait(folder, options), async () => {
     await replaceInstallation(folder, async () => {
-      await assertLoadable(root, options)
+      await assertLoadable(root, PYTHON_HINT, options)
       return createManifest('python', root, files)
     })
   })
+}
+
+/** Returns options that report the wait for another process as progress. */
+function reportWait(folder: string, options: InstallOptions): ChangeOptions {
+  const onWait = () => options.onProgress?.({ phase: 'wait', file: folder, bytes: 0, total: 0 })
+  return { ...options, onWait }
 }
 
 function createManifest(
@@ -120,7 +135,7 @@ interface FetchOptions extends InstallOptions {
  *
  * @throws {ResidualError} `E_WRITE` if the disk is too small, and the errors of `fetchWheel`
  */
-export async function fetchWheels(
+async function fetchWheels(
   downloads: string,
   wheels: readonly PinnedWheel[],
   sources: WheelSources,
@@ -132,7 +147,7 @@ export async function fetchWheels(
   const received = isLocal ? total : await receivedBytes(downloads, wheels)
   const needed = total - received + installedBytes + DISK_RESERVE
   const free = await freeBytes(downloads)
-  if (free < needed) throw diskError(dirname(downloads), free, needed)
+  if (free < needed) throw diskError(downloads, free, needed)
   const paths: string[] = []
   let done = 0
   for (const wheel of wheels) {
@@ -183,6 +198,7 @@ async function unpackAll(
 
 async function assertLoadable(
   root: string,
+  hint: string,
   { onProgress, signal, tryLoading = tryLoadingLibraries }: InstallOptions,
 ): Promise<void> {
   onProgress?.({ phase: 'load', file: root, bytes: 0, total: 0 })
@@ -193,6 +209,6 @@ async function assertLoadable(
     code: 'E_LIBTORCH',
     message: `the CUDA libraries cannot be loaded: ${problem}`,
     at: { file: root },
-    hint: 'Nothing was installed. Run `residual doctor` to check this machine.',
+    hint,
   })
 }

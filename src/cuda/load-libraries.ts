@@ -9,7 +9,7 @@ const [, , folder = ''] = process.argv
 
 try {
   const { library } = supportedPlatform().libtorch
-  for (const { path } of listLibraries(join(folder, library))) checkLibrary(path, 'E_LIBTORCH')
+  for (const path of listLibraries(join(folder, library))) checkLibrary(path, 'E_LIBTORCH')
   for (const name of [library, 'libtorch_cuda.so']) loadLibrary(join(folder, name))
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`)

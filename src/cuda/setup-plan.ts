@@ -91,17 +91,6 @@ export function cudaWheels(platform: string = currentPlatform()): readonly Pinne
   })
 }
 
-/** Returns the wheels for this machine, whose addon must support CUDA. */
-function ownWheels(): readonly PinnedWheel[] {
-  const wheels = cudaWheels()
-  if (supportedPlatform().cudaLibrary !== undefined) return wheels
-  throw new ResidualError({
-    code: 'E_PLATFORM',
-    message: `the addon for ${currentPlatform()} is built without CUDA`,
-    hint: 'Use linux-x64-gnu for CUDA; residual uses the CPU here.',
-  })
-}
-
 /**
  * Returns the folder of the installation.
  *
@@ -117,7 +106,8 @@ export function requireCudaFolder(): string {
 export async function prepareSetup(options: CudaPlanOptions): Promise<PreparedSetup> {
   const { downloadOnly, platform, indexUrl } = options
   const isDownload = downloadOnly !== undefined
-  const wheels = isDownload ? cudaWheels(platform) : ownWheels()
+  if (!isDownload) supportedPlatform()
+  const wheels = cudaWheels(isDownload ? platform : undefined)
   const folder = isDownload ? resolve(downloadOnly) : requireCudaFolder()
   const downloads = isDownload ? folder : downloadsFolder(folder)
   const bundle =

@@ -22,8 +22,8 @@ export function downloadsFolder(folder: string): string {
 }
 
 /**
- * Changes an installation: holds its lock, and removes the remains of changes that were interrupted.
- * Errors of the file system become `E_WRITE`.
+ * Changes an installation: holds its lock, and removes the remains of changes that were
+ * interrupted. Errors of the file system become `E_WRITE`.
  */
 export async function changeInstallation<T>(
   folder: string,
@@ -89,21 +89,24 @@ export async function removeInstallation(folder: string): Promise<void> {
   await rm(downloadsFolder(folder), { recursive: true, force: true })
 }
 
-/** Returns the number of bytes of the wheels that were downloaded completely or in part. */
+/**
+ * Returns the number of bytes of the wheels that were downloaded completely or in part. Of several
+ * builds of a wheel, the largest counts, because only one is installed.
+ */
 export async function receivedBytes(
   downloads: string,
   wheels: readonly PinnedWheel[],
 ): Promise<number> {
   let received = 0
   for (const { builds } of wheels) {
-    for (const { file } of builds) {
-      for (const name of [file, `${file}.part`]) {
-        received += await stat(join(downloads, name)).then(
-          ({ size }) => size,
-          () => 0,
-        )
-      }
-    }
+    const names = builds.flatMap(({ file }) => [file, `${file}.part`])
+    const sizes = names.map((name) =>
+      stat(join(downloads, name)).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    )
+    received += Math.max(0, ...(await Promise.all(sizes)))
   }
   return received
 }

@@ -43,8 +43,8 @@ interface UnpackOptions {
 /**
  * Unpacks the libraries and licenses of a wheel below `folder`. Creates only new, regular files.
  * Rejects the whole wheel if any of its entries has an absolute path or a path with `..`, is a link
- * or a device, or is a duplicate, and if the unpacked files exceed `maxBytes`. The content of a file
- * is streamed.
+ * or a device, or is a duplicate, and if the unpacked files exceed `maxBytes`. The content of a
+ * file is streamed.
  *
  * @throws {ResidualError} `E_DOWNLOAD` with the entry, `E_WRITE`, `AbortError`
  */

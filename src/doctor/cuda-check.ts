@@ -111,9 +111,10 @@ function checkUse(
   loadError: string | null | undefined,
 ): Check {
   const name = 'CUDA'
-  const weak = gpus.find(({ capability }) => capability < MIN_CAPABILITY)
-  if (weak !== undefined) {
-    const { name: gpu, capability } = weak
+  // CUDA lists the fastest GPU first, so that an old one beside it is not used.
+  const [first] = gpus
+  if (first !== undefined && gpus.every(({ capability }) => capability < MIN_CAPABILITY)) {
+    const { name: gpu, capability } = first
     return {
       name,
       status: 'warn',

@@ -1,8 +1,10 @@
 import { execFile } from 'node:child_process'
+import { statSync } from 'node:fs'
 import { ResidualError, type RunError } from '../errors/errors.js'
 import { coreAddon } from '../native/addon.js'
 import { libtorchLibrary, listLibraries } from '../native/libtorch.js'
 import { emulator } from '../native/loading/emulation.js'
+import { reinstallHint } from '../native/loading/install-hints.js'
 import { packageFile } from '../native/loading/package-files.js'
 import { assertProcessor } from '../native/loading/processor.js'
 import { currentPlatform, glibcVersion, supportedPlatform } from '../native/platform.js'
@@ -70,7 +72,11 @@ async function checkLibtorch(): Promise<[Check, TorchEnvironment | undefined]> {
   let size: string
   try {
     library = libtorchLibrary()
-    const bytes = listLibraries(library).reduce((sum, { bytes }) => sum + bytes, 0)
+    // Loading reports a broken link.
+    const sizes = listLibraries(library).map(
+      (path) => statSync(path, { throwIfNoEntry: false })?.size,
+    )
+    const bytes = sizes.reduce<number>((sum, size = 0) => sum + size, 0)
     size = `${Math.round(bytes / 1e6)} MB`
   } catch (error) {
     return [failedCheck('libtorch', error), undefined]
@@ -86,7 +92,7 @@ async function checkLibtorch(): Promise<[Check, TorchEnvironment | undefined]> {
   if ('error' in result)
     return [failedCheck('libtorch', new ResidualError(result.error)), undefined]
   const detail = `a process that loads ${library} ${result.crashed}`
-  const hint = 'Reinstall with `npm install --force`. If that does not help, report this output.'
+  const hint = `${reinstallHint()} If that does not help, report this output.`
   return [{ name: 'libtorch', status: 'fail', detail, hint }, undefined]
 }
 

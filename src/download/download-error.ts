@@ -6,8 +6,6 @@ export interface DownloadTarget {
   file: string
   /** Path of the downloaded file; users may also copy the file there. */
   target: string
-  /** Suggested fix if no URL provides the file. Default: to resume, to copy it, or to use a mirror. */
-  hint?: string | undefined
 }
 
 /** The failure of a download from one URL. Other URLs are tried after it. */
@@ -37,7 +35,7 @@ interface UrlErrorOptions {
  * @param removed why an existing file was removed before the download, if it was
  */
 export function downloadError(
-  { file, target, hint }: DownloadTarget,
+  { file, target }: DownloadTarget,
   attempts: readonly { url: string; error: Error }[],
   removed?: string,
 ): ResidualError {
@@ -50,9 +48,8 @@ export function downloadError(
       message: `${prefix}${file} could not be downloaded. ${reasons.join('. ')}`,
       at: { file: target },
       hint:
-        hint ??
         `Repeat the command to resume the download. Without a network, copy ${first?.url ?? file} ` +
-          `to ${target}. HTTPS_PROXY and HTTP_PROXY set a proxy, RESIDUAL_MIRROR a mirror.`,
+        `to ${target}. HTTPS_PROXY and HTTP_PROXY set a proxy, RESIDUAL_MIRROR a mirror.`,
     },
     first && { cause: first.error },
   )
@@ -79,6 +76,7 @@ export function toWriteError(error: unknown, path: string): ResidualError | unde
 /** System calls on files, in contrast to those on sockets. */
 const FILE_SYSCALLS = new Set([
   ...['open', 'write', 'fsync', 'rename', 'mkdir', 'rm', 'unlink', 'rmdir', 'ftruncate', 'stat'],
+  ...['copyfile', 'scandir', 'statfs'],
 ])
 
 /**

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
+import { hostSystem } from '../native/system.js'
 import { rootCause, throwIfAborted, UrlError } from './download-error.js'
 
 /** Timeouts and retries of a download. */
@@ -167,17 +167,18 @@ export class HttpClient implements AsyncDisposable {
 /** Returns Node's certificate authorities, those of NODE_EXTRA_CA_CERTS, and the given ones. */
 async function trustedCertificates(ca: string): Promise<string[]> {
   const { rootCertificates } = await import('node:tls')
-  const { NODE_EXTRA_CA_CERTS: extra } = process.env
-  return [...rootCertificates, ...(extra ? [readFileSync(extra, 'utf8')] : []), ca]
+  // As Node does, a file that cannot be read is ignored.
+  const extra = hostSystem.read(process.env.NODE_EXTRA_CA_CERTS ?? '')
+  return [...rootCertificates, ...(extra === undefined ? [] : [extra]), ca]
 }
 
-/** Returns the delay before a request is repeated that a response asks for, in ms, at most 60 s. */
+/** Returns the delay of the header `Retry-After` in ms, at most 60 s; undefined without one. */
 export function retryAfter(header: HttpResponse['header']): number | undefined {
   const seconds = Number(header('retry-after'))
   return seconds > 0 ? Math.min(seconds, 60) * 1000 : undefined
 }
 
-/** Returns whether a request may succeed later that a server answered with an error status. */
+/** Returns whether the same request may succeed later, after a response with an error status. */
 export function isTransient(status: number): boolean {
   return status >= 500 || [408, 425, 429].includes(status)
 }

@@ -1,5 +1,6 @@
-// The part of `tar` that this package and its scripts use. tar's own declarations refer to Zstandard in zlib,
-// which the types of Node 20 lack; `paths` in tsconfig.json substitutes this file.
+// The part of `tar` that this package and its scripts use. tar's own declarations refer to
+// Zstandard in zlib, which the types of Node 20 lack; `paths` in tsconfig.json substitutes this
+// file.
 
 /** An entry of an archive: its header, and its content as a stream. */
 export interface ReadEntry extends AsyncIterable<Buffer> {

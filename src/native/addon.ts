@@ -90,8 +90,8 @@ function loadTorch(device: RequestedDevice): { addon: TorchAddon; cuda: CudaStat
   const reason = cudaUnusableReason(cuda, addon)
   if (reason !== undefined) addon.setCudaUnusable(reason)
   // Waits for the training thread, because a process that exits during a libtorch call crashes. The
-  // listener is the first, so that an error of another listener does not prevent its call. At the end
-  // of a worker thread, the addon ends the work of that worker.
+  // listener is the first, so that an error of another listener does not prevent its call. At the
+  // end of a worker thread, the addon ends the work of that worker.
   if (isMainThread) process.prependListener('exit', () => addon.shutdown())
   return { addon, cuda }
 }

@@ -17,7 +17,7 @@ export function cacheDir(): string | undefined {
 }
 
 /** Returns the home folder; undefined without HOME and without an entry in /etc/passwd. */
-function homeDir(): string | undefined {
+export function homeDir(): string | undefined {
   try {
     return homedir() || undefined
   } catch {

@@ -103,8 +103,8 @@ function fileSize(path: string): number | undefined {
 }
 
 /**
- * Returns the CPU library of the installed CUDA libtorch if this process should use it: the device is
- * not `cpu`, the machine has a driver, and the installation is complete.
+ * Returns the CPU library of the installed CUDA libtorch if this process should use it: the device
+ * is not `cpu`, the machine has a driver, and the installation is complete.
  */
 export function installedCudaLibrary(
   device: RequestedDevice,

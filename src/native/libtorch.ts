@@ -1,9 +1,9 @@
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { constants } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
 import { assertAddressSpace, LIBTORCH_ADDRESS_SPACE } from './address-space.js'
-import { installedCudaLibrary } from './cuda-installation.js'
+import { CUDA_BUILD, installedCudaLibrary } from './cuda-installation.js'
 import type { RequestedDevice } from './device.js'
 import { checkLibrary, loadError } from './loading/check-library.js'
 import { sharedLibtorch } from './loading/loaded-libraries.js'
@@ -12,7 +12,7 @@ import { assertProcessor } from './loading/processor.js'
 import { supportedPlatform } from './platform.js'
 
 /** The version that the addon is built against; libtorch's C++ ABI changes in minor versions. */
-const VERSION = '2.11.0'
+const VERSION = CUDA_BUILD.libtorch
 
 /** Environment variables with the folder of a libtorch, in order of precedence. */
 const FOLDER_VARIABLES = ['RESIDUAL_LIBTORCH', 'LIBTORCH']
@@ -35,7 +35,7 @@ const SPIN_VARIABLES = ['GOMP_SPINCOUNT', 'OMP_WAIT_POLICY']
 export function loadLibtorch(device: RequestedDevice = 'auto'): void {
   assertWorkingDirectory()
   const library = sharedLibtorch(libtorchLibrary(device))
-  for (const { path } of listLibraries(library)) checkLibrary(path, 'E_LIBTORCH')
+  for (const path of listLibraries(library)) checkLibrary(path, 'E_LIBTORCH')
   assertProcessor()
   assertAddressSpace('libtorch', LIBTORCH_ADDRESS_SPACE, 'E_LIBTORCH')
   // OpenMP reads the variable once, when it is loaded. (In a worker thread, `process.env` is a copy
@@ -79,14 +79,11 @@ export function loadLibrary(path: string): void {
   }
 }
 
-/** Lists the shared libraries in the folder of `library`, with their sizes in bytes. */
-export function listLibraries(library: string): { path: string; bytes: number }[] {
+/** Lists the paths of the shared libraries in the folder of `library`. */
+export function listLibraries(library: string): string[] {
   const folder = dirname(library)
   const names = readdirSync(folder).filter((name) => /\.(so(\.\d+)*|dylib|dll)$/.test(name))
-  return names.map((name) => {
-    const path = join(folder, name)
-    return { path, bytes: statSync(path).size }
-  })
+  return names.map((name) => join(folder, name))
 }
 
 /** Returns the environment variable that names the folder of libtorch, if one is set. */
@@ -95,9 +92,9 @@ export function libtorchFolderVariable(): string | undefined {
 }
 
 /**
- * Returns the real path of the CPU library of libtorch; its other libraries are next to it. It is in
- * the folder that an environment variable names, in the installed CUDA libraries if `device` and this
- * machine allow CUDA, or in the npm package.
+ * Returns the real path of the CPU library of libtorch; its other libraries are next to it. It is
+ * in the folder that an environment variable names, in the installed CUDA libraries if `device` and
+ * this machine allow CUDA, or in the npm package.
  *
  * @throws {ResidualError} `E_LIBTORCH` if libtorch is not installed or has another version
  */

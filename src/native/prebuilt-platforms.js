@@ -11,8 +11,8 @@
  * @property {string} rustTarget target triple of the addons
  * @property {readonly [number, number] | undefined} minGlibc oldest glibc that libtorch supports
  * @property {'elf' | 'mach-o' | 'pe'} libraryFormat file format of libraries
- * @property {number} rtldNoDelete value of `RTLD_NODELETE`, which Node does not export; 0 on Windows,
- *   which has no such flag
+ * @property {number} rtldNoDelete value of `RTLD_NODELETE`, which Node does not export; 0 on
+ *   Windows, which has no such flag
  * @property {string} librarySearchPath environment variable with the dynamic loader's search path
  * @property {LibtorchPackage} libtorch
  * @property {string | undefined} cudaLibrary file of the CUDA shim; undefined without CUDA
@@ -88,8 +88,8 @@ export const PREBUILT_PLATFORMS = {
 export const ADDON_FILES = { core: 'residual.node', torch: 'residual-torch.node' }
 
 /**
- * Returns the name of a platform, as in the name of its package: Rust's name of the ABI follows where a
- * platform has several.
+ * Returns the name of a platform, as in the name of its package: Rust's name of the ABI follows
+ * where a platform has several.
  *
  * @param {Pick<Platform, 'os' | 'cpu'>} machine
  * @param {boolean} isGlibc ignored outside Linux

@@ -105,9 +105,9 @@ codes! {
     /// The libtorch libraries were not found or could not be loaded.
     Libtorch = "E_LIBTORCH", exit 3,
         such as "RESIDUAL_LIBTORCH is set to /opt/libtorch, which has no lib/libtorch_cpu.so";
-    /// There is no prebuilt package for this platform.
+    /// The native addon for this platform does not exist, is not installed, or cannot be loaded.
     Platform = "E_PLATFORM", exit 3,
-        such as "residual has no prebuilt package for win32-x64";
+        such as "residual has no prebuilt package for linux-ppc64-gnu";
     /// The requested device or precision is not available on this machine.
     Device = "E_DEVICE", exit 3,
         such as "no CUDA device is available";

@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
+import { withCommandName } from '../../errors/command-name.js'
 import {
   type CudaLicense,
   type CudaProgressOptions,
@@ -74,6 +76,9 @@ async function run(flags: SetupFlags): Promise<void> {
   if (!flags.cuda) throw cliError.nothingToSetUp()
   const actions = [flags.verify, flags.remove, flags.dryRun ?? flags.downloadOnly]
   if (actions.filter(Boolean).length > 1) throw cliError.conflictingSetup()
+  if (flags.platform !== undefined && flags.downloadOnly === undefined) {
+    throw cliError.platformOfInstallation()
+  }
   if (flags.remove) return await remove(flags)
   if (flags.verify) return await withProgress(flags, (options) => verify(flags, options))
   await install(flags)
@@ -82,9 +87,11 @@ async function run(flags: SetupFlags): Promise<void> {
 async function install(flags: SetupFlags): Promise<void> {
   const { indexUrl, bundle, python, downloadOnly, platform, json } = flags
   const plan = await planCudaSetup({ indexUrl, bundle, python, downloadOnly, platform })
-  if (flags.dryRun) return await print(json ? JSON.stringify(plan) : formatPlan(plan))
+  const describe = () => formatPlan(plan, downloadOnly !== undefined)
+  if (flags.dryRun) return await print(json ? JSON.stringify(plan) : describe())
   const needsConsent = plan.source === 'download' || plan.source === 'bundle'
-  if (needsConsent && !flags.quiet) log(`${formatPlan(plan)}\n`)
+  // The question refers to the licenses.
+  if (needsConsent && !(flags.quiet && flags.yes)) log(`${describe()}\n`)
   if (needsConsent && !(await confirm(flags))) return
   await withProgress(flags, async (progress) => {
     if (downloadOnly === undefined) {
@@ -107,7 +114,9 @@ async function verify({ json }: SetupFlags, options: CudaProgressOptions): Promi
     result.ok
       ? `${result.folder}: ${result.files.length} files are unchanged`
       : `${result.folder}\n${formatTable(['file', 'problem'], rows, { left: [0, 1] })}\n\n` +
-          'install the libraries again: residual setup --cuda --remove, then residual setup --cuda',
+          withCommandName(
+            'install the libraries again: `residual setup --cuda --remove`, then `residual setup --cuda`',
+          ),
   )
 }
 
@@ -117,19 +126,30 @@ async function remove({ json }: SetupFlags): Promise<void> {
   await print(folder === null ? 'no CUDA libraries are installed' : `removed ${folder}`)
 }
 
-/** Asks on the terminal whether the licenses are accepted; without a terminal, `--yes` is needed. */
+/** Asks on the terminal for the consent to the licenses; without a terminal, `--yes` is needed. */
 async function confirm({ yes }: SetupFlags): Promise<boolean> {
   if (yes) return true
   if (!process.stdin.isTTY || !isInteractive(process.stderr)) throw cliError.licensesNotAccepted()
+  const answer = await askQuestion('Accept these licenses and continue? [y/N] ')
+  if (/^y(es)?$/i.test(answer.trim())) return true
+  log('nothing was installed')
+  return false
+}
+
+/** Returns the answer to a question on the terminal; an empty text after Ctrl-D. */
+async function askQuestion(question: string): Promise<string> {
   const prompt = createInterface({ input: process.stdin, output: process.stderr })
-  try {
-    const answer = await prompt.question('Accept these licenses and continue? [y/N] ')
-    if (/^y(es)?$/i.test(answer.trim())) return true
-    log('nothing was installed')
-    return false
-  } finally {
+  prompt.once('SIGINT', () => {
     prompt.close()
-  }
+    log('')
+    process.kill(process.pid, 'SIGINT')
+  })
+  // Depending on the version of Node, a question is rejected after Ctrl-D, or remains open.
+  const closed = once(prompt, 'close').then(() => undefined)
+  const answer = await Promise.race([prompt.question(question).catch(() => undefined), closed])
+  prompt.close()
+  if (answer === undefined) log('')
+  return answer ?? ''
 }
 
 /** Runs a task with progress on stderr; SIGINT and SIGTERM abort it. */
@@ -151,7 +171,7 @@ async function withProgress(
   if (interrupt.exitStatus !== undefined) process.exitCode = interrupt.exitStatus
 }
 
-function formatPlan(plan: CudaSetupPlan): string {
+function formatPlan(plan: CudaSetupPlan, isDownloadOnly: boolean): string {
   const { source, folder, from, rejected } = plan
   if (source === 'installed') return formatResult(plan)
   if (source === 'python') return `would use the CUDA libraries of PyTorch in ${plan.python}`
@@ -160,17 +180,18 @@ function formatPlan(plan: CudaSetupPlan): string {
   const received =
     plan.downloadedBytes > 0 ? ` of ${formatBytes(plan.downloadBytes)} (the rest is here)` : ''
   const peak = plan.installedBytes + (isDownload ? remaining : 0)
+  const disk = `${formatBytes(peak)} while installing, ${formatBytes(plan.installedBytes)} afterwards`
   return [
     'CUDA libraries for libtorch',
     `  folder    ${folder}`,
     ...from.map((place, index) => `  ${index === 0 ? 'from  ' : '      '}    ${place}`),
     ...(isDownload ? [`  download  ${formatBytes(remaining)}${received}`] : []),
-    `  disk      ${formatBytes(peak)} while installing, ${formatBytes(plan.installedBytes)} afterwards`,
+    `  disk      ${isDownloadOnly ? formatBytes(plan.downloadBytes) : disk}`,
     ...rejected.map((reason) => `  not used  ${reason}`),
     'Licenses',
     ...formatLicenses(plan.licenses),
     ...NVIDIA_TERMS.map((url) => `  terms     ${url}`),
-    '  texts     in the wheels; afterwards *.dist-info in the folder',
+    `  texts     in the wheels${isDownloadOnly ? '' : '; afterwards *.dist-info in the folder'}`,
   ].join('\n')
 }
 
@@ -191,5 +212,6 @@ function formatResult({ source, folder, python, overriddenBy }: CudaSetupPlan): 
   }
   const override =
     overriddenBy === null ? [] : [`${overriddenBy} is set and takes precedence: unset it`]
-  return [lines[source], ...override, 'check the GPU with `residual doctor`'].join('\n')
+  const next = withCommandName('check the GPU with `residual doctor`')
+  return [lines[source], ...override, next].join('\n')
 }

@@ -11,8 +11,8 @@ const RATE_WINDOW = 10_000
 const VERBS = { download: 'downloading', unpack: 'unpacking', verify: 'verifying' } as const
 
 /**
- * Shows the installation of the CUDA libraries on stderr, with rate and remaining time: one line that
- * is redrawn on a terminal, a new line at every 10 % elsewhere.
+ * Shows the installation of the CUDA libraries on stderr, with rate and remaining time: one line
+ * that is redrawn on a terminal, a new line at every 10 % elsewhere.
  */
 export class CudaProgressLine {
   readonly #live = stderr.isTTY ? new LiveLine() : undefined

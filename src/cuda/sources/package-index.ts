@@ -90,7 +90,8 @@ function parseJson(text: string, base: URL): Map<string, IndexedFile> {
     throw new UrlError('the page is not valid JSON')
   }
   if (!Array.isArray(listed)) throw new UrlError('the page lists no files')
-  for (const { filename, url, hashes, size } of listed) {
+  for (const entry of listed) {
+    const { filename, url, hashes, size } = entry ?? {}
     const link = resolveLink(String(url), base)
     if (link === undefined || typeof filename !== 'string') continue
     const sha256 = typeof hashes?.sha256 === 'string' ? hashes.sha256.toLowerCase() : undefined

@@ -27,8 +27,8 @@ export interface PipEnvironment {
 const SECTIONS = ['global', 'install', 'download']
 
 /**
- * Reads the settings of pip from its configuration files and environment variables, in the order and
- * with the precedence of `pip config list`. pip itself need not be installed.
+ * Reads the settings of pip from its configuration files and environment variables, in the order
+ * and with the precedence of `pip config list`. pip itself need not be installed.
  */
 export function readPipConfig(system: Pick<System, 'read'>, from: PipEnvironment): PipConfig {
   const settings = new Map<string, string>()

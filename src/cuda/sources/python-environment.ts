@@ -29,7 +29,7 @@ print(json.dumps([sys.prefix, sys.path, index]))
 
 /**
  * Finds the Python of the active virtual environment, of the active conda environment, and of the
- * PATH. Each interpreter is started once; no package is imported except pip's name of its index.
+ * PATH. Each interpreter is started once, and imports only pip, for the URL of its default index.
  */
 export async function findPythons(
   system: System,

@@ -63,10 +63,11 @@ function readTorch(system: System, dir: string): PythonTorch {
     system
       .list(join(root, lib))
       .filter((name) => LIBRARY.test(name))
-      .map((name) => {
+      .flatMap((name) => {
         const path = join(lib, name)
-        const bytes = statSync(join(root, path)).size
-        return { path, bytes, sha256: hashes.get(path) ?? null }
+        const bytes = statSync(join(root, path), { throwIfNoEntry: false })?.size
+        // A broken link is ignored: the libraries are loaded before they are used.
+        return bytes === undefined ? [] : [{ path, bytes, sha256: hashes.get(path) ?? null }]
       }),
   )
   return { root, files }

@@ -1,14 +1,14 @@
-import { homedir } from 'node:os'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ConnectionOptions } from '../../download/http.js'
 import { ResidualError } from '../../errors/errors.js'
+import { homeDir } from '../../native/cache-dirs.js'
 import { hostSystem, type System } from '../../native/system.js'
 import { readNetrc } from './netrc.js'
 import { readPipConfig } from './pip-config.js'
 import type { PythonEnvironment } from './python-environment.js'
 
-/** Where wheels are looked for, in this order: folders, pages, indexes. */
+/** Sources of wheels, which are searched in this order: folders, pages, indexes. */
 export interface WheelSources {
   folders: string[]
   /** URLs of web pages that link to wheels. */
@@ -30,21 +30,18 @@ interface SourceRequest {
 }
 
 /**
- * Returns the sources of wheels: `indexUrl`, otherwise those of pip's configuration. Without an index
- * in that configuration, pip's default index is used if pip is installed, and then PyTorch's index.
+ * Returns the sources of wheels: `indexUrl`, otherwise those of pip's configuration. Without an
+ * index in that configuration, pip's default index is used if pip is installed, and then PyTorch's
+ * index.
  *
  * @throws {ResidualError} `E_USAGE` for an index that is not an HTTP URL
  */
 export function resolveWheelSources(request: SourceRequest): WheelSources {
   const { indexUrl, pythons, system = hostSystem, env = process.env } = request
-  const home = env.HOME || safeHome()
+  const home = env.HOME || homeDir()
   const pip = readPipConfig(system, { env, home, prefix: pythons[0]?.prefix })
-  const authorization = new Map<string, string>(
-    [...readNetrc(system.read(env.NETRC || `${home}/.netrc`) ?? '')].map(([host, header]) => [
-      host,
-      header,
-    ]),
-  )
+  const netrc = env.NETRC || (home && join(home, '.netrc'))
+  const authorization = readNetrc((netrc && system.read(netrc)) ?? '')
   const withoutCredentials = (text: string, key: string) =>
     takeCredentials(text, key, authorization).href
   const configured = [...(pip.indexUrl === undefined ? [] : [pip.indexUrl]), ...pip.extraIndexUrls]
@@ -61,13 +58,13 @@ export function resolveWheelSources(request: SourceRequest): WheelSources {
   const links = indexUrl === undefined ? pip.findLinks : []
   const isPage = (link: string) => /^https?:/i.test(link)
   return {
-    folders: links.filter((link) => !isPage(link)).map(toFolder),
+    folders: links.filter((link) => !isPage(link)).map((link) => toFolder(link, home)),
     pages: links.filter(isPage).map((url) => withoutCredentials(url, 'find-links of pip')),
     indexes: [...new Set(indexes)],
     connection: {
       authorization,
       proxy: pip.proxy === undefined || /:\/\//.test(pip.proxy) ? pip.proxy : `http://${pip.proxy}`,
-      ca: pip.cert && system.read(pip.cert),
+      ca: pip.cert && system.read(expandHome(pip.cert, home)),
     },
   }
 }
@@ -88,7 +85,7 @@ function takeCredentials(text: string, key: string, authorization: Map<string, s
   }
   const { username, password } = url
   if (username !== '') {
-    const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+    const user = `${decodePercent(username)}:${decodePercent(password)}`
     authorization.set(url.origin, `Basic ${Buffer.from(user).toString('base64')}`)
   }
   url.username = ''
@@ -96,18 +93,24 @@ function takeCredentials(text: string, key: string, authorization: Map<string, s
   return url
 }
 
-function toFolder(link: string): string {
+/** Decodes percent-encoded text; returns other text, such as `50%`, as it is. */
+function decodePercent(text: string): string {
   try {
-    return /^file:/i.test(link) ? fileURLToPath(link) : resolve(link)
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+function toFolder(link: string, home: string | undefined): string {
+  try {
+    return /^file:/i.test(link) ? fileURLToPath(link) : resolve(expandHome(link, home))
   } catch {
     return link
   }
 }
 
-function safeHome(): string | undefined {
-  try {
-    return homedir() || undefined
-  } catch {
-    return undefined
-  }
+/** Replaces `~` at the beginning of a path, as pip does in its configuration. */
+function expandHome(path: string, home: string | undefined): string {
+  return home === undefined ? path : path.replace(/^~(?=\/|$)/, () => home)
 }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 
 /** A path inside an archive of Electron, such as `app.asar`. */
 const INSIDE_ASAR = /^(.*\.asar)([\\/].*)$/s
@@ -15,6 +15,10 @@ export function unpackedPath(path: string): string {
 
 /** Returns the archive that contains a path; undefined if the path is not in an archive. */
 export function enclosingArchive(path: string): string | undefined {
-  // Yarn's Plug'n'Play resolves to paths in zip files.
-  return INSIDE_ASAR.exec(path)?.[1] ?? /^(.*\.zip)[\\/]/s.exec(path)?.[1]
+  const asar = INSIDE_ASAR.exec(path)?.[1]
+  if (asar !== undefined) return asar
+  // Yarn's Plug'n'Play resolves to paths in zip files. A folder may have such a name, too.
+  const zip = /^(.*\.zip)[\\/]/s.exec(path)?.[1]
+  const isFile = zip !== undefined && statSync(zip, { throwIfNoEntry: false })?.isFile()
+  return isFile ? zip : undefined
 }

@@ -94,7 +94,7 @@ export interface MissingPackage {
 export function explainMissing(missing: MissingPackage): [string, string] {
   const { name, platform, otherPlatforms, project } = missing
   const { manager, lockfile } = project
-  const isLocked = lockfile === undefined || readFileSync(lockfile, 'latin1').includes(name)
+  const isLocked = lockfile === undefined || listsPackage(lockfile, name)
   const message = `the package ${name} is not installed`
   if (!isLocked) {
     const file = lockfile.slice(dirname(lockfile).length + 1)
@@ -114,6 +114,24 @@ export function explainMissing(missing: MissingPackage): [string, string] {
     ]
   }
   return [message, `Run ${INCLUDE_OPTIONAL[manager]}.`]
+}
+
+/**
+ * Returns whether a lockfile has an entry for a package. The package `residual` lists all its
+ * optional dependencies by name, also those without an entry.
+ */
+function listsPackage(lockfile: string, name: string): boolean {
+  let text: string
+  try {
+    text = readFileSync(lockfile, 'latin1')
+  } catch {
+    return true // nothing is known about a lockfile that cannot be read
+  }
+  // npm: `"node_modules/NAME": {`. pnpm, Yarn and Bun: `NAME@VERSION`. bun.lockb is binary.
+  if (lockfile.endsWith('.lockb')) return text.includes(name)
+  return lockfile.endsWith('.json')
+    ? new RegExp(`${name}"\\s*:\\s*\\{`).test(text)
+    : text.includes(`${name}@`)
 }
 
 /** Lists the names of the installed packages in the scope `@residual`. */

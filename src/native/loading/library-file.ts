@@ -24,7 +24,7 @@ type Header = Pick<LibraryFile, 'architectures'> & { end: () => number }
 
 /** Numbers of the processor architectures in the headers of each format. */
 const ELF_MACHINES: Record<number, string> = {
-  ...{ 3: 'ia32', 40: 'arm', 62: 'x64', 183: 'arm64', 21: 'ppc64', 22: 's390x', 243: 'riscv64' },
+  ...{ 3: 'ia32', 40: 'arm', 62: 'x64', 183: 'arm64', 21: 'ppc64', 243: 'riscv64' },
 }
 const MACH_CPUS: Record<number, string> = { 16777223: 'x64', 16777228: 'arm64', 7: 'ia32' }
 const PE_MACHINES: Record<number, string> = { 34404: 'x64', 43620: 'arm64', 332: 'ia32' }
@@ -40,6 +40,8 @@ export function readLibraryFile(path: string): LibraryFile | undefined {
   try {
     const { size } = fstatSync(file)
     const read: Read = (offset, length) => {
+      // A damaged header may name any offset, also one that `readSync` rejects.
+      if (offset + length > size) throw new HeaderError()
       const bytes = Buffer.alloc(length)
       if (readSync(file, bytes, 0, length, offset) < length) throw new HeaderError()
       return bytes

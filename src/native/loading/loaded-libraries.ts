@@ -11,8 +11,8 @@ const COMPARED_BYTES = 2 ** 16
 
 /**
  * Returns the libtorch to load. A second copy of libtorch in one process crashes it, because both
- * register the same operators. If another copy of the same file is already loaded, such as that of a
- * second installation of residual, it is used instead.
+ * register the same operators. If another copy of the same file is already loaded, such as that of
+ * a second installation of residual, it is used instead.
  *
  * @param library path of the CPU library of libtorch
  * @throws {ResidualError} `E_LIBTORCH` if this process has loaded another libtorch

@@ -13,8 +13,8 @@ let root: string | undefined
 let packageRequire: NodeJS.Require | undefined
 
 /**
- * Returns the path of a file or folder of this package. A bundler moves the code into its output, but
- * not the files of the package, which are then found as Node resolves the package `residual`.
+ * Returns the path of a file or folder of this package. A bundler moves the code into its output,
+ * but not the files of the package, which are then found as Node resolves the package `residual`.
  *
  * @throws {ResidualError} `E_PLATFORM` if the package is not installed where its code runs
  */
@@ -65,8 +65,8 @@ export function findPackage(files: readonly string[]): string {
 }
 
 /**
- * Lists this module, or the bundle that contains it, the program that was started, and a file of the
- * working directory, which may have been removed.
+ * Lists this module, or the bundle that contains it, the program that was started, and a file of
+ * the working directory, which may have been removed.
  */
 function programFiles(): string[] {
   const program = process.argv[1]

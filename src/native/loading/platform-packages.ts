@@ -28,8 +28,8 @@ export function addonsFolder(): string {
 /**
  * Returns the folder of libtorch for this machine.
  *
- * @throws {ResidualError} `E_PLATFORM` if the platform is not supported; `E_LIBTORCH` if the package
- *   of libtorch is not installed or has another version
+ * @throws {ResidualError} `E_PLATFORM` if the platform is not supported; `E_LIBTORCH` if the
+ *   package of libtorch is not installed or has another version
  */
 export function libtorchFolder(): string {
   const { name } = supportedPlatform().libtorch

@@ -2,9 +2,9 @@ import { ResidualError } from '../../errors/errors.js'
 import { hostSystem, type System } from '../system.js'
 
 /**
- * Checks that the processor has the instructions that libtorch uses without asking: on Arm, atomic
- * instructions (LSE, Armv8.1). Without them, as on a Raspberry Pi 4, the first prediction would end the
- * process with SIGILL.
+ * Checks that the processor has the instructions that libtorch requires: on Arm, atomic
+ * instructions (LSE, Armv8.1). Without them, as on a Raspberry Pi 4, the first prediction would end
+ * the process with SIGILL.
  *
  * @throws {ResidualError} `E_PLATFORM`
  */
