@@ -227,7 +227,7 @@ for (const [name, options] of INTERFACES) {
     const { trainer: next } = startTrainer(t, options)
     await next.openRun(last.replace(/[\\/]checkpoints.*/, ''))
     t.is(next.status, 'stopped')
-    t.true(next.snapshot.epochs.length >= 0 && next.snapshot.start !== null)
+    t.not(next.snapshot.start, null)
     const resumed = next.train({ resume: next.snapshot.dir as string })
     const start = await waitFor(next, (message) => message.type === 'start')
     t.is(start.type === 'start' && start.startStep, steps)
