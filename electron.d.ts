@@ -63,7 +63,10 @@ export declare interface TrainerOptions {
     silenceTimeout?: number | undefined;
     /** Silence after which the training process is killed and restarted. Default: 60,000. */
     killTimeout?: number | undefined;
-    /** Time that `close()` and a quit wait for the checkpoint of the run. Default: 10,000. */
+    /**
+     * Time that `close()` and a quit wait for the checkpoint of the run; `Infinity` waits until it is
+     * saved. Default: 10,000.
+     */
     closeTimeout?: number | undefined;
     /**
      * On macOS, allow the training process to load libraries that are not signed by the team of the
@@ -110,7 +113,8 @@ export declare class Trainer implements AsyncDisposable {
     resume(): void;
     /**
      * Saves a checkpoint and ends the run after its current step, as `Run.stop()` does. A run whose
-     * training process is being restarted ends at once, with its last checkpoint.
+     * training process is being restarted ends at once: its promise rejects with an `AbortError` that
+     * has the last checkpoint.
      */
     stop(): void;
     /**
@@ -141,7 +145,7 @@ export declare class Trainer implements AsyncDisposable {
      * Lets the page of a window watch and control the run through the preload bridge. The page can
      * subscribe, pause, resume, stop and predict. It can start a run or export a model only through
      * the handlers, which decide on paths and settings. Requests of other windows, of frames within
-     * the page and of pages from the network are refused.
+     * the page and of pages from the network are refused; such pages get no messages.
      *
      * @throws {ResidualError} `E_USAGE` if `electron.ipcMain` was not passed to `createTrainer()`
      */
@@ -229,7 +233,10 @@ export declare interface TrainerSnapshot {
     epochs: EpochEvent[];
     /** The last 100 warnings. */
     warnings: WarningEvent[];
-    /** The newest checkpoint from which the run can be resumed. */
+    /**
+     * The newest checkpoint from which the run can be resumed; null until one is saved, also after
+     * `openRun()`.
+     */
     checkpoint: CheckpointEvent | null;
     /** Result of a run that has ended. */
     result: TrainResult | null;
