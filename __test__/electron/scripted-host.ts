@@ -59,6 +59,11 @@ export function startScripted(t: ExecutionContext, options: Omit<TrainerOptions,
     electron: { utilityProcess, ipcMain },
     ...{ restartDelay: 1, closeTimeout: 1, ...options },
   })
-  t.teardown(() => trainer.close())
+  // Stands for the channel of a process, which keeps this process alive.
+  const channel = setInterval(() => {}, 1000)
+  t.teardown(async () => {
+    await trainer.close()
+    clearInterval(channel)
+  })
   return { trainer, children, ipcMain }
 }

@@ -82,6 +82,21 @@ test('an infinite time limit of close() waits for the run', async (t) => {
   await closed
 })
 
+test('a snapshot has at most 1000 steps, at equal distances', async (t) => {
+  const { trainer, children } = startScripted(t)
+  void trainer.train({}).catch(() => {})
+  await setImmediate()
+  for (let step = 1; step <= 5000; step++) {
+    children[0]?.send({ type: 'event', event: { type: 'step', step } })
+    const { steps } = trainer.snapshot
+    if (steps.length > 1000) t.fail(`${steps.length} steps`)
+  }
+  const { steps } = trainer.snapshot
+  t.true(steps.length >= 500)
+  const distances = steps.slice(1).map(({ step }, index) => step - (steps[index]?.step as number))
+  t.deepEqual([...new Set(distances)], [8])
+})
+
 test('intervals that a timer cannot wait for are refused', (t) => {
   for (const heartbeatInterval of [Number.POSITIVE_INFINITY, 2 ** 31, 9, Number.NaN]) {
     t.throws(() => createTrainer({ heartbeatInterval }), { code: 'E_USAGE' })

@@ -151,7 +151,7 @@ export class RunHistory {
     this.#numSkipped = 0
     this.#steps.push(step)
     if (this.#steps.length <= MAX_STEPS) return
-    this.#steps = this.#steps.filter((_, index) => index % 2 === 1)
+    this.#steps = this.#steps.filter((_, index) => index % 2 === 0)
     this.#stride *= 2
   }
 }
