@@ -1,5 +1,5 @@
 /**
- * Training in an Electron application: a trainer for the main process, and a bridge for its windows.
+ * Training in an Electron application: a trainer for the main process, and a bridge for windows.
  *
  * @packageDocumentation
  */
@@ -103,8 +103,8 @@ export declare class Trainer implements AsyncDisposable {
      * unexpectedly. The rejection is never reported as unhandled, because subscribers receive it.
      *
      * @param config plain data; paths should be absolute
-     * @throws {ResidualError} the errors of `train()`; `E_USAGE` if a run is active; `E_PROCESS` after
-     *   too many restarts; `E_CLOSED`
+     * @throws {ResidualError} the errors of `train()`; `E_USAGE` if a run is active; `E_PROCESS`
+     *   after too many restarts; `E_CLOSED`
      */
     train(config: TrainConfig, options?: TrainerRunOptions): Promise<TrainResult>;
     /** Pauses the run after its current step. */
@@ -121,7 +121,8 @@ export declare class Trainer implements AsyncDisposable {
      * Shows an earlier run: its history becomes part of the snapshot. Training continues with
      * `train({ resume: dir })`.
      *
-     * @throws {ResidualError} `E_CHECKPOINT` if `dir` is not a run folder; `E_USAGE` if a run is active
+     * @throws {ResidualError} `E_CHECKPOINT` if `dir` is not a run folder; `E_USAGE` if a run is
+     *   active
      */
     openRun(dir: string): Promise<void>;
     /**
@@ -294,7 +295,7 @@ export declare type TrainerMessage = RunEvent | {
  * `declare global { interface Window { residual: TrainerBridge } }`
  */
 export declare interface TrainerBridge {
-    /** Calls a function with a snapshot, and then with all messages. Returns a function to end that. */
+    /** Calls a function with a snapshot, then with all messages. Returns a function that ends this. */
     subscribe(listener: (message: TrainerMessage) => void): () => void;
     /** Asks the main process to start a run. `true` if it has, `false` if the handler declined. */
     train(request?: unknown): Promise<BridgeResult<boolean>>;
@@ -306,7 +307,7 @@ export declare interface TrainerBridge {
     stop(): Promise<BridgeResult<null>>;
     /** Classifies a JPEG or PNG file by the run that the trainer shows. */
     predict(image: Uint8Array | ArrayBuffer, config?: PredictConfig): Promise<BridgeResult<Prediction>>;
-    /** Asks the main process to export the model of the run. Returns the path, or null if declined. */
+    /** Asks the main process to export the run's model. Returns the path, or null if declined. */
     exportModel(request?: unknown): Promise<BridgeResult<string | null>>;
 }
 
@@ -323,8 +324,8 @@ export declare type BridgeResult<T> = {
 };
 
 /**
- * Absolute path of the preload script: `new BrowserWindow({ webPreferences: { preload: preloadPath } })`.
- * It is one CommonJS file without dependencies, as the sandbox of a window needs it.
+ * Absolute path of the preload script, for `webPreferences.preload` of a window. The script is one
+ * CommonJS file without dependencies, as the sandbox of a window needs it.
  */
 export declare const preloadPath: string;
 

@@ -1,4 +1,4 @@
-/** Tests of the example application: its page in Chromium, its main process and its training process. */
+/** Tests of the example application: page in Chromium, main process and training process. */
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'

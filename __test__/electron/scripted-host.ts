@@ -1,4 +1,4 @@
-/** A `utilityProcess` whose children are objects: tests decide which messages they send and when they end. */
+/** A `utilityProcess` without processes: tests send the messages of its children, and end them. */
 import { EventEmitter } from 'node:events'
 import type { ExecutionContext } from 'ava'
 import {

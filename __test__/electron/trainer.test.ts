@@ -57,7 +57,7 @@ const statusesOf = (messages: readonly TrainerMessage[]) =>
     .flatMap((message) => (message.type === 'status' ? [message.status] : []))
     .filter((status, index, all) => status !== all[index - 1])
 
-/** Returns the tensors of the last checkpoint: the bytes after the header of the safetensors file. */
+/** Returns the tensors of the last checkpoint: the bytes after the header of the file. */
 function readTensors(run: string): Buffer {
   const bytes = readFileSync(join(run, 'checkpoints', 'last.safetensors'))
   return bytes.subarray(8 + Number(bytes.readBigUInt64LE(0)))

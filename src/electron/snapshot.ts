@@ -131,7 +131,7 @@ export class RunHistory {
     }
   }
 
-  /** Removes the steps and epochs that a resumed run trains again, and the history of another run. */
+  /** Removes steps and epochs that a resumed run trains again, and the history of another run. */
   #restart(event: StartEvent & { type: 'start' }): void {
     const isSameRun = event.dir === this.dir
     const isKept = ({ step }: { step: number }) => isSameRun && step <= event.startStep

@@ -148,8 +148,8 @@ export class Trainer implements AsyncDisposable {
    * unexpectedly. The rejection is never reported as unhandled, because subscribers receive it.
    *
    * @param config plain data; paths should be absolute
-   * @throws {ResidualError} the errors of `train()`; `E_USAGE` if a run is active; `E_PROCESS` after
-   *   too many restarts; `E_CLOSED`
+   * @throws {ResidualError} the errors of `train()`; `E_USAGE` if a run is active; `E_PROCESS`
+   *   after too many restarts; `E_CLOSED`
    */
   train(config: TrainConfig, options: TrainerRunOptions = {}): Promise<TrainResult> {
     const run = new TrainerRun(config, options.report ?? false)
@@ -205,7 +205,8 @@ export class Trainer implements AsyncDisposable {
    * Shows an earlier run: its history becomes part of the snapshot. Training continues with
    * `train({ resume: dir })`.
    *
-   * @throws {ResidualError} `E_CHECKPOINT` if `dir` is not a run folder; `E_USAGE` if a run is active
+   * @throws {ResidualError} `E_CHECKPOINT` if `dir` is not a run folder; `E_USAGE` if a run is
+   *   active
    */
   async openRun(dir: string): Promise<void> {
     const folder = await readRunFolder(dir)

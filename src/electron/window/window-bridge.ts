@@ -106,8 +106,8 @@ export class WindowBridge {
   }
 
   /**
-   * Starts the messages to a page, with a snapshot. A page that was reloaded subscribes again. A page
-   * to which the window has navigated since gets messages only if it may send requests.
+   * Starts the messages to a page, with a snapshot. A page that was reloaded subscribes again. A
+   * page to which the window has navigated since gets messages only if it may send requests.
    */
   #subscribe(window: AddedWindow): void {
     const { webContents } = window
