@@ -1,5 +1,5 @@
 /**
- * Training in an Electron application: a trainer for the main process, and a bridge for its windows.
+ * Training in an Electron application: a trainer for the main process, and a bridge for windows.
  *
  * @packageDocumentation
  */
@@ -63,7 +63,10 @@ export declare interface TrainerOptions {
     silenceTimeout?: number | undefined;
     /** Silence after which the training process is killed and restarted. Default: 60,000. */
     killTimeout?: number | undefined;
-    /** Time that `close()` and a quit wait for the checkpoint of the run. Default: 10,000. */
+    /**
+     * Time that `close()` and a quit wait for the checkpoint of the run; `Infinity` waits until it is
+     * saved. Default: 10,000.
+     */
     closeTimeout?: number | undefined;
     /**
      * On macOS, allow the training process to load libraries that are not signed by the team of the
@@ -100,8 +103,8 @@ export declare class Trainer implements AsyncDisposable {
      * unexpectedly. The rejection is never reported as unhandled, because subscribers receive it.
      *
      * @param config plain data; paths should be absolute
-     * @throws {ResidualError} the errors of `train()`; `E_USAGE` if a run is active; `E_PROCESS` after
-     *   too many restarts; `E_CLOSED`
+     * @throws {ResidualError} the errors of `train()`; `E_USAGE` if a run is active; `E_PROCESS`
+     *   after too many restarts; `E_CLOSED`
      */
     train(config: TrainConfig, options?: TrainerRunOptions): Promise<TrainResult>;
     /** Pauses the run after its current step. */
@@ -110,14 +113,16 @@ export declare class Trainer implements AsyncDisposable {
     resume(): void;
     /**
      * Saves a checkpoint and ends the run after its current step, as `Run.stop()` does. A run whose
-     * training process is being restarted ends at once, with its last checkpoint.
+     * training process is being restarted ends at once: its promise rejects with an `AbortError` that
+     * has the last checkpoint.
      */
     stop(): void;
     /**
      * Shows an earlier run: its history becomes part of the snapshot. Training continues with
      * `train({ resume: dir })`.
      *
-     * @throws {ResidualError} `E_CHECKPOINT` if `dir` is not a run folder; `E_USAGE` if a run is active
+     * @throws {ResidualError} `E_CHECKPOINT` if `dir` is not a run folder; `E_USAGE` if a run is
+     *   active
      */
     openRun(dir: string): Promise<void>;
     /**
@@ -141,7 +146,7 @@ export declare class Trainer implements AsyncDisposable {
      * Lets the page of a window watch and control the run through the preload bridge. The page can
      * subscribe, pause, resume, stop and predict. It can start a run or export a model only through
      * the handlers, which decide on paths and settings. Requests of other windows, of frames within
-     * the page and of pages from the network are refused.
+     * the page and of pages from the network are refused; such pages get no messages.
      *
      * @throws {ResidualError} `E_USAGE` if `electron.ipcMain` was not passed to `createTrainer()`
      */
@@ -229,7 +234,10 @@ export declare interface TrainerSnapshot {
     epochs: EpochEvent[];
     /** The last 100 warnings. */
     warnings: WarningEvent[];
-    /** The newest checkpoint from which the run can be resumed. */
+    /**
+     * The newest checkpoint from which the run can be resumed; null until one is saved, also after
+     * `openRun()`.
+     */
     checkpoint: CheckpointEvent | null;
     /** Result of a run that has ended. */
     result: TrainResult | null;
@@ -287,7 +295,7 @@ export declare type TrainerMessage = RunEvent | {
  * `declare global { interface Window { residual: TrainerBridge } }`
  */
 export declare interface TrainerBridge {
-    /** Calls a function with a snapshot, and then with all messages. Returns a function to end that. */
+    /** Calls a function with a snapshot, then with all messages. Returns a function that ends this. */
     subscribe(listener: (message: TrainerMessage) => void): () => void;
     /** Asks the main process to start a run. `true` if it has, `false` if the handler declined. */
     train(request?: unknown): Promise<BridgeResult<boolean>>;
@@ -299,7 +307,7 @@ export declare interface TrainerBridge {
     stop(): Promise<BridgeResult<null>>;
     /** Classifies a JPEG or PNG file by the run that the trainer shows. */
     predict(image: Uint8Array | ArrayBuffer, config?: PredictConfig): Promise<BridgeResult<Prediction>>;
-    /** Asks the main process to export the model of the run. Returns the path, or null if declined. */
+    /** Asks the main process to export the run's model. Returns the path, or null if declined. */
     exportModel(request?: unknown): Promise<BridgeResult<string | null>>;
 }
 
@@ -316,8 +324,8 @@ export declare type BridgeResult<T> = {
 };
 
 /**
- * Absolute path of the preload script: `new BrowserWindow({ webPreferences: { preload: preloadPath } })`.
- * It is one CommonJS file without dependencies, as the sandbox of a window needs it.
+ * Absolute path of the preload script, for `webPreferences.preload` of a window. The script is one
+ * CommonJS file without dependencies, as the sandbox of a window needs it.
  */
 export declare const preloadPath: string;
 

@@ -1,5 +1,5 @@
 /**
- * The parts of Electron that a trainer uses, on Node: Electron itself cannot be installed for tests.
+ * The parts of Electron that a trainer uses, on Node: tests cannot install Electron itself.
  * Messages are cloned and errors lose their properties, as in Electron.
  */
 import { fork } from 'node:child_process'

@@ -1,4 +1,4 @@
-/** Tests of a packaged application: the layout of its archive, and the training process outside it. */
+/** Tests of a packaged application: layout of the archive, and the training process outside it. */
 import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, dirname, join, relative } from 'node:path'

@@ -57,7 +57,7 @@ const statusesOf = (messages: readonly TrainerMessage[]) =>
     .flatMap((message) => (message.type === 'status' ? [message.status] : []))
     .filter((status, index, all) => status !== all[index - 1])
 
-/** Returns the tensors of the last checkpoint: the bytes after the header of the safetensors file. */
+/** Returns the tensors of the last checkpoint: the bytes after the header of the file. */
 function readTensors(run: string): Buffer {
   const bytes = readFileSync(join(run, 'checkpoints', 'last.safetensors'))
   return bytes.subarray(8 + Number(bytes.readBigUInt64LE(0)))
@@ -227,7 +227,7 @@ for (const [name, options] of INTERFACES) {
     const { trainer: next } = startTrainer(t, options)
     await next.openRun(last.replace(/[\\/]checkpoints.*/, ''))
     t.is(next.status, 'stopped')
-    t.true(next.snapshot.epochs.length >= 0 && next.snapshot.start !== null)
+    t.not(next.snapshot.start, null)
     const resumed = next.train({ resume: next.snapshot.dir as string })
     const start = await waitFor(next, (message) => message.type === 'start')
     t.is(start.type === 'start' && start.startStep, steps)

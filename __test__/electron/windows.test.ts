@@ -222,6 +222,7 @@ test.serial('other windows, frames and pages from the network are refused', asyn
     ['http://localhost.example.com/', 'E_USAGE'],
     ['data:text/html,hello', 'E_USAGE'],
     ['about:blank', 'E_USAGE'],
+    ['filesystem:https://example.com/temporary/page.html', 'E_USAGE'],
     ['http://localhost:5173/', 'ok'],
     ['file:///opt/app/index.html', 'ok'],
     ['app://pictures/', 'ok'],

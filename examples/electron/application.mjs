@@ -176,9 +176,18 @@ export class Application {
     await writeFile(this.#stateFile, JSON.stringify({ folder: this.#folder?.path ?? null, run }))
   }
 
+  /** Reads the state of the last session. A file that is damaged or missing is an empty state. */
+  async #readState() {
+    try {
+      return JSON.parse(await readFile(this.#stateFile, 'utf8')) ?? {}
+    } catch {
+      return {}
+    }
+  }
+
   /** Opens the folder and the run of the last session, if they still exist. */
   async #restore() {
-    const { folder, run } = await readFile(this.#stateFile, 'utf8').then(JSON.parse, () => ({}))
+    const { folder, run } = await this.#readState()
     if (typeof folder === 'string') {
       this.#folder = await PictureFolder.read(folder).catch(() => undefined)
     }

@@ -26,7 +26,7 @@ export class PictureFolder {
   }
 
   /**
-   * Lists the pictures of a folder.
+   * Lists the pictures of a folder. A subfolder that the user may not read has none.
    *
    * @param {string} path
    */
@@ -38,7 +38,7 @@ export class PictureFolder {
       .sort((a, b) => a.localeCompare(b))
     const classes = await Promise.all(
       names.map(async (name) => {
-        const files = await readdir(join(path, name))
+        const files = await readdir(join(path, name)).catch(() => [])
         const pictures = files.filter((file) => PICTURE.test(file)).sort()
         return { name, files: pictures.map((file) => join(path, name, file)) }
       }),

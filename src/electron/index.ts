@@ -1,5 +1,5 @@
 /**
- * Training in an Electron application: a trainer for the main process, and a bridge for its windows.
+ * Training in an Electron application: a trainer for the main process, and a bridge for windows.
  *
  * @packageDocumentation
  */
@@ -32,7 +32,7 @@ export type { BridgeResult, TrainerBridge } from './window/bridge.js'
 export type { ExportRequest, WindowHandlers } from './window/window-handlers.js'
 
 /**
- * Absolute path of the preload script: `new BrowserWindow({ webPreferences: { preload: preloadPath } })`.
- * It is one CommonJS file without dependencies, as the sandbox of a window needs it.
+ * Absolute path of the preload script, for `webPreferences.preload` of a window. The script is one
+ * CommonJS file without dependencies, as the sandbox of a window needs it.
  */
 export const preloadPath: string = fileURLToPath(new URL('./window/preload.cjs', import.meta.url))

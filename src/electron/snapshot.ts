@@ -51,7 +51,10 @@ export interface TrainerSnapshot {
   epochs: EpochEvent[]
   /** The last 100 warnings. */
   warnings: WarningEvent[]
-  /** The newest checkpoint from which the run can be resumed. */
+  /**
+   * The newest checkpoint from which the run can be resumed; null until one is saved, also after
+   * `openRun()`.
+   */
   checkpoint: CheckpointEvent | null
   /** Result of a run that has ended. */
   result: TrainResult | null
@@ -128,7 +131,7 @@ export class RunHistory {
     }
   }
 
-  /** Keeps what was before the start step if the run is the same, otherwise nothing. */
+  /** Removes steps and epochs that a resumed run trains again, and the history of another run. */
   #restart(event: StartEvent & { type: 'start' }): void {
     const isSameRun = event.dir === this.dir
     const isKept = ({ step }: { step: number }) => isSameRun && step <= event.startStep
@@ -148,7 +151,7 @@ export class RunHistory {
     this.#numSkipped = 0
     this.#steps.push(step)
     if (this.#steps.length <= MAX_STEPS) return
-    this.#steps = this.#steps.filter((_, index) => index % 2 === 1)
+    this.#steps = this.#steps.filter((_, index) => index % 2 === 0)
     this.#stride *= 2
   }
 }

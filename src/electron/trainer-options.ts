@@ -21,7 +21,10 @@ export interface TrainerOptions {
   silenceTimeout?: number | undefined
   /** Silence after which the training process is killed and restarted. Default: 60,000. */
   killTimeout?: number | undefined
-  /** Time that `close()` and a quit wait for the checkpoint of the run. Default: 10,000. */
+  /**
+   * Time that `close()` and a quit wait for the checkpoint of the run; `Infinity` waits until it is
+   * saved. Default: 10,000.
+   */
   closeTimeout?: number | undefined
   /**
    * On macOS, allow the training process to load libraries that are not signed by the team of the
@@ -45,6 +48,9 @@ const DEFAULTS = {
   allowLoadingUnsignedLibraries: false,
 }
 
+/** The longest delay of a timer, in ms. Node replaces longer ones by 1 ms. */
+export const MAX_DELAY = 2 ** 31 - 1
+
 /**
  * Validates options and adds the defaults.
  *
@@ -53,7 +59,7 @@ const DEFAULTS = {
 export function resolveTrainerOptions(options: TrainerOptions): ResolvedTrainerOptions {
   const resolved: Record<string, unknown> = { ...DEFAULTS, electron: undefined }
   for (const [key, value] of Object.entries(options)) {
-    if (!(key in resolved)) {
+    if (!Object.hasOwn(resolved, key)) {
       throw new ResidualError({
         code: 'E_UNKNOWN_KEY',
         message: `unknown option \`${key}\``,
@@ -66,8 +72,8 @@ export function resolveTrainerOptions(options: TrainerOptions): ResolvedTrainerO
     if (isNumberOption && !(typeof value === 'number' && value >= 0)) {
       throw invalidOption(key, 'a number, 0 or more')
     }
-    if (key === 'heartbeatInterval' && !(value >= 10)) {
-      throw invalidOption(key, 'a number of milliseconds, 10 or more')
+    if (key === 'heartbeatInterval' && !(value >= 10 && value <= MAX_DELAY)) {
+      throw invalidOption(key, `a number of milliseconds from 10 to ${MAX_DELAY}`)
     }
     if (key === 'electron' && typeof value?.utilityProcess?.fork !== 'function') {
       throw invalidOption(key, 'an object with the `utilityProcess` of Electron')

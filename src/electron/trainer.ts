@@ -13,7 +13,8 @@ import type { ElectronWindow } from './electron-modules.js'
 import { fromErrorData, toErrorData } from './error-data.js'
 import { forkLauncher, type HostExit, utilityProcessLauncher } from './host/host-process.js'
 import { HostSupervisor, type SupervisorListener } from './host/host-supervisor.js'
-import type { HostCall, HostMessage } from './host/protocol.js'
+import type { HostCall } from './host/protocol.js'
+import { PendingCalls } from './pending-calls.js'
 import { QuitHandler } from './quit-handler.js'
 import {
   RunHistory,
@@ -30,6 +31,7 @@ import {
 } from './trainer-errors.js'
 import type { TrainerImage } from './trainer-image.js'
 import {
+  MAX_DELAY,
   type ResolvedTrainerOptions,
   resolveTrainerOptions,
   type TrainerOptions,
@@ -42,11 +44,6 @@ import type { WindowHandlers } from './window/window-handlers.js'
 export interface TrainerRunOptions {
   /** Write `report.html` to the run folder at the end of the run. Default: false. */
   report?: boolean | undefined
-}
-
-interface PendingCall {
-  resolve(value: unknown): void
-  reject(error: unknown): void
 }
 
 /** The longest delay before a restart, in ms. */
@@ -67,10 +64,9 @@ export class Trainer implements AsyncDisposable {
   readonly #options: ResolvedTrainerOptions
   readonly #supervisor: HostSupervisor
   readonly #subscribers = new Set<(message: TrainerMessage) => void>()
-  readonly #calls = new Map<number, PendingCall>()
+  readonly #calls = new PendingCalls()
   readonly #windows: WindowBridge | undefined
   readonly #quit: QuitHandler | undefined
-  #nextCall = 1
   #run: TrainerRun | undefined
   #history = new RunHistory()
   /** Status while there is no active run. */
@@ -152,8 +148,8 @@ export class Trainer implements AsyncDisposable {
    * unexpectedly. The rejection is never reported as unhandled, because subscribers receive it.
    *
    * @param config plain data; paths should be absolute
-   * @throws {ResidualError} the errors of `train()`; `E_USAGE` if a run is active; `E_PROCESS` after
-   *   too many restarts; `E_CLOSED`
+   * @throws {ResidualError} the errors of `train()`; `E_USAGE` if a run is active; `E_PROCESS`
+   *   after too many restarts; `E_CLOSED`
    */
   train(config: TrainConfig, options: TrainerRunOptions = {}): Promise<TrainResult> {
     const run = new TrainerRun(config, options.report ?? false)
@@ -191,13 +187,14 @@ export class Trainer implements AsyncDisposable {
 
   /**
    * Saves a checkpoint and ends the run after its current step, as `Run.stop()` does. A run whose
-   * training process is being restarted ends at once, with its last checkpoint.
+   * training process is being restarted ends at once: its promise rejects with an `AbortError` that
+   * has the last checkpoint.
    */
   stop(): void {
     const run = this.#run
     if (run === undefined) return
     run.isStopping = true
-    if (this.#restartTimer !== undefined) this.#endInterrupted(run)
+    if (this.#restartTimer !== undefined) this.#endInterrupted()
     else {
       this.#supervisor.send({ type: 'stop' })
       this.#publishStatus()
@@ -208,7 +205,8 @@ export class Trainer implements AsyncDisposable {
    * Shows an earlier run: its history becomes part of the snapshot. Training continues with
    * `train({ resume: dir })`.
    *
-   * @throws {ResidualError} `E_CHECKPOINT` if `dir` is not a run folder; `E_USAGE` if a run is active
+   * @throws {ResidualError} `E_CHECKPOINT` if `dir` is not a run folder; `E_USAGE` if a run is
+   *   active
    */
   async openRun(dir: string): Promise<void> {
     const folder = await readRunFolder(dir)
@@ -265,7 +263,7 @@ export class Trainer implements AsyncDisposable {
    * Lets the page of a window watch and control the run through the preload bridge. The page can
    * subscribe, pause, resume, stop and predict. It can start a run or export a model only through
    * the handlers, which decide on paths and settings. Requests of other windows, of frames within
-   * the page and of pages from the network are refused.
+   * the page and of pages from the network are refused; such pages get no messages.
    *
    * @throws {ResidualError} `E_USAGE` if `electron.ipcMain` was not passed to `createTrainer()`
    */
@@ -356,7 +354,7 @@ export class Trainer implements AsyncDisposable {
         this.#failRun(fromErrorData(message.error))
         return
       default:
-        this.#settleCall(message)
+        this.#calls.settle(message)
     }
   }
 
@@ -373,23 +371,13 @@ export class Trainer implements AsyncDisposable {
     if (event.type === 'checkpoint') run.restartsSinceCheckpoint = 0
   }
 
-  #settleCall(message: Extract<HostMessage, { id: number }>): void {
-    const call = this.#calls.get(message.id)
-    this.#calls.delete(message.id)
-    if (message.type === 'returned') call?.resolve(message.value)
-    else call?.reject(fromErrorData(message.error))
-  }
-
-  #call(call: HostCall): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      this.#assertOpen()
-      const id = this.#nextCall++
-      this.#calls.set(id, { resolve, reject })
+  async #call(call: HostCall): Promise<unknown> {
+    this.#assertOpen()
+    return await this.#calls.add((id) => {
       try {
         this.#supervisor.send({ type: 'call', id, call: structuredClone(call) })
       } catch (error) {
-        this.#calls.delete(id)
-        reject(notPlainData(error))
+        throw notPlainData(error)
       }
     })
   }
@@ -397,15 +385,14 @@ export class Trainer implements AsyncDisposable {
   #hostExited(exit: HostExit): void {
     this.#isUnresponsive = false
     this.#onHostExit?.()
-    for (const { reject } of this.#calls.values()) reject(hostEnded(exit))
-    this.#calls.clear()
+    this.#calls.rejectAll(hostEnded(exit))
     const run = this.#run
     if (run === undefined) {
       this.#publishStatus()
       return
     }
     this.#lastExit = describeExit(exit)
-    if (run.isStopping) this.#endInterrupted(run)
+    if (run.isStopping) this.#endInterrupted()
     else if (run.restartsSinceCheckpoint >= this.#options.maxRestarts) {
       this.#failRun(tooManyRestarts(run.restartsSinceCheckpoint + 1, exit))
     } else this.#restart(run)
@@ -424,18 +411,12 @@ export class Trainer implements AsyncDisposable {
     this.#publishStatus()
   }
 
-  /** Ends a run that was to stop while there was no process that could save a checkpoint. */
-  #endInterrupted(run: TrainerRun): void {
+  /** Ends a run that is stopped while no process can save a checkpoint. */
+  #endInterrupted(): void {
     clearTimeout(this.#restartTimer)
     this.#restartTimer = undefined
     const checkpoint = this.#history.checkpoint?.path
-    const error = new AbortError(
-      'stopped while the training process was ended',
-      checkpoint,
-      undefined,
-    )
-    this.#error = toErrorData(error)
-    this.#endRun('stopped', () => run.reject(error))
+    this.#failRun(new AbortError('stopped without a training process', checkpoint, undefined))
   }
 
   #failRun(error: ResidualError): void {
@@ -459,7 +440,16 @@ export class Trainer implements AsyncDisposable {
   }
 
   #publish(message: TrainerMessage): void {
-    for (const subscriber of this.#subscribers) subscriber(message)
+    for (const subscriber of this.#subscribers) {
+      try {
+        subscriber(message)
+      } catch (error) {
+        // An error of one subscriber is uncaught, but stops neither the trainer nor the others.
+        setImmediate(() => {
+          throw error
+        })
+      }
+    }
   }
 
   #assertOpen(): void {
@@ -492,5 +482,7 @@ export function createTrainer(options: TrainerOptions = {}): Trainer {
 }
 
 function delay(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds).unref())
+  return new Promise((resolve) => {
+    setTimeout(resolve, Math.min(milliseconds, MAX_DELAY)).unref()
+  })
 }

@@ -32,7 +32,10 @@ function draw() {
 }
 
 async function chooseFolder() {
-  const chosen = await pictures.chooseFolder()
+  const chosen = await pictures.chooseFolder().catch(() => {
+    showToast('This folder cannot be read.')
+    return null
+  })
   if (chosen === null) return
   folder = chosen
   showFolder(folder)

@@ -1,9 +1,10 @@
 /** @typedef {import('residual/electron').TrainerMessage} TrainerMessage */
 /** @typedef {import('residual/electron').TrainerSnapshot} TrainerSnapshot */
 
-/**
- * The state of the trainer, from its messages. A snapshot replaces everything before it.
- */
+/** Steps of the loss curve. A run sends up to twenty per second. */
+const MAX_STEPS = 2000
+
+/** The state of the trainer, from its messages. A snapshot replaces everything before it. */
 export class RunState {
   /** @type {TrainerSnapshot} */
   snapshot = {
@@ -37,12 +38,15 @@ export class RunState {
         return
       case 'step':
         snapshot.steps.push(message)
+        if (snapshot.steps.length > MAX_STEPS) {
+          snapshot.steps = snapshot.steps.filter((_, index) => index % 2 === 0)
+        }
         return
       case 'epoch':
         snapshot.epochs.push(message)
         return
       case 'checkpoint':
-        snapshot.checkpoint = message
+        if (message.kind === 'last') snapshot.checkpoint = message
         return
       case 'warning':
         snapshot.warnings.push(message)
@@ -62,6 +66,12 @@ export class RunState {
   get isActive() {
     const resting = ['idle', 'stopped', 'ended', 'failed']
     return !resting.includes(this.snapshot.status)
+  }
+
+  /** Step from which the run continues if its process ends; 0 without a checkpoint. */
+  get savedStep() {
+    const { checkpoint, start } = this.snapshot
+    return checkpoint?.step ?? start?.startStep ?? 0
   }
 
   /** Fraction of the run that is done. */

@@ -67,8 +67,8 @@ export function showTraining(state, canTrain) {
 }
 
 /** @param {RunState} state */
-function isResumable({ snapshot }) {
-  return snapshot.status === 'failed' && snapshot.checkpoint !== null
+function isResumable({ snapshot, savedStep }) {
+  return snapshot.status === 'failed' && savedStep > 0
 }
 
 /** @param {RunState} state */
@@ -109,8 +109,8 @@ function downloadText({ bytes, total }) {
 }
 
 /** @param {RunState} state */
-function showNotices({ snapshot, isActive }) {
-  const { status, process, checkpoint, start, error } = snapshot
+function showNotices({ snapshot, isActive, savedStep }) {
+  const { status, process, start, error } = snapshot
   showText(element('process-notice'), processNotice() ?? null)
   const alert = element('error')
   alert.hidden = error === null || status !== 'failed'
@@ -123,8 +123,7 @@ function showNotices({ snapshot, isActive }) {
       return 'The training process does not respond. It is restarted if it stays silent.'
     }
     if (status === 'restarting') {
-      const from =
-        checkpoint === null ? 'the beginning' : `the checkpoint of step ${checkpoint.step}`
+      const from = savedStep === 0 ? 'the beginning' : `the checkpoint of step ${savedStep}`
       return `The training process ended (${process.lastExit}). Training continues from ${from}.`
     }
     if (process.restarts === 0 || !isActive) return null

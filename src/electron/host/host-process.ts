@@ -8,7 +8,7 @@ import type { ElectronUtilityProcess } from '../electron-modules.js'
 export interface HostExit {
   code: number | null
   signal: string | null
-  /** The last lines that the process wrote to stderr. */
+  /** The last lines that the process wrote to stderr, or why it could not be started. */
   stderr: string
 }
 
@@ -45,6 +45,8 @@ export function utilityProcessLauncher(
     })
     const readStderr = captureStderr(child.stderr)
     child.on('message', (message: unknown) => listener.onMessage(message))
+    // A fatal error of V8, before `exit`. Without a listener it would be thrown in this process.
+    child.on('error', () => {})
     child.on('exit', (code: number) => {
       listener.onExit({ code, signal: null, stderr: readStderr() })
     })

@@ -66,10 +66,17 @@ export class HostSupervisor {
     this.#silentIntervals = 0
     const { interval } = this.#timeouts
     this.#timer = setInterval(() => this.#checkSilence(), interval).unref()
-    return this.#launch([String(interval)], {
-      onMessage: (message) => this.#receive(message as HostMessage),
-      onExit: (exit) => this.#onExit(exit),
-    })
+    try {
+      return this.#launch([String(interval)], {
+        onMessage: (message) => this.#receive(message as HostMessage),
+        onExit: (exit) => this.#onExit(exit),
+      })
+    } catch (error) {
+      // `utilityProcess.fork()` throws before the application is ready.
+      const stderr = (error as Error).message
+      setImmediate(() => this.#onExit({ code: null, signal: null, stderr }))
+      return { pid: undefined, send: () => {}, kill: () => {} }
+    }
   }
 
   #receive(message: HostMessage): void {

@@ -14,7 +14,7 @@ export type BridgeResult<T> = { ok: true; value: T } | { ok: false; error: Error
  * `declare global { interface Window { residual: TrainerBridge } }`
  */
 export interface TrainerBridge {
-  /** Calls a function with a snapshot, and then with all messages. Returns a function to end that. */
+  /** Calls a function with a snapshot, then with all messages. Returns a function that ends this. */
   subscribe(listener: (message: TrainerMessage) => void): () => void
   /** Asks the main process to start a run. `true` if it has, `false` if the handler declined. */
   train(request?: unknown): Promise<BridgeResult<boolean>>
@@ -29,7 +29,7 @@ export interface TrainerBridge {
     image: Uint8Array | ArrayBuffer,
     config?: PredictConfig,
   ): Promise<BridgeResult<Prediction>>
-  /** Asks the main process to export the model of the run. Returns the path, or null if declined. */
+  /** Asks the main process to export the run's model. Returns the path, or null if declined. */
   exportModel(request?: unknown): Promise<BridgeResult<string | null>>
 }
 

@@ -8,6 +8,7 @@ import type {
 } from '../electron-modules.js'
 import { toErrorData } from '../error-data.js'
 import type { Trainer } from '../trainer.js'
+import { alreadyTraining } from '../trainer-errors.js'
 import { type BridgeResult, MESSAGE_CHANNEL, REQUEST_CHANNEL } from './bridge.js'
 import { isLocalPage, type WindowHandlers } from './window-handlers.js'
 import { parseWindowRequest, type WindowRequest } from './window-request.js'
@@ -34,13 +35,23 @@ export class WindowBridge {
   constructor(trainer: Trainer, ipcMain: ElectronIpcMain) {
     this.#trainer = trainer
     this.#ipcMain = ipcMain
-    ipcMain.handle(REQUEST_CHANNEL, (event: InvokeEvent, request: unknown) =>
-      this.#answer(event, request),
-    )
+    try {
+      ipcMain.handle(REQUEST_CHANNEL, (event: InvokeEvent, request: unknown) =>
+        this.#answer(event, request),
+      )
+    } catch (cause) {
+      throw secondTrainer(cause)
+    }
   }
 
+  /** Adds a window. A window that was added before keeps its subscription and gets the handlers. */
   add({ webContents }: ElectronWindow, handlers: WindowHandlers): void {
     const { id } = webContents
+    const added = this.#windows.get(id)
+    if (added !== undefined) {
+      added.handlers = handlers
+      return
+    }
     this.#windows.set(id, { webContents, handlers })
     webContents.once('destroyed', () => {
       this.#windows.get(id)?.unsubscribe?.()
@@ -67,8 +78,7 @@ export class WindowBridge {
   #authorize({ sender, senderFrame }: InvokeEvent): AddedWindow {
     const window = this.#windows.get(sender.id)
     const isMainFrame = senderFrame !== null && senderFrame === sender.mainFrame
-    const isTrusted = window?.handlers.isTrusted ?? isLocalPage
-    if (window !== undefined && isMainFrame && isTrusted(senderFrame.url)) return window
+    if (window !== undefined && isMainFrame && isTrusted(window, senderFrame)) return window
     throw new ResidualError({
       code: 'E_USAGE',
       message: 'this page may not control the trainer',
@@ -95,28 +105,36 @@ export class WindowBridge {
     }
   }
 
-  /** Starts the messages to a page, with a snapshot. A page that was reloaded subscribes again. */
+  /**
+   * Starts the messages to a page, with a snapshot. A page that was reloaded subscribes again. A
+   * page to which the window has navigated since gets messages only if it may send requests.
+   */
   #subscribe(window: AddedWindow): void {
     const { webContents } = window
     window.unsubscribe?.()
     window.unsubscribe = this.#trainer.subscribe((message) => {
-      if (!webContents.isDestroyed()) webContents.send(MESSAGE_CHANNEL, message)
+      if (canReceive(window)) webContents.send(MESSAGE_CHANNEL, message)
     })
   }
 
   async #train({ handlers }: AddedWindow, request: unknown): Promise<boolean> {
     if (handlers.train === undefined) throw noHandler('train')
+    // A handler may open a dialog or record the run: it is not called in vain.
+    if (this.#trainer.isTraining) throw alreadyTraining()
     const config = await handlers.train(request)
     if (config === undefined) return false
-    void this.#trainer.train(config)
+    // A run that cannot be started has been rejected when `train()` returns; others go on.
+    await Promise.race([this.#trainer.train(config), null])
     return true
   }
 
   async #exportModel({ handlers }: AddedWindow, request: unknown): Promise<string | null> {
     if (handlers.exportModel === undefined) throw noHandler('exportModel')
+    // The run that the page shows now, even if another one is opened during a dialog.
+    const dir = this.#runFolder()
     const target = await handlers.exportModel(request)
     if (target === undefined) return null
-    await this.#trainer.exportModel(this.#runFolder(), target.path, target.config)
+    await this.#trainer.exportModel(dir, target.path, target.config)
     return target.path
   }
 
@@ -136,6 +154,31 @@ export class WindowBridge {
       hint: 'Train a run first.',
     })
   }
+}
+
+/** Returns whether the page of a frame may control the trainer. */
+function isTrusted({ handlers }: AddedWindow, frame: ElectronFrame): boolean {
+  return (handlers.isTrusted ?? isLocalPage)(frame.url)
+}
+
+/** Returns whether a window shows a page that may get messages. */
+function canReceive(window: AddedWindow): boolean {
+  const { webContents } = window
+  try {
+    return !webContents.isDestroyed() && isTrusted(window, webContents.mainFrame)
+  } catch {
+    return false // The frame of a crashed page has no URL.
+  }
+}
+
+function secondTrainer(cause: unknown): ResidualError {
+  const message = 'another trainer answers the requests of windows'
+  const hint =
+    'Close it, or create a trainer without `ipcMain`: `createTrainer({ electron: { utilityProcess } })`.'
+  return new ResidualError(
+    { code: 'E_USAGE', message, at: { key: 'electron.ipcMain' }, hint },
+    { cause },
+  )
 }
 
 function noHandler(name: keyof WindowHandlers): ResidualError {

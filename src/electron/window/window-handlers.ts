@@ -31,5 +31,5 @@ export function isLocalPage(url: string): boolean {
   if (!URL.canParse(url)) return false
   const { protocol, hostname } = new URL(url)
   if (protocol === 'http:' || protocol === 'https:') return LOOPBACK.includes(hostname)
-  return !['data:', 'blob:', 'about:', 'javascript:'].includes(protocol)
+  return !['data:', 'blob:', 'filesystem:', 'about:', 'javascript:'].includes(protocol)
 }
