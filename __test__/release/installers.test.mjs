@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import test from 'ava'
-import { BUN_LIMIT, installers, selectInstallers } from '../../scripts/registry/installers.mjs'
+import { installers, selectInstallers } from '../../scripts/registry/installers.mjs'
 import { findUseProblem } from '../../scripts/registry/project.mjs'
 import { toolPath } from '../../scripts/registry/tools.mjs'
 
@@ -44,21 +44,6 @@ test('a command that fails, or prints no end of a run, is a problem', async (t) 
   t.regex((await problemOf({ status: 0 })) ?? '', /^inspect: status 0/)
   t.regex((await problemOf(INSPECTED, { status: 0, stdout: 'Done in 1 s' })) ?? '', /^train: /)
   t.is(await problemOf(INSPECTED, TRAINED, { status: 0 }), 'usage error: status 0 instead of 2')
-})
-
-test('only the recorded problem of Bun is expected', async (t) => {
-  const problemOf = (/** @type {string} */ stderr) =>
-    findUseProblem(projectWith(INSPECTED, { status: 3, stderr }), ['residual'])
-  const reason = "symbol 'napi_register_module_v1' not found in native module."
-  t.regex(
-    (await problemOf(`error: libtorch could not be loaded: ${reason} (E_LIBTORCH)\n  hint\n`)) ??
-      '',
-    BUN_LIMIT.problem,
-  )
-  t.notRegex(
-    (await problemOf('error: libtorch is not installed (E_LIBTORCH)\n  hint\n')) ?? '',
-    BUN_LIMIT.problem,
-  )
 })
 
 test('the programs of Bun and Deno are in the package of the platform', (t) => {

@@ -33,12 +33,11 @@ const CLI = join('node_modules', 'residual', 'dist', 'cli', 'main.js')
  *
  * @param {Context} context
  * @param {{ name: string, program: readonly string[], add: readonly string[],
- *   start: readonly string[], files?: Record<string, string>,
- *   limit?: { problem: RegExp, seen: string } }} manager `add`: arguments that add packages; `start`:
- *   command that starts `residual`; `limit`: a problem that is known and documented
+ *   start: readonly string[], files?: Record<string, string> }} manager `add`: arguments that add
+ *   packages; `start`: command that starts `residual`
  * @returns {Promise<Result>}
  */
-async function installWith({ folder, registry }, { name, program, add, start, files, limit }) {
+async function installWith({ folder, registry }, { name, program, add, start, files }) {
   const project = await createProject(join(folder, name.replaceAll(/\W/g, '-')), registry)
   for (const [file, text] of Object.entries(files ?? {})) {
     await writeFile(join(project.folder, file), text)
@@ -51,19 +50,7 @@ async function installWith({ folder, registry }, { name, program, add, start, fi
     installed.status === 0
       ? await findUseProblem(project, start)
       : `status ${installed.status}: ${errorLine(installed.stderr || installed.stdout)}`
-  const isLimit = problem !== undefined && limit?.problem.test(problem) === true
-  return {
-    name: `${name} ${version}`,
-    command,
-    problem: isLimit ? undefined : problem,
-    seen: isLimit ? limit.seen : USED,
-  }
-}
-
-/** Bun's `process.dlopen` rejects a library that is not an addon, such as libtorch. */
-export const BUN_LIMIT = {
-  problem: /^train: status 3, error: .*napi_register_module_v1.*\(E_LIBTORCH\)$/,
-  seen: 'installed, inspected; training ends with `E_LIBTORCH` and status 3',
+  return { name: `${name} ${version}`, command, problem, seen: USED }
 }
 
 /** @typedef {{ client: string, run: () => Promise<Result> }} Installer */
@@ -140,7 +127,6 @@ export function installers(context) {
       run: add({
         ...{ name: 'Bun', program: [bun], add: ['add', 'residual', '--ignore-scripts'] },
         start: [bun, '--bun', CLI],
-        limit: BUN_LIMIT,
       }),
     },
     {

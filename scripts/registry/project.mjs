@@ -54,6 +54,7 @@ export async function createProject(folder, registry) {
     BUN_INSTALL_CACHE_DIR: join(cache, 'bun'),
     BUN_CONFIG_REGISTRY: registry.url,
     DENO_DIR: join(cache, 'deno'),
+    NPM_CONFIG_REGISTRY: registry.url, // Deno
     NO_COLOR: '1',
     CI: 'true',
   }

@@ -62,6 +62,9 @@ function assertWorkingDirectory(): void {
   }
 }
 
+/** Messages of Node, Bun and Deno about a library that is not an addon. */
+const NOT_AN_ADDON = /did not self-register|napi_register_module_v1|register Node-API module/
+
 /** Loads a shared library that is not an addon, with its dependencies, until the process exits. */
 export function loadLibrary(path: string): void {
   if (process.platform === 'win32') {
@@ -74,8 +77,8 @@ export function loadLibrary(path: string): void {
   try {
     process.dlopen({ exports: {} }, path, flags)
   } catch (error) {
-    // Node rejects a library that is not an addon only after the dynamic loader has loaded it.
-    if (!/did not self-register/.test(String(error))) throw error
+    // A runtime rejects a library that is not an addon only after the dynamic loader has loaded it.
+    if (!NOT_AN_ADDON.test(String(error))) throw error
   }
 }
 
