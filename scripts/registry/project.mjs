@@ -51,6 +51,7 @@ export async function createProject(folder, registry) {
     npm_config_cache: join(cache, 'npm'),
     npm_config_store_dir: join(cache, 'pnpm'),
     YARN_CACHE_FOLDER: join(cache, 'yarn'),
+    YARN_GLOBAL_FOLDER: join(cache, 'yarn-global'), // metadata with the addresses of tarballs
     BUN_INSTALL_CACHE_DIR: join(cache, 'bun'),
     BUN_CONFIG_REGISTRY: registry.url,
     DENO_DIR: join(cache, 'deno'),
@@ -66,7 +67,7 @@ export async function createProject(folder, registry) {
       return new Promise((resolve) => {
         execFile(...toProgram(command, args), options, (error, stdout, stderr) => {
           const status = error === null ? 0 : typeof error.code === 'number' ? error.code : 1
-          const text = status === 1 && stderr === '' ? `${error}` : stderr
+          const text = status === 1 && stderr === '' ? stdout || `${error}` : stderr
           const seconds = (performance.now() - start) / 1000
           resolve({ status, stdout, stderr: text, seconds })
         })
