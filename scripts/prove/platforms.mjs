@@ -24,6 +24,9 @@ import { fetchNode } from './platforms/emulator.mjs'
 /** Number of training steps under emulation. */
 const STEPS = 20
 
+/** Largest differences after these steps, which amplify those of each step. */
+const MAX_DIFFERENCES = { loss: 1e-3, probability: 1e-4 }
+
 async function trainArm64() {
   const folder = await mkdtemp(join(tmpdir(), 'residual-arm64-'))
   try {
@@ -41,6 +44,9 @@ async function trainArm64() {
         `Node ${numbers.node} on ${numbers.arch}: ${STEPS} steps; largest difference to ${expected.arch}: ` +
           `${loss.toExponential(1)} of the losses, ${probability.toExponential(1)} of probabilities\n`,
       )
+      if (!(loss < MAX_DIFFERENCES.loss && probability < MAX_DIFFERENCES.probability)) {
+        throw new BuildError(`the numbers of ${numbers.arch} differ from those of ${expected.arch}`)
+      }
     }
   } finally {
     await rm(folder, { recursive: true, force: true })
