@@ -1,7 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import promises from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
+import { basename, dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { linkPython } from '#dist/cuda/install.js'
 import { findPythonTorch } from '#dist/cuda/sources/python-torch.js'
@@ -54,6 +56,23 @@ function machineWithDriver(version: number): System {
     exists: (path) => path === '/usr/lib64/libcuda.so.1' || hostSystem.exists(path),
   }
 }
+
+test.serial('an installation that cannot be replaced remains as it was', async (t) => {
+  const { folder } = await install(t)
+  const { rename } = promises
+  promises.rename = async (from, to) => {
+    if (basename(String(from)) === 'new') throw Object.assign(new Error('busy'), { code: 'EBUSY' })
+    await rename(from, to)
+  }
+  syncBuiltinESMExports()
+  t.teardown(() => {
+    promises.rename = rename
+    syncBuiltinESMExports()
+  })
+  const replace = () => changeInstallation(folder, {}, () => replaceInstallation(folder, fill))
+  await t.throwsAsync(replace, { message: /busy/ })
+  t.true((await verifyInstallation(folder)).ok)
+})
 
 test('verification finds each kind of damage', async (t) => {
   const damages: [(file: string, folder: string) => void, RegExp | undefined][] = [
