@@ -125,7 +125,7 @@ test('the notes of a release are printed without any npm package', async (t) => 
   const folder = await createRepository(t)
   await writeChangelog(folder, '1.0.0-rc.0', '2026-12-01')
   await writeChangelog(folder, '1.0.0', '2026-12-02')
-  for (const path of ['scripts/release', 'scripts/setup/error.mjs']) {
+  for (const path of ['scripts/release', 'scripts/setup/error.mjs', 'scripts/setup/command.mjs']) {
     cpSync(join(ROOT, path), join(folder, path), { recursive: true })
   }
   const script = join(folder, 'scripts', 'release', 'notes.mjs')
