@@ -251,6 +251,21 @@ test('the command shows the plan, and installs nothing without consent', async (
   const other = await residual(['setup', '--cuda', '--platform', 'linux-arm64-gnu'], { env })
   t.is(other.status, 2)
   t.regex(other.stderr, /--platform can only be used with --download-only/)
+  for (const [option, action] of [
+    ['--bundle', '--remove'],
+    ['--bundle', '--verify'],
+    ['--bundle', '--download-only'],
+    ['--index-url', '--remove'],
+    ['--index-url', '--verify'],
+    ['--index-url', '--bundle'],
+  ] as const) {
+    const args = ['setup', '--cuda', '--dry-run', option, cache, action]
+    if (action === '--remove' || action === '--verify') args.splice(2, 1)
+    else args.push(cache)
+    const unused = await residual(args, { env })
+    t.is(unused.status, 2, unused.stdout)
+    t.true(unused.stderr.includes(`${option} has no effect with ${action}`), unused.stderr)
+  }
   const quiet = await residual(['setup', '--cuda', '--quiet'], { env })
   t.regex(quiet.stderr, /BSD-3-Clause: torch/, 'the licenses to accept')
   const arm = await residual([...mac, 'linux-arm64-gnu'], { env })
@@ -267,7 +282,7 @@ test('Ctrl-D and Ctrl-C at the question install nothing', async (t) => {
   const env = { ...process.env, RESIDUAL_CACHE: cache, CI: '' }
   const command = `'${process.execPath}' '${ROOT}dist/cli/main.js' setup --cuda --no-python`
   for (const [key, output, status] of [
-    ['\x04', /continue\? \[y\/N\] .*\r\nnothing was installed\s*$/, 0],
+    ['\x04', /continue\? \[y\/N\] .*\r\nnothing was installed\s*$/, 1],
     ['\x03', /continue\? \[y\/N\] .*\s*$/, 130],
   ] as const) {
     const terminal = spawn('script', ['-qec', command, '/dev/null'], { env })
