@@ -325,8 +325,8 @@ export declare type BridgeResult<T> = {
 
 /**
  * Absolute path of the preload script, for `webPreferences.preload` of a window. The script is one
- * CommonJS file without dependencies, as the sandbox of a window needs it. Empty if the files of the
- * package are missing, which `createTrainer()` reports.
+ * CommonJS file without dependencies, as the sandbox of a window needs it. Empty if the files of
+ * the package are missing, which `createTrainer()` reports.
  */
 export declare const preloadPath: string;
 

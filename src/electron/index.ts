@@ -33,8 +33,8 @@ export type { ExportRequest, WindowHandlers } from './window/window-handlers.js'
 
 /**
  * Absolute path of the preload script, for `webPreferences.preload` of a window. The script is one
- * CommonJS file without dependencies, as the sandbox of a window needs it. Empty if the files of the
- * package are missing, which `createTrainer()` reports.
+ * CommonJS file without dependencies, as the sandbox of a window needs it. Empty if the files of
+ * the package are missing, which `createTrainer()` reports.
  */
 export const preloadPath: string = findPreload()
 

@@ -25,7 +25,7 @@ const send = (message: HostMessage): void => {
   else if (process.connected) process.send?.(message, undefined, undefined, () => {})
 }
 
-/** Resolves when the messages are in the channel, which keeps them after this process has exited. */
+/** Resolves when the messages are in the channel, which keeps them after the process has exited. */
 const flush = async (): Promise<void> => {
   // A port of Electron does not report when a message is sent.
   if (parentPort !== undefined) await setTimeout(PORT_FLUSH_TIME)
