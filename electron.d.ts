@@ -39,7 +39,7 @@ import type {
  * const trainer = createTrainer({ electron })
  * const { best } = await trainer.train({ data: '/home/me/photos', out: '/home/me/runs/photos' })
  *
- * @throws {ResidualError} `E_USAGE`, `E_UNKNOWN_KEY`
+ * @throws {ResidualError} `E_USAGE`, `E_UNKNOWN_KEY`, `E_PLATFORM`
  */
 export declare function createTrainer(options?: TrainerOptions): Trainer;
 
@@ -325,7 +325,8 @@ export declare type BridgeResult<T> = {
 
 /**
  * Absolute path of the preload script, for `webPreferences.preload` of a window. The script is one
- * CommonJS file without dependencies, as the sandbox of a window needs it.
+ * CommonJS file without dependencies, as the sandbox of a window needs it. Empty if the files of
+ * the package are missing, which `createTrainer()` reports.
  */
 export declare const preloadPath: string;
 

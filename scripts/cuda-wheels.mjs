@@ -11,10 +11,10 @@ import { listProject } from '../dist/cuda/sources/package-index.js'
 import { findPythons } from '../dist/cuda/sources/python-environment.js'
 import { resolveWheelSources } from '../dist/cuda/sources/wheel-sources.js'
 import { isNeededFile } from '../dist/cuda/unpack-wheel.js'
-import { cudaRequirements, parseMetadata } from '../dist/cuda/wheel-metadata.js'
 import { DEFAULT_RETRY_POLICY, HttpClient } from '../dist/download/http.js'
 import { CUDA_BUILD } from '../dist/native/cuda-installation.js'
 import { hostSystem } from '../dist/native/system.js'
+import { cudaRequirements, parseMetadata } from './cuda-wheels/metadata.mjs'
 
 /** Tag of the wheel of torch. libtorch does not depend on the version of Python. */
 const PYTHON = 'cp311-cp311'

@@ -1,7 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import promises from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
+import { basename, dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { linkPython } from '#dist/cuda/install.js'
 import { findPythonTorch } from '#dist/cuda/sources/python-torch.js'
@@ -54,6 +56,23 @@ function machineWithDriver(version: number): System {
     exists: (path) => path === '/usr/lib64/libcuda.so.1' || hostSystem.exists(path),
   }
 }
+
+test.serial('an installation that cannot be replaced remains as it was', async (t) => {
+  const { folder } = await install(t)
+  const { rename } = promises
+  promises.rename = async (from, to) => {
+    if (basename(String(from)) === 'new') throw Object.assign(new Error('busy'), { code: 'EBUSY' })
+    await rename(from, to)
+  }
+  syncBuiltinESMExports()
+  t.teardown(() => {
+    promises.rename = rename
+    syncBuiltinESMExports()
+  })
+  const replace = () => changeInstallation(folder, {}, () => replaceInstallation(folder, fill))
+  await t.throwsAsync(replace, { message: /busy/ })
+  t.true((await verifyInstallation(folder)).ok)
+})
 
 test('verification finds each kind of damage', async (t) => {
   const damages: [(file: string, folder: string) => void, RegExp | undefined][] = [
@@ -232,6 +251,21 @@ test('the command shows the plan, and installs nothing without consent', async (
   const other = await residual(['setup', '--cuda', '--platform', 'linux-arm64-gnu'], { env })
   t.is(other.status, 2)
   t.regex(other.stderr, /--platform can only be used with --download-only/)
+  for (const [option, action] of [
+    ['--bundle', '--remove'],
+    ['--bundle', '--verify'],
+    ['--bundle', '--download-only'],
+    ['--index-url', '--remove'],
+    ['--index-url', '--verify'],
+    ['--index-url', '--bundle'],
+  ] as const) {
+    const args = ['setup', '--cuda', '--dry-run', option, cache, action]
+    if (action === '--remove' || action === '--verify') args.splice(2, 1)
+    else args.push(cache)
+    const unused = await residual(args, { env })
+    t.is(unused.status, 2, unused.stdout)
+    t.true(unused.stderr.includes(`${option} has no effect with ${action}`), unused.stderr)
+  }
   const quiet = await residual(['setup', '--cuda', '--quiet'], { env })
   t.regex(quiet.stderr, /BSD-3-Clause: torch/, 'the licenses to accept')
   const arm = await residual([...mac, 'linux-arm64-gnu'], { env })
@@ -248,7 +282,7 @@ test('Ctrl-D and Ctrl-C at the question install nothing', async (t) => {
   const env = { ...process.env, RESIDUAL_CACHE: cache, CI: '' }
   const command = `'${process.execPath}' '${ROOT}dist/cli/main.js' setup --cuda --no-python`
   for (const [key, output, status] of [
-    ['\x04', /continue\? \[y\/N\] .*\r\nnothing was installed\s*$/, 0],
+    ['\x04', /continue\? \[y\/N\] .*\r\nnothing was installed\s*$/, 1],
     ['\x03', /continue\? \[y\/N\] .*\s*$/, 130],
   ] as const) {
     const terminal = spawn('script', ['-qec', command, '/dev/null'], { env })

@@ -115,6 +115,19 @@ test('`~` in the configuration of pip is the home folder', (t) => {
   t.is(connection.ca, 'certificate')
 })
 
+test('the error for a wrong index contains no password', (t) => {
+  for (const indexUrl of [
+    'ftp://user:secret@mirror/simple',
+    'user:secret@mirror/simple',
+    'https://user:sec/ret@mirror:port',
+    '//user:secret@mirror',
+  ]) {
+    const resolve = () => resolveWheelSources({ indexUrl, pythons: [], system: machine({}) })
+    const error = t.throws(resolve, { code: 'E_USAGE', message: /mirror/ })
+    t.notRegex(JSON.stringify([error?.message, error]), /sec|ret@/)
+  }
+})
+
 test('credentials are taken from the URL or .netrc, and appear in no URL', (t) => {
   const { indexes, connection } = resolveWheelSources({
     indexUrl: 'https://user:p%40ss@mirror:8443/simple',

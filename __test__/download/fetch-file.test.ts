@@ -9,6 +9,7 @@ import {
   fetchFile,
   type RemoteFile,
 } from '#dist/download/fetch-file.js'
+import { fileUrls } from '#dist/download/mirror.js'
 import { tempFolder } from '../tiny.js'
 import { fileHandler, proxy, rangeStart, type Server, serve, stallingHandler } from './server.js'
 
@@ -359,4 +360,34 @@ test('accepts a published checksum that contains only the first digits', async (
   assertComplete(t, weights)
   const small = { ...remote(t, url), bytes: undefined, maxBytes: 1000, sha256: SHA256.slice(0, 8) }
   t.regex((await downloadFails(t, small)).message, /more than the limit of 1000/)
+})
+
+test.serial('no error, progress or file contains the password of a URL', async (t) => {
+  const withPassword = ({ url }: Server) => url.replace('//', '//user:secret@')
+  const missing = await serve(t, (_, response) => response.writeHead(404).end())
+  const error = await downloadFails(t, remote(t, withPassword(missing)))
+  t.regex(error.message, /http:\/\/127\.0\.0\.1:\d+\/data\.bin: the server answered 404/)
+  const loop = await serve(t, (_, response) => {
+    response.writeHead(302, { location: withPassword(loop) }).end()
+  })
+  const looped = await downloadFails(t, remote(t, loop.url))
+  t.regex(looped.message, /redirect loop/)
+  process.env.RESIDUAL_OFFLINE = '1'
+  const offline = await downloadFails(t, remote(t, withPassword(missing)))
+  process.env.RESIDUAL_OFFLINE = ''
+  process.env.RESIDUAL_MIRROR = 'ftp://user:secret@mirror'
+  const mirror = t.throws(() => fileUrls('weights', 'a', []), { instanceOf: ResidualError })
+  delete process.env.RESIDUAL_MIRROR
+
+  const stalled = await serve(t, stallingHandler(CONTENT, 1000))
+  const file = remote(t, withPassword(stalled))
+  const progress: DownloadProgress[] = []
+  const onDownload = (event: DownloadProgress) => progress.push(event)
+  const broken = await downloadFails(t, file, { onDownload }, QUICK)
+  t.is(progress[0]?.url, `${stalled.url}data.bin`)
+  const origin = readFileSync(`${file.target}.part.json`, 'utf8')
+  for (const { message, hint } of [error, looped, offline, mirror, broken]) {
+    t.notRegex(`${message} ${hint}`, /secret/)
+  }
+  t.notRegex(origin, /secret/)
 })

@@ -1,9 +1,12 @@
 /** Tests of the trainer with scripted training processes, for what real ones do rarely. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import type { ResidualError } from 'residual'
 import { createTrainer, type Trainer, type TrainerMessage } from 'residual/electron'
 import { script } from '../child.js'
+import { tempFolder } from '../tiny.js'
 import { type ScriptedChild, startScripted } from './scripted-host.js'
 
 const reachesStatus = (trainer: Trainer, status: string) =>
@@ -64,6 +67,35 @@ test('subscribers see the error of a run that is stopped during a restart', asyn
     ['stopped', 'failed'],
   )
   t.like(messages.at(-1), { error: trainer.snapshot.error })
+})
+
+test('a run whose process ends before its start event resumes only a folder of its own', async (t) => {
+  const writeRun = (out: string, checkpoint?: string) => {
+    mkdirSync(join(out, 'checkpoints'), { recursive: true })
+    writeFileSync(join(out, 'config.json'), '{}')
+    if (checkpoint !== undefined) writeFileSync(join(out, 'checkpoints', checkpoint), '')
+  }
+  const none = () => {}
+  for (const [before, after, isResumed] of [
+    [none, none, false],
+    [none, writeRun, true],
+    [writeRun, none, false],
+    [none, (out: string) => writeRun(out, 'last.safetensors'), false],
+  ] as const) {
+    const out = join(tempFolder(t), 'run')
+    const config = { data: '/photos', seed: 3, out }
+    before(out)
+    const { trainer, children } = startScripted(t)
+    void trainer.train(config).catch(() => {})
+    await setImmediate()
+    after(out)
+    children[0]?.end(1)
+    await reachesStatus(trainer, 'restarting')
+    await reachesStatus(trainer, 'starting')
+    await setTimeout(20)
+    const expected = isResumed ? { ...config, resume: out } : config
+    t.deepEqual(children[1]?.requests[0]?.config, expected)
+  }
 })
 
 test('an infinite time limit of close() waits for the run', async (t) => {

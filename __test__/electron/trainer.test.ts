@@ -1,5 +1,5 @@
 /** Tests of the trainer, under both interfaces that start its process. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { AbortError, predict, ResidualError, type TrainConfig, train } from 'residual'
@@ -254,6 +254,22 @@ test.serial('a run fails after too many restarts without a new checkpoint', asyn
     messages.find(({ type }) => type === 'failed'),
     { error: { code: 'E_PROCESS' } },
   )
+})
+
+test.serial('a host killed before its start event is restarted in the same folder', async (t) => {
+  const config = tinyConfig(t, { model: 'plain8' })
+  // The folder of a run that was killed before its first checkpoint.
+  const { dir } = await train({ ...config, out: `${config.out}-killed`, epochs: 2 })
+  rmSync(join(dir, 'checkpoints'), { recursive: true })
+  rmSync(join(dir, 'result.json'))
+  const { trainer } = startTrainer(t, { restartDelay: 200 })
+  const ended = trainer.train(config)
+  process.kill(trainer.snapshot.process.pid as number, 'SIGKILL')
+  renameSync(dir, config.out as string)
+  const result = await ended
+  t.is(result.stopReason, 'completed')
+  t.is(result.dir, config.out as string)
+  t.is(trainer.snapshot.process.restarts, 1)
 })
 
 test.serial('stop() ends a run whose host is being restarted', async (t) => {

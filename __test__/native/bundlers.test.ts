@@ -91,8 +91,8 @@ test('no module of the package finds files by its own path, which a bundler chan
     .filter((name) =>
       /import\.meta\.(url|dirname|filename)/.test(readFileSync(join(src, name), 'utf8')),
     )
-  // The command line and `residual/electron` are not a part of a bundle.
-  const bundled = files.filter((name) => !/^(cli|electron)[\\/]/.test(name))
+  // The command line is not a part of a bundle.
+  const bundled = files.filter((name) => !/^cli[\\/]/.test(name))
   t.deepEqual(bundled, [join('native', 'loading', 'package-files.ts')])
 })
 
@@ -178,6 +178,43 @@ for (const format of ['esm', 'cjs'] as const) {
     },
   )
 }
+
+test.serial('a CommonJS bundle that contains `residual/electron` finds the host', async (t) => {
+  t.timeout(10 * MINUTES)
+  const bundler = await installBundler(t, 'esbuild')
+  if (bundler === undefined) return t.pass()
+  const project = copyExample(t, 'esbuild', bundler)
+  writeFileSync(
+    join(project.folder, 'main.cts'),
+    `import { createTrainer, preloadPath } from 'residual/electron'
+    async function main() {
+      console.log(preloadPath)
+      const trainer = createTrainer()
+      await trainer.predict('/nowhere', 'cat.jpg').catch(({ code }) => console.log(code))
+      await trainer.close()
+    }
+    main().catch(({ code, hint }) => console.log(code, hint))`,
+  )
+  const config = join(project.folder, 'build.mjs')
+  const text = readFileSync(config, 'utf8')
+    .replace("['residual']", "['vega', 'vega-lite'], logLevel: 'error'")
+    .replace("'esm'", "'cjs'")
+    .replace('src/main.ts', 'main.cts')
+    .replace('dist/main.js', 'dist/main.cjs')
+  writeFileSync(config, text)
+  await build(t, project, ['build.mjs'])
+  const { stdout, stderr } = await node(['dist/main.cjs'], { cwd: project.folder })
+  t.is(stderr, '')
+  const [preload = '', code] = stdout.trim().split('\n')
+  t.true(existsSync(preload), preload)
+  t.is(code, 'E_CHECKPOINT')
+
+  const elsewhere = tempFolder(t)
+  cpSync(join(project.folder, 'dist'), elsewhere, { recursive: true })
+  const missing = await node(['main.cjs'], { cwd: elsewhere })
+  t.is(missing.stderr, '')
+  t.regex(missing.stdout, /^\nE_PLATFORM Mark `residual` as external/)
+})
 
 test.serial('the example of nextjs is built and answers', async (t) => {
   t.timeout(10 * MINUTES)

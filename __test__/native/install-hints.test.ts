@@ -287,4 +287,10 @@ test('messages of the dynamic loader are explained', (t) => {
     /^undefined symbol: _ZN2at4_ops3addE; a library of another version is in use.*RESIDUAL_LIBTORCH/,
   )
   t.regex(explain('out of luck'), /^out of luck /)
+  const [message, hint] = explainRejection('x', 'Modul nicht gefunden.\r\n', machine({}), 'win32')
+  t.is(message, 'Modul nicht gefunden.')
+  t.regex(
+    hint,
+    /Visual C\+\+ 2015-2022 Redistributable .*https:\/\/aka\.ms\/vs\/17\/release\/vc_redist/,
+  )
 })

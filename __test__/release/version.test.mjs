@@ -3,7 +3,12 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { hasSection, toChanges, writeChangelog } from '../../scripts/release/changelog.mjs'
+import {
+  hasSection,
+  releaseNotes,
+  toChanges,
+  writeChangelog,
+} from '../../scripts/release/changelog.mjs'
 import { repositoryProblems } from '../../scripts/release/checks.mjs'
 import { git, releaseCommands } from '../../scripts/release/git.mjs'
 import { readVersions, setVersion } from '../../scripts/release/versions.mjs'
@@ -111,6 +116,20 @@ test('the changelog has a section for each release', async (t) => {
   )
   t.true(await hasSection(folder, '1.1.0'))
   t.false(await hasSection(folder, '1.1'))
+  t.is(await releaseNotes(folder, '1.1.0'), '- **api**: add a type\n- **electron**: add a type\n')
+  t.is(await releaseNotes(folder, '1.0.0'), 'First release.\n')
+  await t.throwsAsync(releaseNotes(folder, '1.1'), { message: /no section 1\.1$/ })
+})
+
+test('the notes of a release are printed without any npm package', async (t) => {
+  const folder = await createRepository(t)
+  await writeChangelog(folder, '1.0.0-rc.0', '2026-12-01')
+  await writeChangelog(folder, '1.0.0', '2026-12-02')
+  for (const path of ['scripts/release', 'scripts/setup/error.mjs', 'scripts/setup/command.mjs']) {
+    cpSync(join(ROOT, path), join(folder, path), { recursive: true })
+  }
+  const script = join(folder, 'scripts', 'release', 'notes.mjs')
+  t.is(execFileSync(process.execPath, [script, 'v1.0.0'], { encoding: 'utf8' }), 'First release.\n')
 })
 
 test('a release needs a clean tree, a tag, a changelog and equal versions', async (t) => {

@@ -9,7 +9,7 @@ import {
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import test from 'ava'
-import { pointCloneTo } from '../../scripts/setup/clone.mjs'
+import { pointCloneTo, rustOs } from '../../scripts/setup/clone.mjs'
 import { buildEnv } from '../../scripts/setup.mjs'
 
 const LIBTORCH = { root: '/cache/lib "torch"', lib: '/cache/torch/lib' }
@@ -27,6 +27,10 @@ test('configures cargo and the native loader for libtorch', async (t) => {
   t.regex(config, /^LIBTORCH = \{ value = "\/cache\/lib \\"torch\\"", force = true \}$/m)
   t.regex(config, /^runner = \["env", "LD_LIBRARY_PATH=\/cache\/torch\/lib"\]$/m)
   t.is(readlinkSync(join(root, LINK)), LIBTORCH.lib)
+})
+
+test('the runner has the condition of each platform', (t) => {
+  t.deepEqual(['darwin', 'linux', 'win32'].map(rustOs), ['macos', 'linux', 'windows'])
 })
 
 test('does not rewrite an unchanged configuration, so that cargo rebuilds nothing', async (t) => {

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { BuildError } from '../setup/error.mjs'
 import { git, tagOf } from './git.mjs'
 
 const HEADER = `# Changelog
@@ -74,8 +75,30 @@ export async function writeChangelog(root, version, date) {
  * @param {string} version
  */
 export async function hasSection(root, version) {
+  return (await findSection(root, version)) !== undefined
+}
+
+/**
+ * Returns the notes of a release: its section of CHANGELOG.md without the heading, which GitHub
+ * shows as the title.
+ *
+ * @param {string} root
+ * @param {string} version
+ * @throws {BuildError} if there is no such section
+ */
+export async function releaseNotes(root, version) {
+  const section = await findSection(root, version)
+  if (section === undefined) throw new BuildError(`CHANGELOG.md has no section ${version}`)
+  return `${section.replace(/^.*\n/, '').trim()}\n`
+}
+
+/**
+ * @param {string} root
+ * @param {string} version
+ */
+async function findSection(root, version) {
   const text = await readFile(join(root, 'CHANGELOG.md'), 'utf8').catch(() => '')
-  return splitSections(text).some((section) => isSectionOf(section, version))
+  return splitSections(text).find((section) => isSectionOf(section, version))
 }
 
 /** @param {string} text */

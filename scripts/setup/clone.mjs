@@ -35,7 +35,7 @@ async function writeCargoConfig(path, { root, lib }) {
 LIBTORCH = { value = ${toml(root)}, force = true }
 GOMP_SPINCOUNT = "5000"
 
-[target.'cfg(target_os = "${PLATFORM.os === 'darwin' ? 'macos' : PLATFORM.os}")']
+[target.'cfg(target_os = "${rustOs(PLATFORM.os)}")']
 runner = ["env", ${toml(`${PLATFORM.librarySearchPath}=${lib}`)}]
 `
   const present = await readFile(path, 'utf8').catch(() => undefined)
@@ -65,6 +65,15 @@ async function linkLibraries(path, lib) {
   // Removed first, because `npm run pack` leaves a real folder here.
   await rm(path, { recursive: true, force: true })
   await rename(staged, path)
+}
+
+/**
+ * Returns Rust's name (`target_os`) of a platform of Node.
+ *
+ * @param {string} os
+ */
+export function rustOs(os) {
+  return { darwin: 'macos', win32: 'windows' }[os] ?? os
 }
 
 /**

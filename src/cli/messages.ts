@@ -102,6 +102,12 @@ export const cliError = {
       '--verify and --remove cannot be combined with each other or another action',
       'Run the command once for each.',
     ),
+  unusedSetupSource: (option: string, action: string) =>
+    usageError(
+      `--${option} has no effect with --${action}`,
+      `Remove --${option}, or run the command without --${action}.`,
+      { key: option },
+    ),
   platformOfInstallation: () =>
     usageError(
       '--platform can only be used with --download-only: libraries are installed for this platform',

@@ -65,8 +65,14 @@ export async function replaceInstallation(
     await mkdir(installed, { recursive: true })
     const manifest = await fill(installed)
     await writeDurably(join(installed, MANIFEST), `${JSON.stringify(manifest, undefined, 1)}\n`)
-    await moveAside(folder, join(staging, 'old'))
-    await rename(installed, folder)
+    const old = join(staging, 'old')
+    await moveAside(folder, old)
+    try {
+      await rename(installed, folder)
+    } catch (error) {
+      await moveAside(old, folder).catch(() => {}) // the first error is the cause
+      throw error
+    }
     await syncFolder(dirname(folder))
   } finally {
     await rm(staging, { recursive: true, force: true })

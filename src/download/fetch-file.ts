@@ -22,6 +22,7 @@ import {
   withRetries,
 } from './http.js'
 import { isOffline, offlineError } from './offline.js'
+import { redactUrl } from './redact-url.js'
 
 /** Progress of a download. */
 export interface DownloadProgress {
@@ -62,6 +63,7 @@ export interface RemoteFile extends DownloadTarget {
 
 /** Origin of a partial download. */
 interface PartOrigin {
+  /** URL without user and password. */
   url: string
   etag: string | undefined
 }
@@ -93,7 +95,7 @@ export async function fetchFile(
       async () => {
         const existing = await verifyExisting(file, signal)
         if (existing === 'verified') return
-        if (isOffline()) throw offlineError(file, file.urls[0])
+        if (isOffline()) throw offlineError(file, file.urls[0] && redactUrl(file.urls[0]))
         await using http = await HttpClient.open(policy, file.connection)
         await new FileDownload(file, { signal, onDownload }, policy, http).run(existing?.removed)
       },
@@ -160,7 +162,7 @@ class FileDownload {
         return
       } catch (error) {
         if (!(error instanceof UrlError)) throw error
-        attempts.push({ url, error })
+        attempts.push({ url: redactUrl(url), error })
       }
     }
     throw downloadError(this.#file, attempts, removed)
@@ -184,7 +186,8 @@ class FileDownload {
   }
 
   /** Receives the missing bytes of the file. Returns whether an earlier transfer was resumed. */
-  async #transfer(url: string): Promise<boolean> {
+  async #transfer(requestUrl: string): Promise<boolean> {
+    const url = redactUrl(requestUrl)
     const part = await this.#readPart()
     if (part.offset > 0 && part.offset === this.#file.bytes) return true
     const headers: Record<string, string> = {}
@@ -192,7 +195,7 @@ class FileDownload {
       headers.range = `bytes=${part.offset}-`
       if (part.url === url && part.etag !== undefined) headers['if-range'] = part.etag
     }
-    const response = await this.#http.get(url, headers, this.#options.signal)
+    const response = await this.#http.get(requestUrl, headers, this.#options.signal)
     await this.#checkStatus(response, part.offset)
     const range = this.#parseRange(response, part, url)
     if (range === undefined) {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
 import { hostSystem } from '../native/system.js'
 import { rootCause, throwIfAborted, UrlError } from './download-error.js'
+import { redactUrl } from './redact-url.js'
 
 /** Timeouts and retries of a download. */
 export interface RetryPolicy {
@@ -99,7 +100,9 @@ export class HttpClient implements AsyncDisposable {
   ): Promise<HttpResponse> {
     const visited = new Set<string>()
     for (let current = new URL(url); ; ) {
-      if (visited.has(current.href)) throw new UrlError(`redirect loop at ${current.href}`)
+      if (visited.has(current.href)) {
+        throw new UrlError(`redirect loop at ${redactUrl(current.href)}`)
+      }
       if (visited.size > MAX_REDIRECTS) throw new UrlError(`more than ${MAX_REDIRECTS} redirects`)
       visited.add(current.href)
       const response = await this.#send(current, headers, signal)
@@ -215,12 +218,12 @@ function resolveRedirect(from: URL, location: string): URL {
   try {
     to = new URL(location, from)
   } catch {
-    throw new UrlError(`redirect to ${JSON.stringify(location)}, which is not a URL`)
+    throw new UrlError(`redirect to ${JSON.stringify(redactUrl(location))}, which is not a URL`)
   }
   const isSafe = to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:')
   if (!isSafe) {
     throw new UrlError(
-      `redirect from ${from.protocol} to ${to.protocol} (${to.href}), which is not allowed`,
+      `redirect from ${from.protocol} to ${to.protocol} (${redactUrl(to.href)}), which is not allowed`,
     )
   }
   return to

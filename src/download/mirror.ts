@@ -1,4 +1,5 @@
 import { ResidualError } from '../errors/errors.js'
+import { redactUrl } from './redact-url.js'
 
 /**
  * Returns the URLs of a file, in the order to try: `<RESIDUAL_MIRROR>/<group>/<file>` if that
@@ -19,7 +20,7 @@ export function fileUrls(group: string, file: string, from: readonly string[]): 
   }
   throw new ResidualError({
     code: 'E_USAGE',
-    message: `RESIDUAL_MIRROR must be an http or https URL, not ${JSON.stringify(mirror)}`,
+    message: `RESIDUAL_MIRROR must be an http or https URL, not ${JSON.stringify(redactUrl(mirror))}`,
     at: { key: 'RESIDUAL_MIRROR' },
     hint: 'Example: https://mirror.example.org/residual, with cifar10/cifar-10-binary.tar.gz in it.',
   })

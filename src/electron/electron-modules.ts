@@ -1,3 +1,5 @@
+// biome-ignore-all lint/suspicious/noExplicitAny: one signature for the overloads of Electron
+
 /**
  * The parts of Electron's API that a trainer uses. They are declared here, so that neither these
  * types nor the package need `electron`: `import * as electron from 'electron'` satisfies them.
@@ -25,17 +27,14 @@ export interface UtilityChild {
   /** Ends the process. */
   kill(): boolean
   /** Adds a listener. */
-  // biome-ignore lint/suspicious/noExplicitAny: one signature for the overloads of Electron
   on(event: any, listener: (...args: any[]) => void): unknown
 }
 
 /** Electron's `app`. */
 export interface ElectronApp {
   /** Adds a listener. */
-  // biome-ignore lint/suspicious/noExplicitAny: one signature for the overloads of Electron
   on(event: any, listener: (...args: any[]) => void): unknown
   /** Removes a listener. */
-  // biome-ignore lint/suspicious/noExplicitAny: one signature for the overloads of Electron
   removeListener(event: any, listener: (...args: any[]) => void): unknown
   /** Quits the application, after `before-quit`. */
   quit(): void
@@ -44,17 +43,14 @@ export interface ElectronApp {
 /** Electron's `powerMonitor`. */
 export interface ElectronPowerMonitor {
   /** Adds a listener. */
-  // biome-ignore lint/suspicious/noExplicitAny: one signature for the overloads of Electron
   on(event: any, listener: (...args: any[]) => void): unknown
   /** Removes a listener. */
-  // biome-ignore lint/suspicious/noExplicitAny: one signature for the overloads of Electron
   removeListener(event: any, listener: (...args: any[]) => void): unknown
 }
 
 /** Electron's `ipcMain`, which answers requests of windows. */
 export interface ElectronIpcMain {
   /** Registers the function that answers a channel. */
-  // biome-ignore lint/suspicious/noExplicitAny: listeners have parameters of any type
   handle(channel: string, listener: (event: any, ...args: any[]) => unknown): void
   /** Removes the function of a channel. */
   removeHandler(channel: string): void
@@ -74,7 +70,6 @@ export interface ElectronWebContents {
   /** Sends a message to the page. */
   send(channel: string, ...args: unknown[]): void
   /** Adds a listener for one event. */
-  // biome-ignore lint/suspicious/noExplicitAny: one signature for the overloads of Electron
   once(event: any, listener: (...args: any[]) => void): unknown
 }
 

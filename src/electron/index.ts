@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 
-import { fileURLToPath } from 'node:url'
+import { requireFromPackage } from '../native/loading/package-files.js'
 
 export type {
   ElectronApp,
@@ -33,6 +33,16 @@ export type { ExportRequest, WindowHandlers } from './window/window-handlers.js'
 
 /**
  * Absolute path of the preload script, for `webPreferences.preload` of a window. The script is one
- * CommonJS file without dependencies, as the sandbox of a window needs it.
+ * CommonJS file without dependencies, as the sandbox of a window needs it. Empty if the files of
+ * the package are missing, which `createTrainer()` reports.
  */
-export const preloadPath: string = fileURLToPath(new URL('./window/preload.cjs', import.meta.url))
+export const preloadPath: string = findPreload()
+
+function findPreload(): string {
+  try {
+    return requireFromPackage().resolve('./dist/electron/window/preload.cjs')
+  } catch {
+    // An import does not throw; createTrainer() reports that the files of the package are missing.
+    return ''
+  }
+}

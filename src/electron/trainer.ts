@@ -11,7 +11,12 @@ import type {
 import { readRunFolder } from '../run-folder/run-folder.js'
 import type { ElectronWindow } from './electron-modules.js'
 import { fromErrorData, toErrorData } from './error-data.js'
-import { forkLauncher, type HostExit, utilityProcessLauncher } from './host/host-process.js'
+import {
+  forkLauncher,
+  type HostExit,
+  hostPath,
+  utilityProcessLauncher,
+} from './host/host-process.js'
 import { HostSupervisor, type SupervisorListener } from './host/host-supervisor.js'
 import type { HostCall } from './host/protocol.js'
 import { PendingCalls } from './pending-calls.js'
@@ -87,6 +92,8 @@ export class Trainer implements AsyncDisposable {
 
   private constructor(options: ResolvedTrainerOptions) {
     this.#options = options
+    // A missing file is reported here, not as a process that failed to start.
+    hostPath()
     const { electron, heartbeatInterval: interval, silenceTimeout, killTimeout } = options
     const launch =
       electron === undefined
@@ -475,7 +482,7 @@ export class Trainer implements AsyncDisposable {
  * const trainer = createTrainer({ electron })
  * const { best } = await trainer.train({ data: '/home/me/photos', out: '/home/me/runs/photos' })
  *
- * @throws {ResidualError} `E_USAGE`, `E_UNKNOWN_KEY`
+ * @throws {ResidualError} `E_USAGE`, `E_UNKNOWN_KEY`, `E_PLATFORM`
  */
 export function createTrainer(options: TrainerOptions = {}): Trainer {
   return Trainer.create(options)

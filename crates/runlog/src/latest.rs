@@ -45,10 +45,14 @@ fn try_point_to(run: &Path) -> std::io::Result<()> {
     symlink_folder(name, &new)?;
     // On Windows, renaming does not replace a link to a folder.
     #[cfg(windows)]
-    fs::remove_dir(&link)?;
-    fs::rename(&new, &link).inspect_err(|_| {
-        let _ = fs::remove_file(&new);
-    })
+    fs::remove_dir(&link).inspect_err(|_| remove_link(&new))?;
+    fs::rename(&new, &link).inspect_err(|_| remove_link(&new))
+}
+
+/// Removes a symbolic link to a folder, if possible.
+fn remove_link(link: &Path) {
+    // On Windows, `remove_file` does not remove a link to a folder.
+    let _ = if cfg!(windows) { fs::remove_dir(link) } else { fs::remove_file(link) };
 }
 
 /// Returns whether `link` is a link to a name in the same folder, as this module creates.

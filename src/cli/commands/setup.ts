@@ -79,9 +79,23 @@ async function run(flags: SetupFlags): Promise<void> {
   if (flags.platform !== undefined && flags.downloadOnly === undefined) {
     throw cliError.platformOfInstallation()
   }
+  checkSources(flags)
   if (flags.remove) return await remove(flags)
   if (flags.verify) return await withProgress(flags, (options) => verify(flags, options))
   await install(flags)
+}
+
+/** Throws if `--bundle` or `--index-url` is combined with an option that makes it unused. */
+function checkSources({ bundle, indexUrl, verify, remove, downloadOnly }: SetupFlags): void {
+  const action = remove ? 'remove' : verify ? 'verify' : undefined
+  const notBundle = action ?? (downloadOnly === undefined ? undefined : 'download-only')
+  const notIndex = action ?? (bundle === undefined ? undefined : 'bundle')
+  if (bundle !== undefined && notBundle !== undefined) {
+    throw cliError.unusedSetupSource('bundle', notBundle)
+  }
+  if (indexUrl !== undefined && notIndex !== undefined) {
+    throw cliError.unusedSetupSource('index-url', notIndex)
+  }
 }
 
 async function install(flags: SetupFlags): Promise<void> {
@@ -92,7 +106,10 @@ async function install(flags: SetupFlags): Promise<void> {
   const needsConsent = plan.source === 'download' || plan.source === 'bundle'
   // The question refers to the licenses.
   if (needsConsent && !(flags.quiet && flags.yes)) log(`${describe()}\n`)
-  if (needsConsent && !(await confirm(flags))) return
+  if (needsConsent && !(await confirm(flags))) {
+    process.exitCode = 1
+    return
+  }
   await withProgress(flags, async (progress) => {
     if (downloadOnly === undefined) {
       await setupCuda({ indexUrl, bundle, python, ...progress, acceptLicenses: true })

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ConnectionOptions } from '../../download/http.js'
+import { redactUrl } from '../../download/redact-url.js'
 import { ResidualError } from '../../errors/errors.js'
 import { homeDir } from '../../native/cache-dirs.js'
 import { hostSystem, type System } from '../../native/system.js'
@@ -78,7 +79,7 @@ function takeCredentials(text: string, key: string, authorization: Map<string, s
   } catch {
     throw new ResidualError({
       code: 'E_USAGE',
-      message: `${key} must be an http or https URL, not ${JSON.stringify(text)}`,
+      message: `${key} must be an http or https URL, not ${JSON.stringify(redactUrl(text))}`,
       at: { key },
       hint: 'Pass the URL of a package index that pip could use, such as https://host/simple.',
     })

@@ -1,7 +1,8 @@
 import { fork } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
+import { ResidualError } from '../../errors/errors.js'
+import { requireFromPackage } from '../../native/loading/package-files.js'
 import type { ElectronUtilityProcess } from '../electron-modules.js'
 
 /** How a host process ended: an exit code, or the signal that killed it. */
@@ -92,9 +93,30 @@ export const forkLauncher: HostLauncher = (args, listener) => {
   }
 }
 
-/** Returns the path of the host's module, outside the asar archive of a packaged application. */
+/** Returns the path of the host's module, also if this code is a part of a bundle. */
+function findHost(): string {
+  const packageRequire = requireFromPackage()
+  try {
+    return packageRequire.resolve('./dist/electron/host/host.js')
+  } catch (cause) {
+    throw new ResidualError(
+      {
+        code: 'E_PLATFORM',
+        message: 'the package residual has no file dist/electron/host/host.js, which trains',
+        hint: 'Include all files of node_modules/residual in the packaged application.',
+      },
+      { cause },
+    )
+  }
+}
+
+/**
+ * Returns the path of the host's module, outside the asar archive of a packaged application.
+ *
+ * @throws {ResidualError} `E_PLATFORM` if the file is missing
+ */
 export function hostPath(
-  path = fileURLToPath(new URL('./host.js', import.meta.url)),
+  path = findHost(),
   exists: (path: string) => boolean = existsSync,
 ): string {
   const unpacked = unpackedPath(path)

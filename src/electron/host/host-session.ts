@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { exportModel, loadModel, type Model, type Run, train } from '../../index.js'
 import { toErrorData } from '../error-data.js'
 import type { HostCall, HostMessage, HostRequest } from './protocol.js'
@@ -5,9 +6,13 @@ import { StepThrottle } from './step-throttle.js'
 
 type Predict = Extract<HostCall, { function: 'predict' }>['args']
 
+/** Maximum time in ms for sending the last messages before the process exits. */
+const FLUSH_TIMEOUT = 1000
+
 /** The run and the loaded model of a host process. */
 export class HostSession {
   readonly #send: (message: HostMessage) => void
+  readonly #flush: () => Promise<void>
   #run: Run | undefined
   /** Resolves when the outcome of the run is sent. */
   #ended = Promise.resolve()
@@ -15,8 +20,13 @@ export class HostSession {
   /** The model of the last prediction, by its path and options. */
   #loaded: { key: string; model: Promise<Model> } | undefined
 
-  constructor(send: (message: HostMessage) => void) {
+  /**
+   * @param send sends a message to the main process
+   * @param flush resolves when all messages are sent
+   */
+  constructor(send: (message: HostMessage) => void, flush: () => Promise<void>) {
     this.#send = send
+    this.#flush = flush
   }
 
   receive(request: HostRequest): void {
@@ -41,8 +51,15 @@ export class HostSession {
         return
       case 'exit':
         this.#run?.stop()
-        void this.#ended.then(() => process.exit())
+        void this.#exit()
     }
+  }
+
+  /** Exits after the outcome of the run is sent. */
+  async #exit(): Promise<void> {
+    await this.#ended
+    await Promise.race([this.#flush(), setTimeout(FLUSH_TIMEOUT)])
+    process.exit()
   }
 
   async #train({ config, report }: Extract<HostRequest, { type: 'train' }>): Promise<void> {
@@ -88,9 +105,13 @@ export class HostSession {
       this.#unloadModel()
       this.#loaded = { key, model: loadModel(path, load) }
     }
-    const { model } = this.#loaded
+    const model = await this.#awaitModel(this.#loaded.model)
+    return await model.predict(images as Uint8Array, config)
+  }
+
+  async #awaitModel(model: Promise<Model>): Promise<Model> {
     try {
-      return await (await model).predict(images as Uint8Array, config)
+      return await model
     } catch (error) {
       // The next prediction reads the file again, which may exist by then.
       if (this.#loaded?.model === model) this.#unloadModel()

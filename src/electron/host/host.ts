@@ -3,6 +3,7 @@
  * and ends with it.
  */
 
+import { setTimeout } from 'node:timers/promises'
 import { HostSession } from './host-session.js'
 import type { HostMessage, HostRequest } from './protocol.js'
 
@@ -11,6 +12,9 @@ interface ParentPort {
   on(event: 'message', listener: (event: { data: unknown }) => void): void
   postMessage(message: unknown): void
 }
+
+/** Time in ms in which a port of Electron sends its messages. */
+const PORT_FLUSH_TIME = 100
 
 const { parentPort } = process as NodeJS.Process & { parentPort?: ParentPort }
 const heartbeatInterval = Number(process.argv[2])
@@ -21,7 +25,19 @@ const send = (message: HostMessage): void => {
   else if (process.connected) process.send?.(message, undefined, undefined, () => {})
 }
 
-const session = new HostSession(send)
+/** Resolves when the messages are in the channel, which keeps them after the process has exited. */
+const flush = async (): Promise<void> => {
+  // A port of Electron does not report when a message is sent.
+  if (parentPort !== undefined) await setTimeout(PORT_FLUSH_TIME)
+  else if (process.connected) {
+    const last: HostMessage = { type: 'heartbeat' }
+    await new Promise<void>((resolve) => {
+      process.send?.(last, undefined, undefined, () => resolve())
+    })
+  }
+}
+
+const session = new HostSession(send, flush)
 if (parentPort !== undefined) {
   parentPort.on('message', ({ data }) => session.receive(data as HostRequest))
 } else {

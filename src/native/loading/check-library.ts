@@ -20,6 +20,10 @@ const UNPACK_HINT =
   'Unpack the packages of residual: `asarUnpack: ["node_modules/residual/**", ' +
   '"node_modules/@residual/**"]` for electron-builder, or `yarn unplug residual` for Yarn.'
 
+const VISUAL_CPP_HINT =
+  'If the Microsoft Visual C++ 2015-2022 Redistributable is missing, install it: ' +
+  'https://aka.ms/vs/17/release/vc_redist.x64.exe.'
+
 /**
  * Checks that a shared library can be loaded by this process: that it is readable, complete, and
  * made for this platform. Mapping a truncated file kills the process with SIGBUS.
@@ -115,6 +119,7 @@ export function explainRejection(
   path: string,
   reason: string,
   system: System = hostSystem,
+  platform: NodeJS.Platform = process.platform,
 ): [string, string] {
   const noexec = /failed to map segment|Operation not permitted/.test(reason)
     ? noexecMount(path, system)
@@ -147,6 +152,8 @@ export function explainRejection(
       `Unset RESIDUAL_LIBTORCH and LD_LIBRARY_PATH if they are set. ${reinstallHint()}`,
     ]
   }
+  // The messages of Windows are translated, and do not name the missing library.
+  if (platform === 'win32') return [reason.trim(), `${VISUAL_CPP_HINT} ${reinstallHint()}`]
   return [reason, reinstallHint()]
 }
 

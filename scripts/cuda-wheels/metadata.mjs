@@ -1,25 +1,31 @@
-/** The fields of a wheel's METADATA that setup needs. */
-export interface WheelMetadata {
-  version: string
-  license: string
-  /** Requirements with their markers: `name[extra]==1.0; marker`. */
-  requirements: string[]
-}
+/**
+ * The fields of a wheel's METADATA that setup needs.
+ *
+ * @typedef {object} WheelMetadata
+ * @property {string} version
+ * @property {string} license
+ * @property {string[]} requirements with their markers: `name[extra]==1.0; marker`
+ */
 
-/** A requirement with an exact version. */
-export interface CudaRequirement {
-  project: string
-  version: string
-  extras: string[]
-}
+/**
+ * A requirement with an exact version.
+ *
+ * @typedef {{ project: string, version: string, extras: string[] }} CudaRequirement
+ */
 
 /** Projects with the libraries of CUDA, which libtorch loads. */
 const CUDA_PROJECT = /^(nvidia-|cuda-toolkit$)/
 
-/** Parses the METADATA of a wheel. */
-export function parseMetadata(text: string): WheelMetadata {
+/**
+ * Parses the METADATA of a wheel.
+ *
+ * @param {string} text
+ * @returns {WheelMetadata}
+ */
+export function parseMetadata(text) {
   const [head = ''] = text.replaceAll('\r\n', '\n').split('\n\n')
-  const fields = (name: string) =>
+  /** @param {string} name */
+  const fields = (name) =>
     [...head.matchAll(new RegExp(`^${name}: (.*)$`, 'gm'))].map(([, value = '']) => value)
   const [version = ''] = fields('Version')
   const [license = 'see the license files'] = [
@@ -32,13 +38,12 @@ export function parseMetadata(text: string): WheelMetadata {
 /**
  * Returns the required CUDA libraries on Linux, with exact versions.
  *
- * @param extras extras of the wheel that are required
+ * @param {WheelMetadata} metadata
+ * @param {readonly string[]} [extras] extras of the wheel that are required
+ * @returns {CudaRequirement[]}
  * @throws {Error} if a marker or a version cannot be interpreted
  */
-export function cudaRequirements(
-  { requirements }: WheelMetadata,
-  extras: readonly string[] = [],
-): CudaRequirement[] {
+export function cudaRequirements({ requirements }, extras = []) {
   return requirements.flatMap((requirement) => {
     const [specification = '', marker] = requirement.split(';').map((part) => part.trim())
     const [, project = '', extra = '', rest = ''] =
@@ -59,10 +64,16 @@ export function cudaRequirements(
   })
 }
 
-/** Evaluates a marker on Linux: comparisons with `==`, `and`, `or` and parentheses. */
-function isRequired(marker: string | undefined, extras: readonly string[]): boolean {
+/**
+ * Evaluates a marker on Linux: comparisons with `==`, `and`, `or` and parentheses.
+ *
+ * @param {string | undefined} marker
+ * @param {readonly string[]} extras
+ */
+function isRequired(marker, extras) {
   if (marker === undefined || marker === '') return true
-  const values: Record<string, readonly string[]> = {
+  /** @type {Record<string, readonly string[]>} */
+  const values = {
     sys_platform: ['linux'],
     platform_system: ['Linux'],
     os_name: ['posix'],
@@ -70,7 +81,8 @@ function isRequired(marker: string | undefined, extras: readonly string[]): bool
   }
   const tokens = marker.match(/\(|\)|==|!=|\band\b|\bor\b|[\w.]+|'[^']*'|"[^"]*"|\S/g) ?? []
   const fail = () => new Error(`the marker ${marker} is not supported`)
-  const comparison = (): boolean => {
+  /** @returns {boolean} */
+  const comparison = () => {
     const token = tokens.shift()
     if (token === '(') {
       const value = disjunction()
@@ -82,7 +94,8 @@ function isRequired(marker: string | undefined, extras: readonly string[]): bool
     if (known === undefined || (operator !== '==' && operator !== '!=')) throw fail()
     return known.includes(text.slice(1, -1)) === (operator === '==')
   }
-  const conjunction = (): boolean => {
+  /** @returns {boolean} */
+  const conjunction = () => {
     let value = comparison()
     while (tokens[0] === 'and') {
       tokens.shift()
@@ -90,7 +103,8 @@ function isRequired(marker: string | undefined, extras: readonly string[]): bool
     }
     return value
   }
-  const disjunction = (): boolean => {
+  /** @returns {boolean} */
+  const disjunction = () => {
     let value = conjunction()
     while (tokens[0] === 'or') {
       tokens.shift()

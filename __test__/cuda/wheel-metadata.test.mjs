@@ -1,6 +1,6 @@
 import test from 'ava'
-import { cudaRequirements, parseMetadata } from '#dist/cuda/wheel-metadata.js'
-import { CUDA_WHEELS } from '#dist/cuda/wheel-pins.js'
+import { cudaRequirements, parseMetadata } from '../../scripts/cuda-wheels/metadata.mjs'
+import { CUDA_WHEELS } from '../../src/cuda/wheel-pins.js'
 
 const METADATA = `Metadata-Version: 2.4
 Name: torch
@@ -31,7 +31,8 @@ test('selects the required CUDA libraries by their markers', (t) => {
 })
 
 test('rejects requirements and markers that cannot be interpreted', (t) => {
-  const fails = (requirement: string) => {
+  /** @param {string} requirement */
+  const fails = (requirement) => {
     const metadata = { version: '', license: '', requirements: [requirement] }
     t.throws(() => cudaRequirements(metadata))
   }
