@@ -2110,7 +2110,7 @@ export declare interface EvaluateOptions extends DownloadOptions {
 export declare interface DownloadOptions {
     /** Aborts the download and the operation that needs it; received bytes are kept for resuming. */
     signal?: AbortSignal | undefined;
-    /** Called when data arrives. */
+    /** Called when data arrives, and before a failed attempt is repeated. */
     onDownload?: ((progress: DownloadProgress) => void) | undefined;
 }
 
@@ -2126,6 +2126,18 @@ export declare interface DownloadProgress {
     bytes: number;
     /** Size of the file in bytes; undefined if the server does not send it. */
     total: number | undefined;
+    /** The failed attempt that is repeated after a delay, if this event reports one. */
+    retry?: DownloadRetry;
+}
+
+/** A failed attempt that is repeated. */
+export declare interface DownloadRetry {
+    /** URL without user and password. */
+    url: string;
+    /** Why the attempt failed. */
+    reason: string;
+    /** Time until the next attempt in ms. */
+    delay: number;
 }
 
 /**
@@ -3572,6 +3584,8 @@ export declare interface CudaSetupProgress {
     bytes: number;
     /** Bytes of all files of this phase. */
     total: number;
+    /** The failed attempt that is repeated after a delay, if this event reports one. */
+    retry?: DownloadRetry;
 }
 
 /**

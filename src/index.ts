@@ -50,6 +50,7 @@ export type { Check, CheckStatus, Diagnosis } from './doctor/diagnosis.js'
 export { doctor } from './doctor/doctor.js'
 export type { DatasetVerification, VerifiedFile } from './download/dataset.js'
 export type { DownloadOptions, DownloadProgress } from './download/fetch-file.js'
+export type { DownloadRetry } from './download/http.js'
 export { AbortError, ResidualError, type RunError } from './errors/errors.js'
 export type { DegradationConfig } from './experiment/degradation.js'
 export type {

@@ -283,6 +283,45 @@ test('repeats requests after server errors, and tries the next index', async (t)
   assertInstalled(t, next)
 })
 
+test('reports every retry with its cause, and gives up a host that was never reached', async (t) => {
+  const retries: unknown[] = []
+  const onProgress = ({ retry }: CudaSetupProgress) => retry && retries.push(retry)
+  const policy = { ...QUICK, attempts: 10 }
+  const error = await failsFrom(t, 'http://127.0.0.1:9/', { policy, onProgress })
+  const reason = 'connect ECONNREFUSED 127.0.0.1:9'
+  t.true(error.message.endsWith(`http://127.0.0.1:9/simple: ${reason}`), error.message)
+  t.regex(error.hint, /^Check the URL of the index/)
+  const url = 'http://127.0.0.1:9/simple/torch/'
+  t.deepEqual(retries, [
+    { url, reason, delay: 1 },
+    { url, reason, delay: 2 },
+  ])
+  retries.length = 0
+  const busy = await serve(t, (_, response) => response.writeHead(503).end())
+  await failsFrom(t, busy.url, { policy: { ...QUICK, attempts: 6 }, onProgress })
+  t.is(retries.length, 5)
+  t.like(retries.at(-1), { reason: 'the server answered 503', delay: 16 })
+})
+
+test('an abort between two attempts names the cause of the last one', async (t) => {
+  const { url } = await serve(t, (_, response) => response.writeHead(503).end())
+  const controller = new AbortController()
+  const error = await failsFrom(t, url, {
+    policy: { ...QUICK, backoff: 60_000 },
+    signal: controller.signal,
+    onProgress: ({ retry }) => retry && controller.abort(),
+  })
+  t.true(error instanceof AbortError)
+  t.is(error.message, 'aborted while downloading; the last attempt failed: the server answered 503')
+})
+
+test('an index without the project is not said to be resumable', async (t) => {
+  const { url } = await serve(t, (_, response) => response.writeHead(404).end())
+  const error = await failsFrom(t, url)
+  t.regex(error.message, /the server answered 404/)
+  t.regex(error.hint, /^Check the URL of the index/)
+})
+
 test('a build that only one index has is selected by its checksum', async (t) => {
   const local = wheel('torch', '2.11.0+cu130', [
     { name: 'torch/lib/libtorch_cpu.so', content: TORCH_CPU },
@@ -333,6 +372,8 @@ test('an abort keeps the received bytes', async (t) => {
     const error = await fails(t, folder, install(folder, url, { signal, onProgress }))
     t.true(error instanceof AbortError, phase)
     t.true(readdirSync(`${folder}.downloads`).length > 0)
+    t.regex(error.hint, /^1 MB of downloads are kept in \S+\.downloads: the same command resumes, /)
+    t.regex(error.hint, /residual setup --cuda --remove` deletes them\.$/)
     await install(folder, url)
     assertInstalled(t, folder)
   }
@@ -374,20 +415,24 @@ test('installs a bundle without a network', async (t) => {
   t.regex(error.hint, /--download-only/)
 })
 
-test('a wheel that no folder has is named with the folders', async (t) => {
+test('all wheels that no folder has are named with the folders', async (t) => {
   const install = (folders: string[]) => {
     const folder = target(t)
     const sources = { ...indexes(), folders }
     return fails(t, folder, installWheels(folder, pinsOf(WHEELS), sources, 'bundle', OPTIONS))
   }
   const bundle = tempFolder(t)
-  const { code, message, hint } = await install([bundle])
-  t.is(code, 'E_DOWNLOAD')
-  t.is(message, `torch-2.11.0-py3-none-any.whl is not available. It is not in ${bundle}`)
-  t.regex(hint, /--download-only FOLDER/)
+  const [torch, cudart] = WHEELS.map(({ pin }) => pin.builds[0]?.file) as [string, string]
+  const both = await install([bundle])
+  t.like(both, { code: 'E_DOWNLOAD', at: { file: bundle } })
+  t.is(both.message, `${torch}, ${cudart} are not available. They are not in ${bundle}`)
+  t.regex(both.hint, /--download-only FOLDER/)
+  writeFileSync(join(bundle, torch), TORCH.content)
+  const { message } = await install([bundle])
+  t.is(message, `${cudart} is not available. It is not in ${bundle}`)
   t.regex(
     (await install([])).message,
-    /is not available\. The configuration of pip allows no index/,
+    /are not available\. The configuration of pip allows no index/,
   )
 })
 
@@ -505,6 +550,7 @@ test('RESIDUAL_OFFLINE prevents the download', async (t) => {
     env: { RESIDUAL_OFFLINE: '1' },
   })
   t.regex(stderr, /RESIDUAL_OFFLINE disables downloads/)
+  t.regex(stderr, /hint: 'Unset RESIDUAL_OFFLINE, or install from a folder/)
   t.is(requests.length, 0)
   t.false(existsSync(folder))
 })

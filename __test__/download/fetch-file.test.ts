@@ -391,3 +391,17 @@ test.serial('no error, progress or file contains the password of a URL', async (
   }
   t.notRegex(origin, /secret/)
 })
+
+test('reports every retry, and gives up a host that was never reached', async (t) => {
+  const retries: unknown[] = []
+  const options = { onDownload: ({ retry }: DownloadProgress) => retry && retries.push(retry) }
+  const file = remote(t, 'http://127.0.0.1:9/')
+  const error = await downloadFails(t, file, options, { ...GENEROUS, attempts: 10 })
+  t.regex(error.message, /connect ECONNREFUSED/)
+  t.is(retries.length, 2)
+  t.like(retries[0], { reason: 'connect ECONNREFUSED 127.0.0.1:9', delay: 1 })
+  const missing = await serve(t, (_, response) => response.writeHead(404).end())
+  const refused = await downloadFails(t, remote(t, missing.url), options)
+  t.is(retries.length, 2)
+  t.notRegex(refused.hint, /resume/, 'a repetition does not help')
+})

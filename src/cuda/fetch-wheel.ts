@@ -1,9 +1,19 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hashFile } from '../download/checksum.js'
-import { rootCause, throwIfAborted, UrlError } from '../download/download-error.js'
+import {
+  rethrowIfAborted,
+  rootCause,
+  throwIfAborted,
+  UrlError,
+} from '../download/download-error.js'
 import { fetchFile } from '../download/fetch-file.js'
-import { HttpClient, type RetryPolicy } from '../download/http.js'
+import {
+  type DownloadRetry,
+  HttpClient,
+  type RetryOptions,
+  type RetryPolicy,
+} from '../download/http.js'
 import { isOffline } from '../download/offline.js'
 import { ResidualError } from '../errors/errors.js'
 import type { PinnedWheel, WheelBuild } from './pinned-wheel.js'
@@ -22,6 +32,14 @@ const DOWNLOAD_HINT =
   'Run the command again: the download resumes. `residual setup --cuda --index-url URL` uses a ' +
   'mirror, HTTPS_PROXY sets a proxy, and `--bundle FOLDER` installs without a network.'
 
+const SOURCE_HINT =
+  'Check the URL of the index, or use another one: `residual setup --cuda --index-url URL`. ' +
+  'HTTPS_PROXY sets a proxy, and `--bundle FOLDER` installs without a network.'
+
+const OFFLINE_HINT =
+  'Unset RESIDUAL_OFFLINE, or install from a folder with the wheels: ' +
+  '`residual setup --cuda --bundle FOLDER`.'
+
 const FOLDER_HINT =
   'Download the wheels with `residual setup --cuda --download-only FOLDER` on a machine with a ' +
   'network, or use an index: `residual setup --cuda --index-url URL`.'
@@ -31,6 +49,8 @@ export interface FetchWheelOptions {
   policy?: RetryPolicy | undefined
   /** Called with the number of bytes of this wheel that have been received. */
   onBytes?: ((bytes: number) => void) | undefined
+  /** Called before a failed attempt is repeated. */
+  onRetry?: ((retry: DownloadRetry) => void) | undefined
 }
 
 /**
@@ -43,19 +63,18 @@ export async function fetchWheel(
   wheel: PinnedWheel,
   sources: WheelSources,
   downloads: string,
-  { signal, policy = WHEEL_RETRY_POLICY, onBytes }: FetchWheelOptions = {},
+  { signal, policy = WHEEL_RETRY_POLICY, onBytes, onRetry }: FetchWheelOptions = {},
 ): Promise<string> {
-  const problems: string[] = []
-  for (const folder of [downloads, ...sources.folders]) {
-    const found = await findInFolder(wheel, folder, problems, signal)
-    if (found !== undefined) return found
-  }
+  const { path, problems } = await findWheel(wheel, [downloads, ...sources.folders], signal)
+  if (path !== undefined) return path
+  const retryOptions: RetryOptions = { signal, onRetry }
+  let canRetry = false
   const pages = [
     ...sources.pages.map((url) => ({ url, list: listPage })),
     ...sources.indexes.map((url) => ({
       url,
-      list: (http: HttpClient, policy: RetryPolicy, index: string, signal?: AbortSignal) =>
-        listProject(http, policy, index, wheel.project, signal),
+      list: (http: HttpClient, policy: RetryPolicy, index: string, options: RetryOptions) =>
+        listProject(http, policy, index, wheel.project, options),
     })),
   ]
   if (pages.length > 0 && isOffline()) problems.push('RESIDUAL_OFFLINE disables downloads')
@@ -63,7 +82,7 @@ export async function fetchWheel(
     const { origin, pathname } = new URL(url)
     try {
       await using http = await HttpClient.open(policy, sources.connection)
-      const files = await list(http, policy, url, signal)
+      const files = await list(http, policy, url, retryOptions)
       const [build, file] = selectBuild(wheel, files)
       const target = join(downloads, build.file)
       await fetchFile(
@@ -77,30 +96,85 @@ export async function fetchWheel(
           sha256: build.sha256,
           connection: sources.connection,
         },
-        { signal, onDownload: ({ bytes }) => onBytes?.(bytes) },
+        {
+          signal,
+          onDownload: ({ bytes, retry }) =>
+            retry === undefined ? onBytes?.(bytes) : onRetry?.(retry),
+        },
         policy,
       )
       return target
     } catch (error) {
-      throwIfAborted(signal)
+      rethrowIfAborted(error, signal)
+      canRetry ||= isRetriable(error)
       problems.push(`${origin}${pathname}: ${describeFailure(error)}`)
     }
   }
-  if (pages.length === 0 && problems.length === 0) problems.push(describeFolders(sources.folders))
-  const name = wheel.builds.map(({ file }) => file).join(' or ')
   throw new ResidualError({
     code: 'E_DOWNLOAD',
-    message: `${name} is not available. ${problems.join('. ')}`,
+    message: `${fileNames(wheel)} is not available. ${problems.join('. ')}`,
     at: { file: join(downloads, wheel.builds[0]?.file ?? '') },
-    hint: pages.length === 0 ? FOLDER_HINT : DOWNLOAD_HINT,
+    hint: isOffline() ? OFFLINE_HINT : canRetry ? DOWNLOAD_HINT : SOURCE_HINT,
   })
 }
 
-/** Describes sources without a network that lack a wheel. */
-function describeFolders(folders: readonly string[]): string {
-  return folders.length === 0
-    ? 'The configuration of pip allows no index (`no-index`) and names no folder (`find-links`)'
-    : `It is not in ${folders.join(' or ')}`
+/**
+ * Returns the paths of wheels with pinned checksums in the folders of `sources`.
+ *
+ * @throws {ResidualError} `E_DOWNLOAD` with all wheels that are missing or damaged, `AbortError`
+ */
+export async function findWheels(
+  wheels: readonly PinnedWheel[],
+  { folders }: WheelSources,
+  downloads: string,
+  signal?: AbortSignal,
+): Promise<string[]> {
+  const paths: string[] = []
+  const missing: string[] = []
+  const damaged: string[] = []
+  for (const wheel of wheels) {
+    const { path, problems } = await findWheel(wheel, [downloads, ...folders], signal)
+    if (path !== undefined) paths.push(path)
+    else if (problems.length > 0) damaged.push(...problems)
+    else missing.push(fileNames(wheel))
+  }
+  if (paths.length === wheels.length) return paths
+  const problems = [...(missing.length > 0 ? [describeMissing(missing, folders)] : []), ...damaged]
+  throw new ResidualError({
+    code: 'E_DOWNLOAD',
+    message: problems.join('. '),
+    at: { file: folders[0] ?? downloads },
+    hint: FOLDER_HINT,
+  })
+}
+
+/** Describes wheels that sources without a network lack. */
+function describeMissing(files: readonly string[], folders: readonly string[]): string {
+  const [verb, pronoun] = files.length === 1 ? ['is', 'It is'] : ['are', 'They are']
+  const reason =
+    folders.length === 0
+      ? 'The configuration of pip allows no index (`no-index`) and names no folder (`find-links`)'
+      : `${pronoun} not in ${folders.join(' or ')}`
+  return `${files.join(', ')} ${verb} not available. ${reason}`
+}
+
+/** Returns the names of the files that contain a wheel, one of which is needed. */
+function fileNames({ builds }: PinnedWheel): string {
+  return builds.map(({ file }) => file).join(' or ')
+}
+
+/** Searches folders for a wheel. Returns its path, or the problems of the wheels that were found. */
+async function findWheel(
+  wheel: PinnedWheel,
+  folders: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<{ path: string | undefined; problems: string[] }> {
+  const problems: string[] = []
+  for (const folder of folders) {
+    const path = await findInFolder(wheel, folder, problems, signal)
+    if (path !== undefined) return { path, problems }
+  }
+  return { path: undefined, problems }
 }
 
 /** Upper limit for a wheel of unknown size. */
@@ -155,6 +229,12 @@ function selectBuild(
     )
   }
   throw new UrlError('the index does not list this file')
+}
+
+/** Returns whether a repetition of the command may succeed with the same source. */
+function isRetriable(error: unknown): boolean {
+  const cause = error instanceof ResidualError ? error.cause : error
+  return cause instanceof UrlError && cause.canRetry && !cause.isUnreachable
 }
 
 /** Describes why a source failed. An error of this machine, such as a full disk, is thrown. */

@@ -1,15 +1,15 @@
 import { copyFile, mkdir, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { throwIfAborted, toWriteError } from '../download/download-error.js'
-import type { RetryPolicy } from '../download/http.js'
-import { ResidualError } from '../errors/errors.js'
+import type { DownloadRetry, RetryPolicy } from '../download/http.js'
+import { AbortError, ResidualError } from '../errors/errors.js'
 import {
   CUDA_BUILD,
   type CudaManifest,
   type InstalledFile,
   readCudaInstallation,
 } from '../native/cuda-installation.js'
-import { fetchWheel } from './fetch-wheel.js'
+import { fetchWheel, findWheels } from './fetch-wheel.js'
 import { downloadBytes, type PinnedWheel } from './pinned-wheel.js'
 import type { OnCudaSetupProgress } from './progress.js'
 import type { WheelSources } from './sources/wheel-sources.js'
@@ -28,6 +28,8 @@ import { unpackWheel } from './unpack-wheel.js'
 const DISK_RESERVE = 50e6
 
 const LOAD_HINT = 'Nothing was installed. Run `residual doctor` to check this machine.'
+
+const REMOVE_HINT = ', and `residual setup --cuda --remove` deletes them'
 
 const PYTHON_HINT =
   'Nothing was installed. Run `residual setup --cuda --no-python` to download the libraries instead ' +
@@ -60,17 +62,37 @@ export async function installWheels(
   await changeInstallation(folder, reportWait(folder, options), async () => {
     // Another process may have completed the installation in the meantime.
     if (readCudaInstallation(folder)?.status === 'complete') return
-    const paths = await fetchWheels(downloadsFolder(folder), wheels, sources, {
-      ...options,
-      installedBytes: wheels.reduce((sum, wheel) => sum + wheel.installedBytes, 0),
-    })
-    await replaceInstallation(folder, async (staging) => {
-      const files = await unpackAll(paths, wheels, staging, options)
-      await assertLoadable(staging, LOAD_HINT, options)
-      return createManifest(source, null, files)
-    })
-    await rm(downloadsFolder(folder), { recursive: true, force: true })
+    const downloads = downloadsFolder(folder)
+    try {
+      const paths = await fetchWheels(downloads, wheels, sources, {
+        ...options,
+        installedBytes: wheels.reduce((sum, wheel) => sum + wheel.installedBytes, 0),
+      })
+      await replaceInstallation(folder, async (staging) => {
+        const files = await unpackAll(paths, wheels, staging, options)
+        await assertLoadable(staging, LOAD_HINT, options)
+        return createManifest(source, null, files)
+      })
+    } catch (error) {
+      throw await describeAbort(error, downloads, wheels, REMOVE_HINT)
+    }
+    await rm(downloads, { recursive: true, force: true })
   })
+}
+
+/** Adds to the error of an abort how much of the download is kept. Returns other errors as they are. */
+async function describeAbort(
+  error: unknown,
+  downloads: string,
+  wheels: readonly PinnedWheel[],
+  removal: string,
+): Promise<unknown> {
+  if (!(error instanceof AbortError)) return error
+  const bytes = await receivedBytes(downloads, wheels)
+  if (bytes === 0) return error
+  const size = bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : gigabytes(bytes)
+  const hint = `${size} of downloads are kept in ${downloads}: the same command resumes${removal}.`
+  return new AbortError(error.message, undefined, error.cause, hint)
 }
 
 /** Downloads wheels to a folder, from which they can be installed later. */
@@ -88,6 +110,7 @@ export async function fetchBundle(
     }
     return paths.map((path) => join(folder, basename(path)))
   } catch (error) {
+    if (error instanceof AbortError) throw await describeAbort(error, folder, wheels, '')
     const failure = error instanceof ResidualError ? error : toWriteError(error, folder)
     if (failure?.code !== 'E_WRITE') throw failure ?? error
     const { code, message, at } = failure
@@ -148,13 +171,20 @@ async function fetchWheels(
   const needed = total - received + installedBytes + DISK_RESERVE
   const free = await freeBytes(downloads)
   if (free < needed) throw diskError(downloads, free, needed)
+  if (isLocal) return await findWheels(wheels, sources, downloads, signal)
   const paths: string[] = []
   let done = 0
   for (const wheel of wheels) {
     const file = wheel.builds[0]?.file ?? ''
-    const report = (bytes: number) =>
-      onProgress?.({ phase: 'download', file, bytes: done + bytes, total })
-    paths.push(await fetchWheel(wheel, sources, downloads, { signal, policy, onBytes: report }))
+    let received = 0
+    const report = (bytes: number, retry?: DownloadRetry) => {
+      received = bytes
+      const state = { phase: 'download', file, bytes: done + bytes, total } as const
+      onProgress?.(retry === undefined ? state : { ...state, retry })
+    }
+    const onRetry = (retry: DownloadRetry) => report(received, retry)
+    const progress = { onBytes: report, onRetry }
+    paths.push(await fetchWheel(wheel, sources, downloads, { signal, policy, ...progress }))
     done += downloadBytes(wheel)
     report(0)
   }
@@ -162,13 +192,16 @@ async function fetchWheels(
 }
 
 function diskError(folder: string, free: number, needed: number): ResidualError {
-  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`
   return new ResidualError({
     code: 'E_WRITE',
     message: `${folder} has ${gigabytes(free)} of free space; ${gigabytes(needed)} are needed`,
     at: { file: folder },
     hint: 'Free disk space, or set RESIDUAL_CACHE to a folder on a larger disk.',
   })
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`
 }
 
 async function unpackAll(

@@ -1,3 +1,5 @@
+import type { DownloadRetry } from '../download/http.js'
+
 /** Progress of the installation of the CUDA libraries. */
 export interface CudaSetupProgress {
   /** `wait`: for another process that installs them; `verify`: reading files to compare checksums. */
@@ -8,6 +10,8 @@ export interface CudaSetupProgress {
   bytes: number
   /** Bytes of all files of this phase. */
   total: number
+  /** The failed attempt that is repeated after a delay, if this event reports one. */
+  retry?: DownloadRetry
 }
 
 export type OnCudaSetupProgress = (progress: CudaSetupProgress) => void

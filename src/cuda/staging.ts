@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { throwIfAborted, toWriteError } from '../download/download-error.js'
+import { rethrowIfAborted, throwIfAborted, toWriteError } from '../download/download-error.js'
 import { withLock } from '../download/file-lock.js'
 import { ResidualError } from '../errors/errors.js'
 import { type CudaManifest, MANIFEST } from '../native/cuda-installation.js'
@@ -46,7 +46,7 @@ export async function changeInstallation<T>(
       },
     )
   } catch (error) {
-    throwIfAborted(signal)
+    rethrowIfAborted(error, signal)
     throw error instanceof ResidualError ? error : (toWriteError(error, folder) ?? error)
   }
 }

@@ -5,7 +5,7 @@ import { ResidualError } from '../errors/errors.js'
 import { noCacheDirError } from '../native/cache-dirs.js'
 import { hashFile } from './checksum.js'
 import type { KnownDataset } from './dataset-registry.js'
-import { throwIfAborted, toWriteError } from './download-error.js'
+import { rethrowIfAborted, throwIfAborted, toWriteError } from './download-error.js'
 import { type DownloadOptions, fetchFile } from './fetch-file.js'
 import { withLock } from './file-lock.js'
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from './http.js'
@@ -172,7 +172,7 @@ async function download(
       checkAborted: () => throwIfAborted(options.signal),
     })
   } catch (error) {
-    throwIfAborted(options.signal)
+    rethrowIfAborted(error, options.signal)
     throw error instanceof ResidualError ? error : (toWriteError(error, store) ?? error)
   }
 

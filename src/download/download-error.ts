@@ -14,16 +14,23 @@ export class UrlError extends Error {
   readonly canRetry: boolean
   /** Minimum delay before a retry in ms, if the server sent one. */
   readonly retryAfter: number | undefined
+  /** Whether the host refused the connection or has no address, and never answered before. */
+  readonly isUnreachable: boolean
 
-  constructor(message: string, { canRetry = false, retryAfter, cause }: UrlErrorOptions = {}) {
+  constructor(
+    message: string,
+    { canRetry = false, isUnreachable = false, retryAfter, cause }: UrlErrorOptions = {},
+  ) {
     super(message, cause === undefined ? undefined : { cause })
     this.canRetry = canRetry
+    this.isUnreachable = isUnreachable
     this.retryAfter = retryAfter
   }
 }
 
 interface UrlErrorOptions {
   canRetry?: boolean
+  isUnreachable?: boolean
   retryAfter?: number | undefined
   cause?: unknown
 }
@@ -42,14 +49,16 @@ export function downloadError(
   const [first] = attempts
   const reasons = attempts.map(({ url, error }) => `${url}: ${error.message}`)
   const prefix = removed === undefined ? '' : `${removed}; `
+  const canRetry = attempts.some(({ error }) => error instanceof UrlError && error.canRetry)
+  const repeat = canRetry ? 'Repeat the command to resume the download. ' : ''
   return new ResidualError(
     {
       code: 'E_DOWNLOAD',
       message: `${prefix}${file} could not be downloaded. ${reasons.join('. ')}`,
       at: { file: target },
       hint:
-        `Repeat the command to resume the download. Without a network, copy ${first?.url ?? file} ` +
-        `to ${target}. HTTPS_PROXY and HTTP_PROXY set a proxy, RESIDUAL_MIRROR a mirror.`,
+        `${repeat}Without a network, copy ${first?.url ?? file} to ${target}. ` +
+        'HTTPS_PROXY and HTTP_PROXY set a proxy, RESIDUAL_MIRROR a mirror.',
     },
     first && { cause: first.error },
   )
@@ -82,16 +91,34 @@ const FILE_SYSCALLS = new Set([
 /**
  * Throws if the signal is aborted.
  *
+ * @param reason why the last attempt failed, if one did
  * @throws {AbortError}
  */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new AbortError('aborted while downloading', undefined, signal.reason)
+export function throwIfAborted(signal: AbortSignal | undefined, reason?: string): void {
+  if (!signal?.aborted) return
+  const suffix = reason === undefined ? '' : `; the last attempt failed: ${reason}`
+  throw new AbortError(`aborted while downloading${suffix}`, undefined, signal.reason)
+}
+
+/** Throws the error of an aborted operation: `error` if it is an `AbortError`, otherwise a new one. */
+export function rethrowIfAborted(error: unknown, signal: AbortSignal | undefined): void {
+  if (signal?.aborted && error instanceof AbortError) throw error
+  throwIfAborted(signal)
 }
 
 /** Returns the message of the innermost cause, which is more specific than the outer messages. */
 export function rootCause(error: unknown): string {
+  const inner = innermost(error)
+  return inner instanceof Error ? inner.message || inner.name : String(inner)
+}
+
+/** Returns the code of the innermost cause, such as `ECONNREFUSED`; an empty text without one. */
+export function rootCode(error: unknown): string {
+  return (innermost(error) as NodeJS.ErrnoException | undefined)?.code ?? ''
+}
+
+function innermost(error: unknown): unknown {
   const causes = error instanceof AggregateError ? error.errors : [(error as Error)?.cause]
   const inner = causes.find((cause) => cause instanceof Error)
-  if (inner !== undefined) return rootCause(inner)
-  return error instanceof Error ? error.message || error.name : String(error)
+  return inner === undefined ? error : innermost(inner)
 }

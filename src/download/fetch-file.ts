@@ -1,10 +1,11 @@
 import { access, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { AbortError, ResidualError } from '../errors/errors.js'
+import { ResidualError } from '../errors/errors.js'
 import { hashFile } from './checksum.js'
 import {
   type DownloadTarget,
   downloadError,
+  rethrowIfAborted,
   throwIfAborted,
   toWriteError,
   UrlError,
@@ -13,6 +14,7 @@ import { withLock } from './file-lock.js'
 import {
   type ConnectionOptions,
   DEFAULT_RETRY_POLICY,
+  type DownloadRetry,
   drain,
   HttpClient,
   type HttpResponse,
@@ -36,13 +38,15 @@ export interface DownloadProgress {
   bytes: number
   /** Size of the file in bytes; undefined if the server does not send it. */
   total: number | undefined
+  /** The failed attempt that is repeated after a delay, if this event reports one. */
+  retry?: DownloadRetry
 }
 
 /** Options of a download. */
 export interface DownloadOptions {
   /** Aborts the download and the operation that needs it; received bytes are kept for resuming. */
   signal?: AbortSignal | undefined
-  /** Called when data arrives. */
+  /** Called when data arrives, and before a failed attempt is repeated. */
   onDownload?: ((progress: DownloadProgress) => void) | undefined
 }
 
@@ -102,7 +106,7 @@ export async function fetchFile(
       { checkAborted: () => throwIfAborted(signal) },
     )
   } catch (error) {
-    if (!(error instanceof AbortError)) throwIfAborted(signal)
+    rethrowIfAborted(error, signal)
     throw error instanceof ResidualError ? error : (toWriteError(error, target) ?? error)
   }
 }
@@ -139,6 +143,10 @@ class FileDownload {
   readonly #part: string
   /** Path of the `PartOrigin` of the partial download. */
   readonly #origin: string
+  /** Time of `performance.now()` at which data was last received. */
+  #lastDataAt = 0
+  /** Bytes of the file that have been received. */
+  #received = 0
 
   constructor(file: RemoteFile, options: DownloadOptions, policy: RetryPolicy, http: HttpClient) {
     this.#file = file
@@ -158,7 +166,7 @@ class FileDownload {
     const attempts: { url: string; error: Error }[] = []
     for (const url of this.#file.urls) {
       try {
-        await withRetries(this.#policy, this.#options.signal, () => this.#attempt(url))
+        await this.#tryUrl(url)
         return
       } catch (error) {
         if (!(error instanceof UrlError)) throw error
@@ -166,6 +174,18 @@ class FileDownload {
       }
     }
     throw downloadError(this.#file, attempts, removed)
+  }
+
+  async #tryUrl(url: string): Promise<void> {
+    const { name, file, bytes: total } = this.#file
+    const { signal, onDownload } = this.#options
+    const options = {
+      signal,
+      lastDataAt: () => this.#lastDataAt,
+      onRetry: (retry: DownloadRetry) =>
+        onDownload?.({ name, file, url: retry.url, bytes: this.#received, total, retry }),
+    }
+    await withRetries(url, this.#policy, options, () => this.#attempt(url))
   }
 
   async #attempt(url: string): Promise<void> {
@@ -189,6 +209,7 @@ class FileDownload {
   async #transfer(requestUrl: string): Promise<boolean> {
     const url = redactUrl(requestUrl)
     const part = await this.#readPart()
+    this.#received = part.offset
     if (part.offset > 0 && part.offset === this.#file.bytes) return true
     const headers: Record<string, string> = {}
     if (part.offset > 0) {
@@ -286,6 +307,8 @@ class FileDownload {
           throw new UrlError(`the server sent more than ${limit} bytes`)
         }
         await part.writeFile(chunk)
+        this.#lastDataAt = performance.now()
+        this.#received = bytes
         this.#options.onDownload?.({ name, file, url, bytes, total })
       }
       await part.sync()

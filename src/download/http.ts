@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
 import { hostSystem } from '../native/system.js'
-import { rootCause, throwIfAborted, UrlError } from './download-error.js'
+import { rootCause, rootCode, throwIfAborted, UrlError } from './download-error.js'
 import { redactUrl } from './redact-url.js'
 
 /** Timeouts and retries of a download. */
@@ -12,8 +12,18 @@ export interface RetryPolicy {
   idleTimeout: number
   /** Attempts per URL. */
   attempts: number
-  /** Delay before the second attempt in ms; doubled for each further attempt. */
+  /** Delay before the second attempt in ms; doubled for each further attempt up to `MAX_BACKOFF`. */
   backoff: number
+}
+
+/** A failed attempt that is repeated. */
+export interface DownloadRetry {
+  /** URL without user and password. */
+  url: string
+  /** Why the attempt failed. */
+  reason: string
+  /** Time until the next attempt in ms. */
+  delay: number
 }
 
 export const DEFAULT_RETRY_POLICY: RetryPolicy = {
@@ -24,6 +34,21 @@ export const DEFAULT_RETRY_POLICY: RetryPolicy = {
 }
 
 const MAX_REDIRECTS = 10
+
+/** Maximum delay in ms between two attempts, unless the server demands a longer one. */
+const MAX_BACKOFF = 10_000
+
+/** Time in ms without received data after which failed attempts are no longer repeated. */
+const MAX_RETRY_TIME = 120_000
+
+/** Attempts at a host that was never reached: a wrong name or port does not change in minutes. */
+const MAX_UNREACHABLE_ATTEMPTS = 3
+
+/** Errors of the system without a connection: nothing listens, or the name has no address. */
+const UNREACHABLE_CODES = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'])
+
+/** Hosts that have answered a request of this process. */
+const reachedHosts = new Set<string>()
 
 /** Settings of connections in addition to those of the environment. */
 export interface ConnectionOptions {
@@ -125,7 +150,7 @@ export class HttpClient implements AsyncDisposable {
     const authorization =
       this.#authorization.get(url.origin) ?? this.#authorization.get(url.hostname)
     try {
-      return await this.#request(url, {
+      const response = await this.#request(url, {
         dispatcher: this.#dispatcher,
         headers: {
           'user-agent': 'residual',
@@ -137,8 +162,10 @@ export class HttpClient implements AsyncDisposable {
         bodyTimeout: idleTimeout,
         signal: signal ?? null,
       })
+      reachedHosts.add(url.host)
+      return response
     } catch (error) {
-      throw this.#toUrlError(error)
+      throw this.#toUrlError(error, url.host)
     }
   }
 
@@ -150,7 +177,7 @@ export class HttpClient implements AsyncDisposable {
     }
   }
 
-  #toUrlError(cause: unknown): UrlError {
+  #toUrlError(cause: unknown, host?: string): UrlError {
     const { connectTimeout, idleTimeout } = this.#policy
     switch ((cause as { code?: string }).code) {
       case 'UND_ERR_CONNECT_TIMEOUT':
@@ -162,7 +189,12 @@ export class HttpClient implements AsyncDisposable {
       case 'UND_ERR_BODY_TIMEOUT':
         return new UrlError(`no data for ${idleTimeout / 1000} s`, { canRetry: true, cause })
       default:
-        return new UrlError(rootCause(cause), { canRetry: true, cause })
+        return new UrlError(rootCause(cause), {
+          canRetry: true,
+          isUnreachable:
+            host !== undefined && !reachedHosts.has(host) && UNREACHABLE_CODES.has(rootCode(cause)),
+          cause,
+        })
     }
   }
 }
@@ -186,20 +218,42 @@ export function isTransient(status: number): boolean {
   return status >= 500 || [408, 425, 429].includes(status)
 }
 
-/** Repeats an attempt that fails with a `UrlError` that can be retried. */
+export interface RetryOptions {
+  signal?: AbortSignal | undefined
+  /** Called before the delay of each repetition. */
+  onRetry?: ((retry: DownloadRetry) => void) | undefined
+  /** Returns the time of `performance.now()` at which data was last received; 0 before. */
+  lastDataAt?: () => number
+}
+
+/**
+ * Repeats an attempt that fails with a `UrlError` that can be retried, until the number of attempts
+ * or the time without received data is exceeded.
+ *
+ * @throws {AbortError} names why the last attempt failed
+ */
 export async function withRetries<T>(
+  url: string,
   { attempts, backoff }: RetryPolicy,
-  signal: AbortSignal | undefined,
+  { signal, onRetry, lastDataAt = () => 0 }: RetryOptions,
   attempt: () => Promise<T>,
 ): Promise<T> {
+  const start = performance.now()
+  let reason: string | undefined
   for (let count = 1; ; count++) {
     try {
       return await attempt()
     } catch (error) {
-      throwIfAborted(signal)
-      if (!(error instanceof UrlError) || !error.canRetry || count >= attempts) throw error
-      const delay = Math.max(backoff * 2 ** (count - 1), error.retryAfter ?? 0)
-      await sleep(delay, undefined, { signal })
+      throwIfAborted(signal, reason)
+      if (!(error instanceof UrlError) || !error.canRetry) throw error
+      const limit = error.isUnreachable ? Math.min(attempts, MAX_UNREACHABLE_ATTEMPTS) : attempts
+      const exponential = Math.min(backoff * 2 ** (count - 1), MAX_BACKOFF)
+      const delay = Math.max(exponential, error.retryAfter ?? 0)
+      const end = performance.now() + delay
+      if (count >= limit || end - Math.max(start, lastDataAt()) > MAX_RETRY_TIME) throw error
+      reason = error.message
+      onRetry?.({ url: redactUrl(url), reason, delay })
+      await sleep(delay, undefined, { signal }).catch(() => throwIfAborted(signal, reason))
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { CudaSetupProgress } from '../../index.js'
+import { formatRetry } from './download-progress.js'
 import { formatDuration, formatMegabytes } from './format.js'
 import { LiveLine } from './live-line.js'
 import { log } from './streams.js'
@@ -22,7 +23,7 @@ export class CudaProgressLine {
   #samples: [number, number][] = []
 
   readonly show = (progress: CudaSetupProgress): void => {
-    const { phase, file, bytes, total } = progress
+    const { phase, file, bytes, total, retry } = progress
     if (phase !== this.#phase) {
       this.end()
       this.#phase = phase
@@ -31,7 +32,8 @@ export class CudaProgressLine {
       if (phase === 'wait') log('waiting for another process that sets up CUDA ...')
       if (phase === 'load') log('loading the libraries once ...')
     }
-    if (phase === 'wait' || phase === 'load') return
+    if (retry !== undefined) log(formatRetry(retry))
+    if (phase === 'wait' || phase === 'load' || retry !== undefined) return
     const now = performance.now()
     this.#samples = this.#samples.filter(([time]) => now - time < RATE_WINDOW)
     this.#samples.push([now, bytes])

@@ -1,4 +1,4 @@
-import type { DownloadProgress, PreviewOptions } from '../../index.js'
+import type { DownloadProgress, DownloadRetry, PreviewOptions } from '../../index.js'
 import { InterruptHandler } from '../interrupt.js'
 import { notice } from '../messages.js'
 import { formatMegabytes } from './format.js'
@@ -18,13 +18,17 @@ export class DownloadProgressLine {
   #tenths = 0
 
   readonly show = (progress: DownloadProgress): void => {
-    const { name, file, url, bytes, total } = progress
+    const { name, file, url, bytes, total, retry } = progress
     if (file !== this.#file) {
       this.#file = file
       this.#tenths = 0
       if (name === 'weights' && total !== undefined) {
         log(notice.downloadingWeights(file, formatMegabytes(total), new URL(url).host))
       }
+    }
+    if (retry !== undefined) {
+      log(formatRetry(retry))
+      return
     }
     if (this.#live !== undefined) {
       this.#live.draw(() => describe(progress), bytes === total)
@@ -39,6 +43,12 @@ export class DownloadProgressLine {
   end(): void {
     this.#live?.clear()
   }
+}
+
+/** Describes a failed attempt and the time until the next one. */
+export function formatRetry({ url, reason, delay }: DownloadRetry): string {
+  const seconds = Math.max(1, Math.round(delay / 1000))
+  return `${new URL(url).host}: ${reason}; trying again in ${seconds} s`
 }
 
 function describe({ name, file, bytes, total, url }: DownloadProgress): string {

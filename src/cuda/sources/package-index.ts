@@ -3,6 +3,7 @@ import {
   drain,
   type HttpClient,
   isTransient,
+  type RetryOptions,
   type RetryPolicy,
   retryAfter,
   withRetries,
@@ -34,9 +35,9 @@ export async function listProject(
   policy: RetryPolicy,
   index: string,
   project: string,
-  signal?: AbortSignal,
+  options: RetryOptions = {},
 ): Promise<Map<string, IndexedFile>> {
-  return await listPage(http, policy, `${index.replace(/\/*$/, '')}/${project}/`, signal)
+  return await listPage(http, policy, `${index.replace(/\/*$/, '')}/${project}/`, options)
 }
 
 /**
@@ -48,10 +49,10 @@ export async function listPage(
   http: HttpClient,
   policy: RetryPolicy,
   url: string,
-  signal?: AbortSignal,
+  options: RetryOptions = {},
 ): Promise<Map<string, IndexedFile>> {
-  return await withRetries(policy, signal, async () => {
-    const response = await http.get(url, { accept: ACCEPT }, signal)
+  return await withRetries(url, policy, options, async () => {
+    const response = await http.get(url, { accept: ACCEPT }, options.signal)
     if (response.status !== 200) {
       await drain(response.body)
       throw new UrlError(`the server answered ${response.status}`, {
