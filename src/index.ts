@@ -4,6 +4,9 @@
  * @packageDocumentation
  */
 
+// The first import: it explains an unsupported Node before another module fails.
+import './native/assert-node-version.js'
+
 export { datasets, downloadDataset, type NamedDataset, verifyDataset } from './api/data/datasets.js'
 export { type PreviewOptions, previewDataset } from './api/data/preview-dataset.js'
 export { bench } from './api/model/bench.js'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { crc32 } from 'node:zlib'
+import zlib from 'node:zlib'
 import type { Entry, ZipFile } from 'yauzl'
 import { throwIfAborted, toWriteError } from '../download/download-error.js'
 import { ResidualError } from '../errors/errors.js'
@@ -130,7 +130,7 @@ class Unpacking {
       throwIfAborted(signal)
       const block = Buffer.concat(chunks)
       bytes += block.length
-      checksum = crc32(block, checksum)
+      checksum = zlib.crc32(block, checksum)
       hash.update(block)
       await file.writeFile(block)
       onBytes?.(block.length)

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import { crc32 } from 'node:zlib'
+import zlib from 'node:zlib'
 import { openRunFile } from './run-file.js'
 
 /** Maximum number of bytes that are read at a time, which limits the memory for a long log. */
@@ -96,7 +96,7 @@ export class LogTail {
 
 async function checksumBefore(file: FileHandle, offset: number): Promise<number> {
   const length = Math.min(CHECKSUM_SIZE, offset)
-  return length === 0 ? 0 : crc32(await readAt(file, offset - length, length))
+  return length === 0 ? 0 : zlib.crc32(await readAt(file, offset - length, length))
 }
 
 async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {

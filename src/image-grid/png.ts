@@ -1,4 +1,4 @@
-import { crc32, deflateSync } from 'node:zlib'
+import zlib from 'node:zlib'
 import type { Pixels } from '../native/arguments/image.js'
 
 const SIGNATURE = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1')
@@ -21,7 +21,7 @@ export function encodePng({ data, width, height, channels }: Pixels): Buffer {
   return Buffer.concat([
     SIGNATURE,
     chunk('IHDR', header),
-    chunk('IDAT', deflateSync(rows)),
+    chunk('IDAT', zlib.deflateSync(rows)),
     chunk('IEND', Buffer.alloc(0)),
   ])
 }
@@ -30,7 +30,7 @@ function chunk(type: string, data: Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(type, 'latin1'), data])
   const [length, checksum] = [Buffer.alloc(4), Buffer.alloc(4)]
   length.writeUInt32BE(data.length)
-  checksum.writeUInt32BE(crc32(body))
+  checksum.writeUInt32BE(zlib.crc32(body))
   return Buffer.concat([length, body, checksum])
 }
 
