@@ -114,6 +114,33 @@ test('optional dependencies that were omitted', async (t) => {
   })
 })
 
+test('data and recipes of the package that are missing', async (t) => {
+  const project = installPackage(t)
+  for (const [folder, path, call] of [
+    ['data', 'data/fashion-mnist-mini', "train({ data: 'fashion-mnist-mini' })"],
+    ['recipes', 'recipes', 'recipes()'],
+    ['recipes', 'recipes', "train({ recipe: 'fast' })"],
+  ] as const) {
+    const removed = project.installed('residual', folder)
+    rmSync(removed)
+    const { stdout, stderr } = await project.run(`
+      import { doctor, recipes, train } from 'residual'
+      const error = await Promise.resolve().then(() => ${call}).catch((error) => error)
+      const { ok, checks } = await doctor()
+      const failed = checks.filter(({ status }) => status === 'fail')
+      console.log(JSON.stringify({ code: error.code, message: error.message, hint: error.hint, ok, failed }))
+    `)
+    symlinkSync(join(ROOT, folder), removed)
+    t.is(stderr, '')
+    const { code, message, hint, ok, failed } = JSON.parse(stdout)
+    t.is(code, 'E_PLATFORM', call)
+    t.is(message, `the package residual is incomplete: ${path} is missing`)
+    t.regex(hint, /^Delete node_modules, and run `npm install`/)
+    t.false(ok)
+    t.deepEqual(failed, [{ name: 'package', status: 'fail', detail: message, hint }])
+  }
+})
+
 test('a lockfile that was made on another platform', async (t) => {
   const project = installPackage(t)
   rmSync(project.installed('@residual', ADDONS), { recursive: true })

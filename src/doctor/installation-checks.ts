@@ -1,10 +1,13 @@
 import { execFile } from 'node:child_process'
 import { statSync } from 'node:fs'
+import { recipeNames } from '../api/run/recipes.js'
+import { knownDatasets } from '../download/dataset-registry.js'
 import { ResidualError, type RunError } from '../errors/errors.js'
 import { coreAddon } from '../native/addon.js'
 import { libtorchLibrary, listLibraries } from '../native/libtorch.js'
 import { emulator } from '../native/loading/emulation.js'
 import { reinstallHint } from '../native/loading/install-hints.js'
+import { incompletePackageError } from '../native/loading/package-contents.js'
 import { packageFile } from '../native/loading/package-files.js'
 import { assertProcessor } from '../native/loading/processor.js'
 import { currentPlatform, glibcVersion, supportedPlatform } from '../native/platform.js'
@@ -36,6 +39,7 @@ export async function checkInstallation(): Promise<[Check[], TorchEnvironment | 
       return [[...checks, failedCheck(name, error)], undefined]
     }
   }
+  checks.push(...checkContents())
   const [libtorch, environment] = await checkLibtorch()
   return [[...checks, libtorch], environment]
 }
@@ -64,6 +68,20 @@ function emulationCheck(program: string): Check {
 
 function checkAddon(): Check[] {
   return [{ name: 'addon', status: 'pass', detail: `version ${coreAddon().version()}` }]
+}
+
+/** Returns a failed check if data sets or recipes of this package are missing. */
+function checkContents(): Check[] {
+  const missing = knownDatasets().find(
+    ({ downloads, folder }) => downloads.length === 0 && folder === null,
+  )
+  try {
+    if (missing !== undefined) throw incompletePackageError('data', missing.name)
+    recipeNames()
+    return []
+  } catch (error) {
+    return [failedCheck('package', error)]
+  }
 }
 
 /** Locates libtorch and loads it in a child process, because loading it may crash the process. */

@@ -3,6 +3,7 @@ import { access, mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/p
 import { join, sep } from 'node:path'
 import { ResidualError } from '../errors/errors.js'
 import { noCacheDirError } from '../native/cache-dirs.js'
+import { incompletePackageError } from '../native/loading/package-contents.js'
 import { hashFile } from './checksum.js'
 import type { KnownDataset } from './dataset-registry.js'
 import { rethrowIfAborted, throwIfAborted, toWriteError } from './download-error.js'
@@ -46,7 +47,7 @@ const verifiedFolders = new Set<string>()
  * no verified copy.
  *
  * @throws {ResidualError} `E_DOWNLOAD`, `E_DATA_FORMAT` if a copy differs from the published files,
- *   `E_WRITE`, `AbortError`
+ *   `E_WRITE`, `E_PLATFORM` if the files of a data set of this package are missing, `AbortError`
  */
 export async function ensureDataset(
   dataset: KnownDataset,
@@ -55,11 +56,7 @@ export async function ensureDataset(
 ): Promise<string> {
   if (dataset.downloads.length === 0) {
     if (dataset.folder !== null) return dataset.folder
-    throw new ResidualError({
-      code: 'E_DATA_NOT_FOUND',
-      message: `'${dataset.name}' is part of this package, but its files are missing`,
-      hint: 'Reinstall the package.',
-    })
+    throw incompletePackageError('data', dataset.name)
   }
   const isInCache = dataset.folder === dataset.store
   if (dataset.folder !== null) {

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { incompletePackageError } from '../native/loading/package-contents.js'
 import { knownDatasets } from './dataset-registry.js'
 import type { DownloadOptions } from './fetch-file.js'
 
@@ -7,6 +8,7 @@ import type { DownloadOptions } from './fetch-file.js'
  *
  * @param data the `data` key, not validated yet
  * @returns undefined if nothing has to be downloaded: for a path, or a data set of this package
+ * @throws {ResidualError} `E_PLATFORM` if the files of a data set of this package are missing
  */
 export function prepareData(
   data: unknown,
@@ -16,7 +18,9 @@ export function prepareData(
   if (typeof source !== 'string' || /[/\\.]/.test(source)) return undefined
   const dataset = knownDatasets().find(({ name }) => name === source)
   // The core rejects a folder with the name of a data set and suggests `./NAME`.
-  if (dataset === undefined || dataset.downloads.length === 0 || existsSync(source)) {
+  if (dataset === undefined || existsSync(source)) return undefined
+  if (dataset.downloads.length === 0) {
+    if (dataset.folder === null) throw incompletePackageError('data', dataset.name)
     return undefined
   }
   return async (options) => {

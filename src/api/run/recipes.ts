@@ -3,6 +3,7 @@ import { basename, extname } from 'node:path'
 import { ResidualError } from '../../errors/errors.js'
 import { checkOptions } from '../../native/arguments/check-options.js'
 import type { TrainConfig } from '../../native/generated.js'
+import { incompletePackageError } from '../../native/loading/package-contents.js'
 import { packageFile } from '../../native/loading/package-files.js'
 import { isObject, type JsonObject } from '../../run-folder/json-object.js'
 import { shorthandKey } from './shorthand-key.js'
@@ -141,11 +142,20 @@ function readYaml(file: string): { value: JsonObject; lineOf: YamlText['lineOf']
   })
 }
 
-function recipeNames(): string[] {
-  return readdirSync(packageFile('recipes'))
-    .filter((file) => file.endsWith('.yaml'))
-    .map((file) => basename(file, '.yaml'))
-    .sort()
+/**
+ * Lists the names of the recipes of this package.
+ *
+ * @throws {ResidualError} `E_PLATFORM` if they are missing
+ */
+export function recipeNames(): string[] {
+  let files: string[] = []
+  try {
+    files = readdirSync(packageFile('recipes')).filter((file) => file.endsWith('.yaml'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+  if (files.length === 0) throw incompletePackageError('recipes')
+  return files.map((file) => basename(file, '.yaml')).sort()
 }
 
 function isFile(name: string): boolean {
