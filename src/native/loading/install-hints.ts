@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { VERSION } from '../version.js'
 import { packageFile } from './package-files.js'
 
 /** A package manager with a lockfile. */
@@ -101,8 +102,9 @@ export function explainMissing(missing: MissingPackage): [string, string] {
     const bug = manager === 'npm' ? ', because of a bug of npm (npm/cli#4828)' : ''
     return [
       `${message}: ${file} does not list it`,
-      `Delete node_modules and ${file}, and run \`${manager} install\`: the lockfile was made on ` +
-        `another platform and lacks the packages of ${platform}${bug}.`,
+      `If the lockfile was made on another platform, it lacks the packages of ${platform}${bug}: ` +
+        `delete node_modules and ${file}, and run \`${manager} install\`. Otherwise the package was ` +
+        `not found in the registry: check with \`npm view ${name}@${VERSION}\`.`,
     ]
   }
   if (otherPlatforms.length > 0) {
