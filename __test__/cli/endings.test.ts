@@ -138,14 +138,17 @@ for (const limit of [48, 32]) {
   })
 }
 
-for (const megabytes of [1200, 1450]) {
+for (const megabytes of [1200, 1450, 1800, 2150]) {
   test(`a limit of ${megabytes} MB of address space is an error that names a sufficient one`, async (t) => {
     const { args, last } = tinyRun(t, 1)
     const refused = await runInShell(`ulimit -v ${1000 * megabytes};`, args)
     t.is(refused.signal, null)
-    t.is(refused.status, 3, refused.stderr)
-    t.regex(refused.stderr, /^error: libtorch needs 600 MB of address space.*\(E_LIBTORCH\)$/m)
+    t.is(refused.status, 1, refused.stderr)
+    t.regex(refused.stderr, /^error: training needs 1400 MB of address space.*\(E_MEMORY\)$/m)
     t.notRegex(refused.stderr, /^ +at /m)
+    const diagnosis = await runInShell(`ulimit -v ${1000 * megabytes};`, ['doctor'])
+    t.is(diagnosis.status, 3)
+    t.regex(diagnosis.stdout, /^✗ address space +training needs 1400 MB of address space/m)
     const [, limit] = /`(ulimit -v \d+)`/.exec(refused.stderr) ?? []
     const trained = await runInShell(`${limit};`, args)
     t.is(trained.status, 0, trained.stderr)

@@ -1,6 +1,8 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
 import { freemem, totalmem } from 'node:os'
 import { dirname } from 'node:path'
+import { ResidualError } from '../errors/errors.js'
+import { assertTrainable } from '../native/addon.js'
 import { cacheDir } from '../native/cache-dirs.js'
 import type { System } from '../native/system.js'
 import type { Check } from './diagnosis.js'
@@ -22,6 +24,7 @@ export function checkResources(
 ): Check[] {
   return [
     checkMemory(system),
+    ...checkAddressSpace(),
     checkDisk('disk', runsDir, 'here', RUNS_HINT),
     downloadsDir === undefined
       ? { name: 'cache', status: 'warn', detail: 'this user has no home folder', hint: CACHE_HINT }
@@ -39,6 +42,17 @@ function checkMemory(system: System): Check {
   if (free >= RECOMMENDED_MEMORY) return { name: 'memory', status: 'pass', detail }
   const hint = 'Close other programs, or choose a smaller `batchSize` or network.'
   return { name: 'memory', status: free < MIN_MEMORY ? 'fail' : 'warn', detail, hint }
+}
+
+/** Returns a failed check if the limit of address space (`ulimit -v`) is too low for training. */
+function checkAddressSpace(): Check[] {
+  try {
+    assertTrainable()
+    return []
+  } catch (error) {
+    if (!(error instanceof ResidualError)) throw error
+    return [{ name: 'address space', status: 'fail', detail: error.message, hint: error.hint }]
+  }
 }
 
 function checkDisk(name: string, path: string, location: string, hint: string): Check {

@@ -2,7 +2,11 @@ import { join } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 import { withCommandName } from '../errors/command-name.js'
 import { ResidualError } from '../errors/errors.js'
-import { assertAddressSpace, CORE_ADDRESS_SPACE } from './address-space.js'
+import {
+  assertAddressSpace,
+  assertTrainingAddressSpace,
+  CORE_ADDRESS_SPACE,
+} from './address-space.js'
 import { datasetCacheDir, weightsCacheDir } from './cache-dirs.js'
 import type * as core from './core-addon.js'
 import { assertCudaLoaded, type CudaState, cudaLoadError, loadCuda } from './cuda.js'
@@ -71,6 +75,27 @@ export function torchAddon(device: RequestedDevice = 'auto'): TorchAddon {
   loadedTorch ??= loadTorch(device)
   assertCudaLoaded(device, loadedTorch.cuda)
   return loadedTorch.addon
+}
+
+/**
+ * Returns the addon with libtorch for training, as `torchAddon()`. Training needs more address space
+ * than loading; once libtorch is loaded, the space in use does not tell how much more is needed.
+ *
+ * @throws {ResidualError} `E_MEMORY` if the limit of address space is too low, and the errors of
+ *   `torchAddon()`
+ */
+export function trainingAddon(device: RequestedDevice = 'auto'): TorchAddon {
+  assertTrainable()
+  return torchAddon(device)
+}
+
+/**
+ * Checks the limit of address space for training, unless libtorch is loaded.
+ *
+ * @throws {ResidualError} `E_MEMORY`
+ */
+export function assertTrainable(): void {
+  if (loadedTorch === undefined) assertTrainingAddressSpace()
 }
 
 function loadTorch(device: RequestedDevice): { addon: TorchAddon; cuda: CudaState } {

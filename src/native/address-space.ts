@@ -7,21 +7,33 @@ export const CORE_ADDRESS_SPACE = 64e6
 export const LIBTORCH_ADDRESS_SPACE = 600e6
 /** Address space in bytes that Node with this package occupies if there is no limit. */
 const NODE_ADDRESS_SPACE = 1100e6
-/** Address space in bytes that the training of a small network occupies. */
-const TRAINING_ADDRESS_SPACE = 500e6
+/**
+ * Address space in bytes that the training of a small network occupies in addition: 640 MB on two
+ * cores, and a margin, because an allocation of the core that fails aborts the process.
+ */
+const TRAINING_ADDRESS_SPACE = 800e6
+
+/**
+ * Checks that the limit of address space suffices for libtorch, before it is loaded, and training.
+ *
+ * @throws {ResidualError} `E_MEMORY`
+ */
+export function assertTrainingAddressSpace(): void {
+  assertAddressSpace('training', LIBTORCH_ADDRESS_SPACE + TRAINING_ADDRESS_SPACE, 'E_MEMORY')
+}
 
 /**
  * Checks that the limit of address space (`ulimit -v`) leaves enough for a library. Without enough, the
  * system's dynamic loader does not say why it fails, and libtorch aborts the process.
  *
- * @param library name for the message
- * @param bytes address space that the library occupies
+ * @param user the library or work, for the message
+ * @param bytes address space that it occupies
  * @throws {ResidualError} with `code`
  */
 export function assertAddressSpace(
-  library: string,
+  user: string,
   bytes: number,
-  code: 'E_LIBTORCH' | 'E_PLATFORM',
+  code: 'E_LIBTORCH' | 'E_MEMORY' | 'E_PLATFORM',
 ): void {
   const limits = hostSystem.read('/proc/self/limits') ?? ''
   const limit = Number(/^Max address space +(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY)
@@ -34,7 +46,7 @@ export function assertAddressSpace(
   throw new ResidualError({
     code,
     message:
-      `${library} needs ${megabytes(bytes)} of address space, and the limit of this process ` +
+      `${user} needs ${megabytes(bytes)} of address space, and the limit of this process ` +
       `(${megabytes(limit)}) leaves ${megabytes(limit - used)}`,
     hint:
       `Raise the limit to at least ${megabytes(needed)}, for example with ` +

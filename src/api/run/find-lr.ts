@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path'
 import type { DownloadOptions } from '../../download/fetch-file.js'
 import { ResidualError } from '../../errors/errors.js'
-import { torchAddon } from '../../native/addon.js'
+import { trainingAddon } from '../../native/addon.js'
 import { type ArrayDataset, toNativeArrays } from '../../native/arguments/arrays.js'
 import { checkOptions } from '../../native/arguments/check-options.js'
 import { serializeOptions } from '../../native/arguments/serialize-config.js'
@@ -64,7 +64,7 @@ export async function findLr(
   const nativeArrays = arrays && toNativeArrays(arrays)
   checkOptions('findLr', rangeJson)
   await download?.({ signal, onDownload })
-  const addon = torchAddon(device)
+  const addon = trainingAddon(device)
   const result = await runCancellable(signal, addon, async (cancel) =>
     unwrapResult<LrFinderResult>(await addon.findLr(json, rangeJson, nativeArrays, cancel)),
   )

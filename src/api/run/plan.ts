@@ -1,5 +1,5 @@
 import type { DownloadOptions } from '../../download/fetch-file.js'
-import { torchAddon } from '../../native/addon.js'
+import { trainingAddon } from '../../native/addon.js'
 import { type ArrayDataset, toNativeArrays } from '../../native/arguments/arrays.js'
 import { checkOptions } from '../../native/arguments/check-options.js'
 import { serializeOptions } from '../../native/arguments/serialize-config.js'
@@ -35,7 +35,7 @@ export async function plan(config: TrainConfig, options: PlanOptions = {}): Prom
   const nativeArrays = arrays && toNativeArrays(arrays)
   checkOptions('plan', planJson)
   await download?.({ signal, onDownload })
-  const addon = torchAddon(device)
+  const addon = trainingAddon(device)
   return await runCancellable(signal, addon, async (cancel) =>
     unwrapResult<Plan>(await addon.plan(json, planJson, nativeArrays, cancel)),
   )

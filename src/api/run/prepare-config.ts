@@ -2,7 +2,7 @@ import type { DownloadOptions } from '../../download/fetch-file.js'
 import { prepareData } from '../../download/prepare-data.js'
 import { prepareWeights } from '../../download/prepare-weights.js'
 import { ResidualError } from '../../errors/errors.js'
-import { coreAddon, torchAddon } from '../../native/addon.js'
+import { coreAddon, trainingAddon } from '../../native/addon.js'
 import { checkOptions } from '../../native/arguments/check-options.js'
 import { addUndefinedKeys, serializeConfig } from '../../native/arguments/serialize-config.js'
 import { runCancellable } from '../../native/cancel.js'
@@ -44,7 +44,7 @@ export function prepareConfig(config: TrainConfig, hasArrays: boolean): Prepared
       unwrapResult<null>(await coreAddon().checkTrainConfig(json, hasArrays, cancel)),
     )
     // A missing libtorch or GPU is reported before the download, too.
-    torchAddon(requestedDevice(plain))
+    trainingAddon(requestedDevice(plain))
     for (const download of downloads) await download(options)
   }
   return {

@@ -1,4 +1,4 @@
-import { torchAddon } from '../../native/addon.js'
+import { trainingAddon } from '../../native/addon.js'
 import { toNativeArrays } from '../../native/arguments/arrays.js'
 import type { TrainConfig } from '../../native/generated.js'
 import { report } from '../report/report.js'
@@ -31,7 +31,7 @@ export function train(config: TrainConfig, options: TrainOptions = {}): Run {
     const arrays = options.arrays && toNativeArrays(options.arrays)
     return {
       prepare: download,
-      start: (wake) => torchAddon(device).startRun(json, wake, arrays),
+      start: (wake) => trainingAddon(device).startRun(json, wake, arrays),
       writeReport: options.report ? async (dir) => (await report(dir)).file : undefined,
     }
   }, options)
