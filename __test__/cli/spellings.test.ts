@@ -178,6 +178,7 @@ test('a misspelled option is suggested with its value', async (t) => {
     ['--weight-decay 0.1', 'optimizer.weightDecay=0.1'],
     ['--oversample', 'loss.classWeights=balanced'],
     ['--nesterov', 'optimizer.nesterov=true'],
+    ['--exist-ok', '--overwrite'],
   ]
   for (const [words, suggestion] of cases) {
     const { status, stderr } = await residual(['train', MINI, ...words.split(' ')])

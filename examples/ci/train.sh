@@ -1,16 +1,21 @@
 #!/bin/sh
-# Trains on an image folder, or resumes the training that an earlier call did not finish, and fails if
-# the accuracy is too low.
+# Trains on an image folder, or resumes the training that an earlier call for this commit did not
+# finish, and fails if the accuracy is too low.
 #
-#   ./train.sh photos          RUN=runs/ci MIN_ACCURACY=0.9 are the defaults
+#   ./train.sh photos          RUN=runs/ci-COMMIT MIN_ACCURACY=0.9 are the defaults
 set -eu
 
 data=${1:?usage: train.sh FOLDER}
-run=${RUN:-runs/ci}
+# A run cannot be resumed with other images: every commit gets a folder of its own.
+run=${RUN:-runs/ci-$(git rev-parse --short=12 HEAD 2>/dev/null || echo local)}
 minimum=${MIN_ACCURACY:-0.9}
 
 if [ -e "$run/config.json" ]; then
-  npx --no residual train --resume "$run"
+  npx --no residual train --resume "$run" || {
+    status=$?
+    echo "resuming $run failed; if the images have changed, delete the folder or set RUN to another one" >&2
+    exit "$status"
+  }
 else
   npx --no residual train "$data" --out "$run"
 fi

@@ -1,5 +1,4 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
 import { dirname, extname, join, normalize, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createTrainer, preloadPath } from 'residual/electron'
@@ -77,6 +76,15 @@ export class Application {
     return window
   }
 
+  /** Focuses a window, or opens one if there is none. */
+  async showWindow() {
+    const [window] = this.electron.BrowserWindow.getAllWindows()
+    if (window === undefined) return await this.openWindow()
+    if (window.isMinimized()) window.restore()
+    window.focus()
+    return window
+  }
+
   /**
    * Answers a request of a page: a file of the page, or a thumbnail.
    *
@@ -144,8 +152,6 @@ export class Application {
       data: this.#folder.path,
       epochs: Number(epochs),
       out,
-      // Leaves a core to the windows.
-      threads: Math.max(1, availableParallelism() - 1),
       checkpoint: { everySteps: 50 },
       ...this.settings,
     }

@@ -1,16 +1,25 @@
 /** Main process of the application. */
 import * as electron from 'electron'
+import isInstallerStart from 'electron-squirrel-startup'
 import { Application } from './application.mjs'
 
-electron.protocol.registerSchemesAsPrivileged([
-  { scheme: 'app', privileges: { standard: true, secure: true } },
-])
-electron.app.on('window-all-closed', () => electron.app.quit())
-await electron.app.whenReady()
+const { app, protocol } = electron
 
-const application = new Application(electron, electron.app.getPath('userData'))
-electron.protocol.handle('app', (request) => application.serve(request))
-await application.openWindow()
-electron.app.on('activate', () => {
-  if (electron.BrowserWindow.getAllWindows().length === 0) application.openWindow()
-})
+// Squirrel also starts the application when it installs, updates or removes it on Windows. A second
+// instance would write the same files; the first one shows its window instead.
+if (isInstallerStart || !app.requestSingleInstanceLock()) app.quit()
+else await start()
+
+async function start() {
+  protocol.registerSchemesAsPrivileged([
+    { scheme: 'app', privileges: { standard: true, secure: true } },
+  ])
+  app.on('window-all-closed', () => app.quit())
+  await app.whenReady()
+
+  const application = new Application(electron, app.getPath('userData'))
+  protocol.handle('app', (request) => application.serve(request))
+  await application.openWindow()
+  app.on('second-instance', () => application.showWindow())
+  app.on('activate', () => application.showWindow())
+}

@@ -74,15 +74,11 @@ export function addConfigOptions(
 
 /** Records which keys the options of a command set, so that errors suggest these options. */
 export function recordFlags(command: Command): void {
-  for (const [option, , key] of Object.values(OPTIONS)) {
-    const name = flagName(option)
-    if (command.options.some(({ long }) => long === name)) recordFlag(name, key)
-  }
-  // All other options, such as `--crops`, have the names of options of the API.
-  const names = Object.values(OPTIONS).map(([option]) => flagName(option))
   for (const option of command.options) {
-    const { long, required } = option
-    if (long && required && !names.includes(long)) recordFlag(long, option.attributeName())
+    const { long, required, optional, negate } = option
+    // Other options than `OPTIONS`, such as `--crops`, have the names of options of the API.
+    const key = KEY_OF_FLAG.get(long ?? '') ?? option.attributeName()
+    if (long) recordFlag(long, key, required || optional ? undefined : !negate)
   }
 }
 
@@ -90,6 +86,11 @@ export function recordFlags(command: Command): void {
 function flagName(option: string): string {
   return option.replace(/ .*/, '')
 }
+
+/** Keys by the names of the options that set them. */
+const KEY_OF_FLAG: ReadonlyMap<string, string> = new Map(
+  Object.values(OPTIONS).map(([option, , key]) => [flagName(option), key]),
+)
 
 const OVERRIDE = /^([a-z][\w-]*(?:\.[a-z][\w-]*)*)=(.*)$/is
 

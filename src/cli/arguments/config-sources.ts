@@ -18,8 +18,14 @@ interface Place {
   key?: string
 }
 
+/** An option of the command line. `value` is the value that an option without an argument sets. */
+interface Flag {
+  name: string
+  value: boolean | undefined
+}
+
 /** Flags by the key that they set, for suggestions in the syntax of flags. */
-const FLAG_OF_KEY = new Map<string, string>()
+const FLAG_OF_KEY = new Map<string, Flag>()
 
 /** The sources of this process's command line, in ascending precedence. */
 const sources: Source[] = []
@@ -34,9 +40,13 @@ export function recordFile(file: string, lineOf: (key: string) => number | undef
   sources.unshift({ file, lineOf })
 }
 
-/** Records the key that a flag sets. */
-export function recordFlag(flag: string, key: string): void {
-  FLAG_OF_KEY.set(key, flag)
+/**
+ * Records the key that a flag sets.
+ *
+ * @param value the value that a flag without an argument sets: false for `--no-report`
+ */
+export function recordFlag(name: string, key: string, value?: boolean): void {
+  FLAG_OF_KEY.set(key, { name, value })
 }
 
 /** Other names of a key: an error may report a key that differs from the one the user wrote. */
@@ -138,10 +148,13 @@ function parseSettingValue(text: string): unknown {
   }
 }
 
-/** Formats a setting as a flag if its key has one, unless the user wrote `KEY=VALUE`. */
+/**
+ * Formats a setting as a flag if a flag can set the value, unless the user wrote `KEY=VALUE`. A flag
+ * of a boolean has no value: `overwrite: true` is `--overwrite`, and `overwrite: false` has no flag.
+ */
 function formatSetting(key: string, value: unknown, syntax: SourceSyntax | undefined): string {
   const text = shellQuote(typeof value === 'string' ? value : JSON.stringify(value))
-  const flag = FLAG_OF_KEY.get(key)
-  if (flag !== undefined && syntax !== 'override') return `${flag} ${text}`
-  return `${key}=${text}`
+  const flag = syntax === 'override' ? undefined : FLAG_OF_KEY.get(key)
+  if (flag !== undefined && flag.value === undefined) return `${flag.name} ${text}`
+  return flag !== undefined && flag.value === value ? flag.name : `${key}=${text}`
 }
