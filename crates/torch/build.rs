@@ -1,10 +1,11 @@
 //! Compiles the C++ shim with the headers of the libtorch in `LIBTORCH`, as torch-sys does.
 
 fn main() {
-    const SOURCES: [&str; 5] = [
+    const SOURCES: [&str; 6] = [
         "huge_page_allocator.cpp",
         "batch_norm.cpp",
         "convolution.cpp",
+        "distributed/process_group.cpp",
         "onednn_conv.cpp",
         "shim.cpp",
     ];
@@ -16,7 +17,11 @@ fn main() {
         files.push("shim/glibc_compat.cpp".into());
     }
     for file in
-        files.iter().map(String::as_str).chain(["shim/catch_exceptions.h", "shim/parallel.h"])
+        files.iter().map(String::as_str).chain([
+        "shim/catch_exceptions.h",
+        "shim/distributed/gloo_declarations.h",
+        "shim/parallel.h",
+    ])
     {
         println!("cargo:rerun-if-changed={file}");
     }
@@ -31,6 +36,9 @@ fn main() {
         .opt_level(2)
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
+        // Declarations of gloo, whose headers libtorch does not contain.
+        .include("shim/distributed")
+        .define("USE_C10D_GLOO", None)
         .files(files)
         .compile("residual_shim");
 }
