@@ -16,13 +16,11 @@ fn main() {
     if std::env::var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("gnu") {
         files.push("shim/glibc_compat.cpp".into());
     }
-    for file in
-        files.iter().map(String::as_str).chain([
+    for file in files.iter().map(String::as_str).chain([
         "shim/catch_exceptions.h",
         "shim/distributed/gloo_declarations.h",
         "shim/parallel.h",
-    ])
-    {
+    ]) {
         println!("cargo:rerun-if-changed={file}");
     }
     println!("cargo:rerun-if-env-changed=LIBTORCH");

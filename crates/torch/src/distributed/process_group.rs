@@ -139,9 +139,8 @@ impl ProcessGroup {
     pub fn set(&self, key: &str, value: &[u8]) -> Result<()> {
         let key = to_c_string(key)?;
         // SAFETY: the group is alive, and the pointers are valid during the call.
-        let is_ok = unsafe {
-            residual_group_set(self.group, key.as_ptr(), value.as_ptr(), value.len())
-        };
+        let is_ok =
+            unsafe { residual_group_set(self.group, key.as_ptr(), value.as_ptr(), value.len()) };
         self.check(is_ok, "could not write to the store")
     }
 
@@ -265,4 +264,134 @@ fn into_descriptor(_: TcpListener) -> Result<i32> {
 fn to_c_string(text: &str) -> Result<CString> {
     CString::new(text)
         .map_err(|_| Error::new(ErrorCode::Distributed, format!("`{text}` contains a NUL byte")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Instant;
+
+    use tch::{Device, Kind};
+
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(20);
+
+    fn free_port() -> u16 {
+        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    }
+
+    fn rendezvous(rank: u32, world_size: u32, master_port: u16) -> Rendezvous {
+        Rendezvous {
+            rank,
+            world_size,
+            local_rank: rank,
+            local_world_size: world_size,
+            master_addr: "127.0.0.1".into(),
+            master_port,
+            restart_count: 0,
+            uses_agent_store: false,
+        }
+    }
+
+    /// Calls `body` for each rank, in a thread of its own, and returns the results by rank.
+    fn with_ranks<T: Send>(size: u32, body: impl Fn(ProcessGroup) -> T + Sync) -> Vec<T> {
+        let port = free_port();
+        thread::scope(|scope| {
+            let ranks: Vec<_> = (0..size)
+                .map(|rank| {
+                    let (body, rendezvous) = (&body, rendezvous(rank, size, port));
+                    scope.spawn(move || body(ProcessGroup::connect(rendezvous, TIMEOUT).unwrap()))
+                })
+                .collect();
+            ranks.into_iter().map(|rank| rank.join().unwrap()).collect()
+        })
+    }
+
+    fn values(tensor: &Tensor) -> Vec<f64> {
+        Vec::try_from(tensor).unwrap()
+    }
+
+    #[test]
+    fn all_ranks_get_the_same_sum() {
+        let sums = with_ranks(3, |group| {
+            let rank = f64::from(group.rank());
+            let tensor = Tensor::from_slice(&[rank + 1.0, 0.1 * rank]);
+            group.all_reduce(&tensor).unwrap();
+            values(&tensor)
+        });
+        assert!((sums[0][0] - 6.0).abs() < 1e-12 && (sums[0][1] - 0.3).abs() < 1e-12);
+        assert!(sums.iter().all(|sum| *sum == sums[0]), "{sums:?}");
+    }
+
+    #[test]
+    fn operations_in_progress_end_in_any_order() {
+        let sums = with_ranks(2, |group| {
+            let tensors: Vec<_> = (1..4)
+                .map(|size| Tensor::ones([size * 1000], (Kind::Float, Device::Cpu)))
+                .collect();
+            let mut works: Vec<_> =
+                tensors.iter().map(|tensor| group.start_all_reduce(tensor).unwrap()).collect();
+            while let Some(work) = works.pop() {
+                work.wait().unwrap();
+            }
+            tensors.iter().map(|tensor| tensor.sum(Kind::Double).double_value(&[])).sum::<f64>()
+        });
+        assert_eq!(sums, [12_000.0, 12_000.0]);
+    }
+
+    #[test]
+    fn broadcasts_tensors_and_stores_values() {
+        let results = with_ranks(2, |group| {
+            let tensor = Tensor::from_slice(&[f64::from(group.rank()), 7.0]);
+            group.broadcast(&tensor, 1).unwrap();
+            if group.rank() == 0 {
+                group.set("config", b"{\"epochs\":2}").unwrap();
+            }
+            (values(&tensor), group.get("config").unwrap())
+        });
+        for (tensor, config) in results {
+            assert_eq!((tensor, config.as_slice()), (vec![1.0, 7.0], b"{\"epochs\":2}".as_slice()));
+        }
+    }
+
+    #[test]
+    fn a_rank_that_ends_is_an_error_of_the_others() {
+        let results = with_ranks(2, |group| {
+            if group.rank() == 1 {
+                return None;
+            }
+            let start = Instant::now();
+            let error = group.all_reduce(&Tensor::from_slice(&[1.0f32])).unwrap_err();
+            Some((error, start.elapsed()))
+        });
+        let (error, elapsed) = results[0].as_ref().unwrap();
+        assert_eq!(error.code, ErrorCode::Distributed);
+        let start = "rank 0 of 2 lost the connection to another rank: ";
+        assert!(error.message.starts_with(start), "{}", error.message);
+        assert!(*elapsed < TIMEOUT, "{elapsed:?}");
+    }
+
+    #[test]
+    fn an_absent_rank_is_an_error_after_the_timeout() {
+        let error = |rank| {
+            let timeout = Duration::from_secs(2);
+            ProcessGroup::connect(rendezvous(rank, 2, free_port()), timeout).err().unwrap()
+        };
+        for rank in [0, 1] {
+            let error = error(rank);
+            assert_eq!(error.code, ErrorCode::Distributed);
+            assert!(error.message.starts_with(&format!("rank {rank} of 2 ")), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn a_port_in_use_is_an_error_of_rank_0() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let error = ProcessGroup::connect(rendezvous(0, 2, port), TIMEOUT).err().unwrap();
+        assert_eq!(error.code, ErrorCode::Distributed);
+        let start = format!("rank 0 could not listen at 127.0.0.1:{port}: ");
+        assert!(error.message.starts_with(&start), "{}", error.message);
+    }
 }

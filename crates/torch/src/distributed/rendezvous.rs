@@ -64,7 +64,8 @@ impl Rendezvous {
             local_rank: number("LOCAL_RANK", local_world_size - 1, rank % local_world_size)?,
             local_world_size,
             master_addr: required("MASTER_ADDR")?,
-            master_port: parse("MASTER_PORT", &required("MASTER_PORT")?, 1, u16::MAX.into())? as u16,
+            master_port: parse("MASTER_PORT", &required("MASTER_PORT")?, 1, u16::MAX.into())?
+                as u16,
             restart_count: number("TORCHELASTIC_RESTART_COUNT", u32::MAX, 0)?,
             uses_agent_store: variable("TORCHELASTIC_USE_AGENT_STORE").as_deref() == Some("True"),
         }))
