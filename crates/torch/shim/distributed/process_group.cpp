@@ -65,7 +65,8 @@ void residual_group_free(Group *group) {
 }
 
 bool residual_group_set(Group *group, const char *key, const uint8_t *value, size_t size) {
-  return catch_exceptions([&] { group->store->set(key, {value, value + size}); });
+  return catch_exceptions(
+      [&] { group->store->set(key, std::vector<uint8_t>(value, value + size)); });
 }
 
 // Waits for a key of the store, and calls `receive` with its value.
