@@ -71,19 +71,20 @@ pub struct ProcessGroup {
 
 impl ProcessGroup {
     /// Meets all other ranks at the address of the rendezvous. Rank 0 serves the store there, unless
-    /// the launcher does. `timeout` limits this call and every later wait for another rank.
+    /// the launcher does. `number` counts the groups that this process has joined. `timeout` limits this
+    /// call and every later wait for another rank.
     ///
     /// On one machine, nothing listens on other addresses than loopback.
     ///
     /// # Errors
     /// `E_DISTRIBUTED`: the port is in use, or a rank did not come within the timeout.
-    pub fn connect(rendezvous: Rendezvous, timeout: Duration) -> Result<ProcessGroup> {
+    pub fn connect(rendezvous: Rendezvous, number: u32, timeout: Duration) -> Result<ProcessGroup> {
         let host = to_c_string(&rendezvous.master_addr)?;
         let port = rendezvous.master_port;
         let serves_store = rendezvous.rank == 0 && !rendezvous.uses_agent_store;
         let listen_fd = if serves_store { bind(&rendezvous)? } else { -1 };
-        // A restarted process must not read the keys of the previous attempt.
-        let prefix = to_c_string(&format!("residual/{}/", rendezvous.restart_count))?;
+        // The store of a launcher still has the keys of earlier groups.
+        let prefix = to_c_string(&format!("residual/{}/{number}/", rendezvous.restart_count))?;
         let timeout_ms = timeout.as_millis().try_into().unwrap_or(i64::MAX);
         let mut group = std::ptr::null_mut();
         // SAFETY: the strings end with NUL, and the store takes the ownership of the socket.
@@ -301,7 +302,8 @@ mod tests {
             let ranks: Vec<_> = (0..size)
                 .map(|rank| {
                     let (body, rendezvous) = (&body, rendezvous(rank, size, port));
-                    scope.spawn(move || body(ProcessGroup::connect(rendezvous, TIMEOUT).unwrap()))
+                    scope
+                        .spawn(move || body(ProcessGroup::connect(rendezvous, 0, TIMEOUT).unwrap()))
                 })
                 .collect();
             ranks.into_iter().map(|rank| rank.join().unwrap()).collect()
@@ -376,7 +378,7 @@ mod tests {
     fn an_absent_rank_is_an_error_after_the_timeout() {
         let error = |rank| {
             let timeout = Duration::from_secs(2);
-            ProcessGroup::connect(rendezvous(rank, 2, free_port()), timeout).err().unwrap()
+            ProcessGroup::connect(rendezvous(rank, 2, free_port()), 0, timeout).err().unwrap()
         };
         for rank in [0, 1] {
             let error = error(rank);
@@ -389,7 +391,7 @@ mod tests {
     fn a_port_in_use_is_an_error_of_rank_0() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let error = ProcessGroup::connect(rendezvous(0, 2, port), TIMEOUT).err().unwrap();
+        let error = ProcessGroup::connect(rendezvous(0, 2, port), 0, TIMEOUT).err().unwrap();
         assert_eq!(error.code, ErrorCode::Distributed);
         let start = format!("rank 0 could not listen at 127.0.0.1:{port}: ");
         assert!(error.message.starts_with(&start), "{}", error.message);

@@ -1,0 +1,45 @@
+//! Data-parallel training: several processes, each with a copy of the network, train on parts of each
+//! batch.
+//!
+//! Rank 0 trains as a single process does: it alone decides, evaluates, writes the run folder and sends
+//! events. Before each operation in which the others take part, it sends them a [`Command`]. All
+//! processes exchange gradients and metrics (`step/all_reduce`) and make the same update, so their
+//! weights stay equal.
+
+mod command;
+mod follower;
+mod leader;
+mod settings;
+
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use residual_data::BatchShare;
+use residual_spec::Result;
+use residual_torch::distributed::{ProcessGroup, Rendezvous};
+
+pub use follower::follow;
+pub use leader::Leader;
+
+/// Longest wait for another process, as the default of `torch.distributed.init_process_group`.
+const TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+/// Number of groups that this process has joined.
+static NUM_GROUPS: AtomicU32 = AtomicU32::new(0);
+
+/// Connects to the other processes that the environment names (`torchrun`). Returns `None` if this
+/// process trains alone.
+///
+/// # Errors
+/// `E_DISTRIBUTED` for invalid variables, or if a process cannot be reached.
+pub fn connect() -> Result<Option<Rc<ProcessGroup>>> {
+    let Some(rendezvous) = Rendezvous::from_env()? else { return Ok(None) };
+    let number = NUM_GROUPS.fetch_add(1, Ordering::Relaxed);
+    ProcessGroup::connect(rendezvous, number, TIMEOUT).map(|group| Some(Rc::new(group)))
+}
+
+/// Returns the part of each batch that this process trains on.
+fn batch_share(group: &ProcessGroup) -> BatchShare {
+    BatchShare { rank: group.rank(), world_size: group.size() }
+}
