@@ -22,12 +22,19 @@ struct Group {
 };
 
 using Work = c10::intrusive_ptr<c10d::Work>;
+
+// Stores that this process serves. Never freed: a thread of libtorch serves them until the exit.
+std::vector<c10::intrusive_ptr<c10d::Store>> &served_stores() {
+  static auto *stores = new std::vector<c10::intrusive_ptr<c10d::Store>>();
+  return *stores;
+}
 }  // namespace
 
 extern "C" {
 
 // Connects to the store at `host`:`port`. `listen_fd`, if it is not negative, is a socket that is bound
-// and listens: this process then serves the store. The store owns the socket from the first call on.
+// and listens: this process then serves the store until it exits, because other processes may join the
+// next group before this one has left the last. The store owns the socket.
 bool residual_store_connect(const char *host, uint16_t port, int listen_fd, int64_t timeout_ms,
                             const char *prefix, Group **output) {
   return catch_exceptions([&] {
@@ -40,6 +47,7 @@ bool residual_store_connect(const char *host, uint16_t port, int listen_fd, int6
     // libtorch's libuv and Node's have symbols of the same names.
     options.useLibUV = false;
     auto store = c10::make_intrusive<c10d::TCPStore>(host, options);
+    if (listen_fd >= 0) served_stores().push_back(store);
     *output = new Group{c10::make_intrusive<c10d::PrefixStore>(prefix, std::move(store)), nullptr};
   });
 }

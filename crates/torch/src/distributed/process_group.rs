@@ -2,6 +2,7 @@
 
 use std::ffi::{CString, c_char, c_void};
 use std::net::{TcpListener, ToSocketAddrs};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use residual_spec::{Error, ErrorCode, Result};
@@ -81,8 +82,11 @@ impl ProcessGroup {
     pub fn connect(rendezvous: Rendezvous, number: u32, timeout: Duration) -> Result<ProcessGroup> {
         let host = to_c_string(&rendezvous.master_addr)?;
         let port = rendezvous.master_port;
-        let serves_store = rendezvous.rank == 0 && !rendezvous.uses_agent_store;
-        let listen_fd = if serves_store { bind(&rendezvous)? } else { -1 };
+        let listen_fd = if rendezvous.rank == 0 && !rendezvous.uses_agent_store {
+            bind_once(&rendezvous)?
+        } else {
+            -1
+        };
         // The store of a launcher still has the keys of earlier groups.
         let prefix = to_c_string(&format!("residual/{}/{number}/", rendezvous.restart_count))?;
         let timeout_ms = timeout.as_millis().try_into().unwrap_or(i64::MAX);
@@ -232,6 +236,21 @@ impl Drop for Work<'_> {
     }
 }
 
+/// Addresses at which this process serves a store.
+static SERVED: Mutex<Vec<(String, u16)>> = Mutex::new(Vec::new());
+
+/// Calls [`bind`] for the first group of an address. Returns -1 for later groups, which use its store.
+fn bind_once(rendezvous: &Rendezvous) -> Result<i32> {
+    let mut served = SERVED.lock().unwrap_or_else(PoisonError::into_inner);
+    let address = (rendezvous.master_addr.clone(), rendezvous.master_port);
+    if served.contains(&address) {
+        return Ok(-1);
+    }
+    let descriptor = bind(rendezvous)?;
+    served.push(address);
+    Ok(descriptor)
+}
+
 /// Binds the socket of the store to the address of this machine that the other ranks connect to. Returns
 /// the descriptor of the listening socket, which the caller owns.
 fn bind(rendezvous: &Rendezvous) -> Result<i32> {
@@ -297,7 +316,15 @@ mod tests {
 
     /// Calls `body` for each rank, in a thread of its own, and returns the results by rank.
     fn with_ranks<T: Send>(size: u32, body: impl Fn(ProcessGroup) -> T + Sync) -> Vec<T> {
-        let port = free_port();
+        connect_ranks(size, free_port(), 0, body)
+    }
+
+    fn connect_ranks<T: Send>(
+        size: u32,
+        port: u16,
+        number: u32,
+        body: impl Fn(ProcessGroup) -> T + Sync,
+    ) -> Vec<T> {
         thread::scope(|scope| {
             let ranks: Vec<_> = (0..size)
                 .map(|rank| {
@@ -354,6 +381,18 @@ mod tests {
         });
         for (tensor, config) in results {
             assert_eq!((tensor, config.as_slice()), (vec![1.0, 7.0], b"{\"epochs\":2}".as_slice()));
+        }
+    }
+
+    #[test]
+    fn later_groups_meet_at_the_same_address() {
+        let port = free_port();
+        for number in 0..3 {
+            let values = connect_ranks(2, port, number, |group| {
+                group.set(&format!("rank{}", group.rank()), &[number as u8]).unwrap();
+                group.get(&format!("rank{}", 1 - group.rank())).unwrap()
+            });
+            assert_eq!(values, [[number as u8], [number as u8]]);
         }
     }
 

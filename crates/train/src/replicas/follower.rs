@@ -6,12 +6,11 @@ use std::sync::Arc;
 use residual_data::{Loader, LoaderOptions, Pipeline, Subset};
 use residual_spec::{Error, ErrorCode, ResolvedConfig, Result, TrainResult};
 use residual_torch::distributed::ProcessGroup;
-use tch::Tensor;
 
 use super::command::Command;
 use super::leader::OUTCOME;
-use super::{batch_share, settings};
-use crate::step::{StepOutcome, TrainState, TrainStep};
+use super::{batch_share, broadcast_running_statistics, broadcast_state, settings};
+use crate::step::{StepOutcome, TrainStep};
 use crate::trainer::{FollowedRun, Prepared, epoch_order};
 
 /// Trains as rank 0 commands, until the end of the training. Returns the result of rank 0.
@@ -31,20 +30,6 @@ pub fn follow(prepared: Prepared, group: &Rc<ProcessGroup>) -> Result<TrainResul
             Command::End => return outcome(group),
         }
     }
-}
-
-/// Sends the training state of rank 0 to all processes, in place.
-pub(super) fn broadcast_state(group: &ProcessGroup, state: &TrainState) -> Result<()> {
-    let detached = |tensor: &Tensor| tensor.detach();
-    let average = state.ema.iter().flat_map(|ema| ema.model().tensors());
-    let tensors: Vec<Tensor> = state
-        .model
-        .tensors()
-        .chain(average)
-        .map(|(_, tensor)| detached(tensor))
-        .chain(state.optimizer.state().map(|(_, tensor)| detached(tensor)))
-        .collect();
-    tensors.iter().try_for_each(|tensor| group.broadcast(tensor, 0))
 }
 
 /// A copy of the training state, and the batches of this process.
@@ -77,6 +62,7 @@ impl Follower {
     fn train_batch(&mut self) -> Result<()> {
         let Some(loader) = &mut self.loader else { return Err(out_of_step()) };
         let Some(loaded) = loader.next()? else { return Err(out_of_step()) };
+        broadcast_running_statistics(&self.group, &self.step)?;
         if loaded.batch.len() > 1 {
             self.step.forward_backward(&loaded.batch)?;
         } else {

@@ -9,8 +9,7 @@ use residual_spec::{Error, ErrorCode, Result, TrainResult};
 use residual_torch::distributed::ProcessGroup;
 
 use super::command::Command;
-use super::follower::broadcast_state;
-use super::{TIMEOUT, batch_share, settings};
+use super::{TIMEOUT, batch_share, broadcast_running_statistics, broadcast_state, settings};
 use crate::step::TrainStep;
 use crate::trainer::Prepared;
 
@@ -48,8 +47,9 @@ impl Leader {
         self.send(Command::Epoch { epoch, skip_batches })
     }
 
-    pub fn start_batch(&self) -> Result<()> {
-        self.send(Command::Batch)
+    pub fn start_batch(&self, step: &TrainStep) -> Result<()> {
+        self.send(Command::Batch)?;
+        broadcast_running_statistics(&self.group, step)
     }
 
     pub fn start_update(&self, lr: f64) -> Result<()> {

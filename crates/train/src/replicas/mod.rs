@@ -4,8 +4,10 @@
 //! Rank 0 trains as a single process does: it alone decides, evaluates, writes the run folder and sends
 //! events. Before each operation in which the others take part, it sends them a [`Command`]. All
 //! processes exchange gradients and metrics (`step/all_reduce`) and make the same update, so their
-//! weights stay equal.
+//! weights stay equal. Each normalizes its part of a batch with the statistics of that part; the running
+//! statistics are those of rank 0 (`DistributedDataParallel` with `broadcast_buffers=True`).
 
+mod buckets;
 mod command;
 mod follower;
 mod leader;
@@ -18,7 +20,12 @@ use std::time::Duration;
 use residual_data::BatchShare;
 use residual_spec::Result;
 use residual_torch::distributed::{ProcessGroup, Rendezvous};
+use tch::Tensor;
 
+use crate::step::{TrainState, TrainStep};
+use buckets::broadcast_in_buckets;
+
+pub use buckets::sum_in_buckets;
 pub use follower::follow;
 pub use leader::Leader;
 
@@ -37,6 +44,23 @@ pub fn connect() -> Result<Option<Rc<ProcessGroup>>> {
     let Some(rendezvous) = Rendezvous::from_env()? else { return Ok(None) };
     let number = NUM_GROUPS.fetch_add(1, Ordering::Relaxed);
     ProcessGroup::connect(rendezvous, number, TIMEOUT).map(|group| Some(Rc::new(group)))
+}
+
+/// Sends the initial training state of rank 0 to all processes, in place.
+fn broadcast_state(group: &ProcessGroup, state: &TrainState) -> Result<()> {
+    let average = state.ema.iter().flat_map(|ema| ema.model().tensors());
+    let network = state.model.tensors().chain(average).map(|(_, tensor)| tensor.shallow_clone());
+    let optimizer = state.optimizer.state().map(|(_, tensor)| tensor.shallow_clone());
+    let tensors: Vec<Tensor> = network.chain(optimizer).collect();
+    broadcast_in_buckets(group, &tensors)
+}
+
+/// Sends the running statistics of rank 0 to all processes, in place. Batch normalization computes
+/// relative to them, so that the others would otherwise not repeat their numbers after a resume.
+fn broadcast_running_statistics(group: &ProcessGroup, step: &TrainStep) -> Result<()> {
+    let buffers: Vec<Tensor> =
+        step.model().buffers().map(|(_, tensor)| tensor.shallow_clone()).collect();
+    broadcast_in_buckets(group, &buffers)
 }
 
 /// Returns the part of each batch that this process trains on.

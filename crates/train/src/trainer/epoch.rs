@@ -49,7 +49,7 @@ impl Trainer<'_> {
             }
             batches += 1;
             if let Some(leader) = self.leader {
-                leader.start_batch()?;
+                leader.start_batch(&self.step)?;
             }
             // Batch normalization cannot be trained on a single image.
             if loaded.batch.len() > 1 {
