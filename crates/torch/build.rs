@@ -1,11 +1,10 @@
 //! Compiles the C++ shim with the headers of the libtorch in `LIBTORCH`, as torch-sys does.
 
 fn main() {
-    const SOURCES: [&str; 6] = [
+    const SOURCES: [&str; 5] = [
         "huge_page_allocator.cpp",
         "batch_norm.cpp",
         "convolution.cpp",
-        "distributed/process_group.cpp",
         "onednn_conv.cpp",
         "shim.cpp",
     ];
@@ -13,6 +12,9 @@ fn main() {
     if std::env::var_os("CARGO_FEATURE_RECORDER").is_some() {
         files.push("recorder/recorder.cpp".into());
     }
+    let is_linux = std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux");
+    let process_group = if is_linux { "process_group.cpp" } else { "unsupported.cpp" };
+    files.push(format!("shim/distributed/{process_group}"));
     if std::env::var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("gnu") {
         files.push("shim/glibc_compat.cpp".into());
     }

@@ -7,7 +7,7 @@ use tch::Tensor;
 
 /// An operation of rank 0 in which all processes take part.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Command {
+pub enum Command {
     /// Load the batches of an epoch, without the first `skip_batches`.
     Epoch { epoch: u32, skip_batches: u32 },
     /// Compute the gradients of the next batch.

@@ -9,15 +9,14 @@ use residual_spec::{Error, ErrorCode, Result, TrainResult};
 use residual_torch::distributed::ProcessGroup;
 
 use super::command::Command;
-use super::{TIMEOUT, batch_share, broadcast_running_statistics, broadcast_state, settings};
+use super::{Settings, TIMEOUT, batch_share, broadcast_running_statistics, broadcast_state};
 use crate::step::TrainStep;
-use crate::trainer::Prepared;
 
 /// Interval of the commands to wait, while rank 0 evaluates or is paused.
 const KEEP_ALIVE: Duration = TIMEOUT.checked_div(30).expect("a divisor above 0");
 
 /// Key of the outcome in the store.
-pub(super) const OUTCOME: &str = "outcome";
+pub const OUTCOME: &str = "outcome";
 
 /// The other processes of a training, as rank 0 sees them.
 pub struct Leader {
@@ -27,8 +26,8 @@ pub struct Leader {
 
 impl Leader {
     /// Publishes the settings of rank 0, which those of the other processes must equal.
-    pub fn new(group: Rc<ProcessGroup>, prepared: &Prepared) -> Result<Leader> {
-        settings::publish(&group, prepared)?;
+    pub fn new(group: Rc<ProcessGroup>, settings: &Settings) -> Result<Leader> {
+        settings.publish(&group)?;
         Ok(Leader { group, last_command: Cell::new(Instant::now()) })
     }
 

@@ -7,9 +7,7 @@
 //! weights stay equal. Each normalizes its part of a batch with the statistics of that part; the running
 //! statistics are those of rank 0 (`DistributedDataParallel` with `broadcast_buffers=True`).
 
-mod buckets;
 mod command;
-mod follower;
 mod leader;
 mod settings;
 
@@ -22,12 +20,11 @@ use residual_spec::Result;
 use residual_torch::distributed::{ProcessGroup, Rendezvous};
 use tch::Tensor;
 
-use crate::step::{TrainState, TrainStep};
-use buckets::broadcast_in_buckets;
+use crate::step::{TrainState, TrainStep, broadcast_in_buckets};
 
-pub use buckets::sum_in_buckets;
-pub use follower::follow;
-pub use leader::Leader;
+pub use command::Command;
+pub use leader::{Leader, OUTCOME};
+pub use settings::Settings;
 
 /// Longest wait for another process, as the default of `torch.distributed.init_process_group`.
 const TIMEOUT: Duration = Duration::from_secs(30 * 60);
@@ -47,7 +44,7 @@ pub fn connect() -> Result<Option<Rc<ProcessGroup>>> {
 }
 
 /// Sends the initial training state of rank 0 to all processes, in place.
-fn broadcast_state(group: &ProcessGroup, state: &TrainState) -> Result<()> {
+pub fn broadcast_state(group: &ProcessGroup, state: &TrainState) -> Result<()> {
     let average = state.ema.iter().flat_map(|ema| ema.model().tensors());
     let network = state.model.tensors().chain(average).map(|(_, tensor)| tensor.shallow_clone());
     let optimizer = state.optimizer.state().map(|(_, tensor)| tensor.shallow_clone());
@@ -57,13 +54,13 @@ fn broadcast_state(group: &ProcessGroup, state: &TrainState) -> Result<()> {
 
 /// Sends the running statistics of rank 0 to all processes, in place. Batch normalization computes
 /// relative to them, so that the others would otherwise not repeat their numbers after a resume.
-fn broadcast_running_statistics(group: &ProcessGroup, step: &TrainStep) -> Result<()> {
+pub fn broadcast_running_statistics(group: &ProcessGroup, step: &TrainStep) -> Result<()> {
     let buffers: Vec<Tensor> =
         step.model().buffers().map(|(_, tensor)| tensor.shallow_clone()).collect();
     broadcast_in_buckets(group, &buffers)
 }
 
 /// Returns the part of each batch that this process trains on.
-fn batch_share(group: &ProcessGroup) -> BatchShare {
+pub fn batch_share(group: &ProcessGroup) -> BatchShare {
     BatchShare { rank: group.rank(), world_size: group.size() }
 }

@@ -1,10 +1,8 @@
 //! Comparison of the settings and data of all processes.
 
-use residual_spec::{Error, ErrorCode, Result};
+use residual_spec::{DatasetInfo, Error, ErrorCode, ResolvedConfig, Result};
 use residual_torch::distributed::ProcessGroup;
 use serde_json::{Map, Value};
-
-use crate::trainer::Prepared;
 
 /// Key of rank 0's settings in the store.
 const SETTINGS: &str = "settings";
@@ -12,43 +10,48 @@ const SETTINGS: &str = "settings";
 /// Settings that may differ: they do not change the result, or only rank 0 uses them.
 const OWN: [&str; 6] = ["threads", "workers", "cache", "out", "reasons", "log"];
 
-/// Publishes the settings of rank 0.
-pub(super) fn publish(group: &ProcessGroup, prepared: &Prepared) -> Result<()> {
-    let settings = Value::Object(settings(prepared)?);
-    group.set(SETTINGS, settings.to_string().as_bytes())
-}
+/// The settings and the data that all processes must share.
+pub struct Settings(Map<String, Value>);
 
-/// Compares the settings of this process with those of rank 0.
-///
-/// # Errors
-/// `E_DISTRIBUTED` with the first key that differs.
-pub(super) fn check(group: &ProcessGroup, prepared: &Prepared) -> Result<()> {
-    let text = group.get(SETTINGS)?;
-    let leader: Map<String, Value> = serde_json::from_slice(&text).map_err(|cause| {
-        Error::new(ErrorCode::Distributed, format!("rank 0's settings: {cause}"))
-    })?;
-    match first_difference(&leader, &settings(prepared)?) {
-        None => Ok(()),
-        Some((key, theirs, own)) => {
-            let rank = group.rank();
-            let message = format!("`{key}` is {own} in rank {rank}, but {theirs} in rank 0");
-            Err(Error::new(ErrorCode::Distributed, message)
-                .hint("Start all processes with the same settings and the same data."))
+impl Settings {
+    /// Takes the resolved configuration without [`OWN`] settings, and the fingerprint of the data.
+    pub fn new(config: &ResolvedConfig, data: &DatasetInfo) -> Result<Settings> {
+        let settings = serde_json::to_value(config)
+            .map_err(|cause| Error::new(ErrorCode::Internal, cause.to_string()))?;
+        let Value::Object(mut settings) = settings else { return Ok(Settings(Map::new())) };
+        for key in OWN {
+            settings.remove(key);
+        }
+        settings.insert("the fingerprint of the data".into(), data.fingerprint.clone().into());
+        Ok(Settings(settings))
+    }
+
+    /// Publishes the settings of rank 0.
+    pub(super) fn publish(&self, group: &ProcessGroup) -> Result<()> {
+        let text = serde_json::to_vec(&self.0)
+            .map_err(|cause| Error::new(ErrorCode::Internal, cause.to_string()))?;
+        group.set(SETTINGS, &text)
+    }
+
+    /// Compares the settings with those of rank 0.
+    ///
+    /// # Errors
+    /// `E_DISTRIBUTED` with the first key that differs.
+    pub fn check(&self, group: &ProcessGroup) -> Result<()> {
+        let leader: Map<String, Value> =
+            serde_json::from_slice(&group.get(SETTINGS)?).map_err(|cause| {
+                Error::new(ErrorCode::Distributed, format!("rank 0's settings: {cause}"))
+            })?;
+        match first_difference(&leader, &self.0) {
+            None => Ok(()),
+            Some((key, theirs, own)) => {
+                let rank = group.rank();
+                let message = format!("`{key}` is {own} in rank {rank}, but {theirs} in rank 0");
+                Err(Error::new(ErrorCode::Distributed, message)
+                    .hint("Start all processes with the same settings and the same data."))
+            }
         }
     }
-}
-
-/// Returns the resolved configuration without [`OWN`] settings, and the fingerprint of the data.
-fn settings(prepared: &Prepared) -> Result<Map<String, Value>> {
-    let value = serde_json::to_value(&prepared.config)
-        .map_err(|cause| Error::new(ErrorCode::Internal, cause.to_string()))?;
-    let Value::Object(mut settings) = value else { return Ok(Map::new()) };
-    for key in OWN {
-        settings.remove(key);
-    }
-    let fingerprint = prepared.dataset.facts().fingerprint.clone();
-    settings.insert("the fingerprint of the data".into(), fingerprint.into());
-    Ok(settings)
 }
 
 fn first_difference(

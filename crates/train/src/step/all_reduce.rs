@@ -5,8 +5,8 @@ use residual_torch::distributed::ProcessGroup;
 use residual_torch::{foreach_mul, torch_error};
 use tch::Tensor;
 
+use super::buckets::sum_in_buckets;
 use crate::position::RunningMetrics;
-use crate::replicas::sum_in_buckets;
 
 /// A process's part of a step, or after [`all_reduce`], the whole step.
 pub(super) struct StepSums {

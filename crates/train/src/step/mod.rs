@@ -11,6 +11,7 @@
 
 mod all_reduce;
 mod batch_norm;
+mod buckets;
 mod context;
 mod cuda_graph;
 mod deferred;
@@ -37,6 +38,7 @@ use residual_torch::{clear_out_of_memory, empty_cache, torch_error};
 use tch::Tensor;
 
 use crate::position::RunningMetrics;
+pub use buckets::broadcast_in_buckets;
 use context::StepContext;
 pub use context::TrainState;
 use cuda_graph::CudaGraphEngine;

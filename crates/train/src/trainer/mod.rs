@@ -5,6 +5,7 @@ mod divergence;
 mod early_stopping;
 mod epoch;
 mod finish;
+mod follower;
 mod prepare;
 mod session_clock;
 mod start;
@@ -26,14 +27,13 @@ use serde_json::Value;
 use crate::Control;
 use crate::device_images::DeviceImages;
 use crate::position::Position;
-use crate::replicas::{self, Leader};
+use crate::replicas::{self, Leader, Settings};
 use crate::step::TrainStep;
 pub use checkpoint::parse_position;
 pub use early_stopping::EarlyStopping;
 pub use epoch::{BATCH_TIMEOUT, epoch_order};
 pub use prepare::{Lengths, Prepared};
 use session_clock::SessionClock;
-pub use start::FollowedRun;
 pub use validate::no_readable_image;
 
 /// Trains a network and returns the result. `arrays`, if present, replaces the configured data
@@ -59,9 +59,10 @@ pub fn train(
             .hint("Set `device: 'cpu'`, or start one process."));
     }
     if group.rank() > 0 {
-        return replicas::follow(prepared, &group);
+        return follower::follow(prepared, &group);
     }
-    let leader = Leader::new(group, &prepared)?;
+    let settings = Settings::new(&prepared.config, prepared.dataset.facts())?;
+    let leader = Leader::new(group, &settings)?;
     let result = train_prepared(prepared, control, Some(&leader), &mut || {
         leader.keep_alive();
         on_idle();

@@ -21,7 +21,7 @@ use crate::resume::{self, ResumedRun, StartCheckpoint};
 use crate::step::TrainStep;
 
 /// What a process needs that trains by the commands of another.
-pub struct FollowedRun {
+pub(super) struct FollowedRun {
     pub config: ResolvedConfig,
     pub train: Subset,
     pub pipeline: Arc<Pipeline>,

@@ -7,19 +7,20 @@ use residual_data::{Loader, LoaderOptions, Pipeline, Subset};
 use residual_spec::{Error, ErrorCode, ResolvedConfig, Result, TrainResult};
 use residual_torch::distributed::ProcessGroup;
 
-use super::command::Command;
-use super::leader::OUTCOME;
-use super::{batch_share, broadcast_running_statistics, broadcast_state, settings};
+use super::start::FollowedRun;
+use super::{Prepared, epoch_order};
+use crate::replicas::{
+    Command, OUTCOME, Settings, batch_share, broadcast_running_statistics, broadcast_state,
+};
 use crate::step::{StepOutcome, TrainStep};
-use crate::trainer::{FollowedRun, Prepared, epoch_order};
 
 /// Trains as rank 0 commands, until the end of the training. Returns the result of rank 0.
 ///
 /// # Errors
 /// `E_DISTRIBUTED` if the settings or the data differ from those of rank 0, if rank 0 failed, or if a
 /// process was lost.
-pub fn follow(prepared: Prepared, group: &Rc<ProcessGroup>) -> Result<TrainResult> {
-    settings::check(group, &prepared)?;
+pub(super) fn follow(prepared: Prepared, group: &Rc<ProcessGroup>) -> Result<TrainResult> {
+    Settings::new(&prepared.config, prepared.dataset.facts())?.check(group)?;
     let mut follower = Follower::new(prepared, Rc::clone(group))?;
     loop {
         match Command::receive(group)? {
