@@ -20,6 +20,10 @@
  * `model.weights: 'none'` or RESIDUAL_OFFLINE prevents the download. Without a network connection,
  * training starts from random weights after a few seconds, with a warning.
  *
+ * In processes that `torchrun` starts, every process calls `train()` with the same configuration and
+ * trains on a part of each batch, on the CPU. Rank 0 alone writes the run folder and sends events; the
+ * result is the same in all processes.
+ *
  * @example
  * const config = { data: './photos', model: 'resnet18', epochs: 10 }
  * const { best, test } = await train(config, { onEpoch: console.log })
@@ -3702,7 +3706,7 @@ export declare class AbortError extends ResidualError {
 /**
  * Error code, for programs that handle errors.
  */
-export declare type ErrorCode = 'E_CONFIG' | 'E_UNKNOWN_KEY' | 'E_USAGE' | 'E_DATA_NOT_FOUND' | 'E_DATA_UNUSABLE' | 'E_DATA_FORMAT' | 'E_IMAGE' | 'E_DOWNLOAD' | 'E_OUT_EXISTS' | 'E_OUT_IN_USE' | 'E_PORT' | 'E_WRITE' | 'E_IO' | 'E_CHECKPOINT' | 'E_MISMATCH' | 'E_DIVERGED' | 'E_ABORTED' | 'E_CLOSED' | 'E_LIBTORCH' | 'E_PLATFORM' | 'E_DEVICE' | 'E_MEMORY' | 'E_TORCH' | 'E_PROCESS' | 'E_INTERNAL';
+export declare type ErrorCode = 'E_CONFIG' | 'E_UNKNOWN_KEY' | 'E_USAGE' | 'E_DATA_NOT_FOUND' | 'E_DATA_UNUSABLE' | 'E_DATA_FORMAT' | 'E_IMAGE' | 'E_DOWNLOAD' | 'E_OUT_EXISTS' | 'E_OUT_IN_USE' | 'E_PORT' | 'E_WRITE' | 'E_IO' | 'E_CHECKPOINT' | 'E_MISMATCH' | 'E_DIVERGED' | 'E_ABORTED' | 'E_CLOSED' | 'E_LIBTORCH' | 'E_PLATFORM' | 'E_DEVICE' | 'E_MEMORY' | 'E_TORCH' | 'E_PROCESS' | 'E_DISTRIBUTED' | 'E_INTERNAL';
 
 /** Exit status of the command line for each error code. */
 export declare const exitStatus: {
@@ -3730,6 +3734,7 @@ export declare const exitStatus: {
     readonly E_MEMORY: 1;
     readonly E_TORCH: 1;
     readonly E_PROCESS: 1;
+    readonly E_DISTRIBUTED: 1;
     readonly E_INTERNAL: 1;
 };
 

@@ -12,12 +12,17 @@ fn main() {
     if std::env::var_os("CARGO_FEATURE_RECORDER").is_some() {
         files.push("recorder/recorder.cpp".into());
     }
+    let is_linux = std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux");
+    let process_group = if is_linux { "process_group.cpp" } else { "unsupported.cpp" };
+    files.push(format!("shim/distributed/{process_group}"));
     if std::env::var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("gnu") {
         files.push("shim/glibc_compat.cpp".into());
     }
-    for file in
-        files.iter().map(String::as_str).chain(["shim/catch_exceptions.h", "shim/parallel.h"])
-    {
+    for file in files.iter().map(String::as_str).chain([
+        "shim/catch_exceptions.h",
+        "shim/distributed/gloo_declarations.h",
+        "shim/parallel.h",
+    ]) {
         println!("cargo:rerun-if-changed={file}");
     }
     println!("cargo:rerun-if-env-changed=LIBTORCH");
@@ -31,6 +36,9 @@ fn main() {
         .opt_level(2)
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
+        // Declarations of gloo, whose headers libtorch does not contain.
+        .include("shim/distributed")
+        .define("USE_C10D_GLOO", None)
         .files(files)
         .compile("residual_shim");
 }

@@ -1326,6 +1326,7 @@ export type ErrorCode =
   | 'E_MEMORY'
   | 'E_TORCH'
   | 'E_PROCESS'
+  | 'E_DISTRIBUTED'
   | 'E_INTERNAL'
 
 /**
@@ -3359,5 +3360,6 @@ export const exitStatus = {
   E_MEMORY: 1,
   E_TORCH: 1,
   E_PROCESS: 1,
+  E_DISTRIBUTED: 1,
   E_INTERNAL: 1,
 } as const satisfies Record<ErrorCode, number>

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use residual_data::{
-    Loader, LoaderOptions, Pipeline, SampleOrder, Split, Subset, open, set_bundled_dir,
+    BatchShare, Loader, LoaderOptions, Pipeline, SampleOrder, Split, Subset, open, set_bundled_dir,
 };
 use residual_spec::{DataConfig, MachineInfo, Result, TrainConfig, resolve};
 use serde_json::{Value, json};
@@ -55,6 +55,7 @@ fn main() -> Result<()> {
                 order: SampleOrder::Shuffled { seed: 0, epoch },
                 skip_batches: 0,
                 drop_single: false,
+                share: BatchShare::default(),
                 crops_only: false,
             };
             epoch += 1;

@@ -18,7 +18,7 @@ mod testing;
 mod transforms;
 
 pub use decode::{DecodeRequest, EncodedImage, Image, ImageSize, ImageView, Region, decode};
-pub use loader::{Batch, LoadedBatch, Loader, LoaderOptions, NextBatch, SampleOrder};
+pub use loader::{Batch, BatchShare, LoadedBatch, Loader, LoaderOptions, NextBatch, SampleOrder};
 pub use preview::{Preview, PreviewImage, preview};
 pub use random::SampleRng;
 pub use sources::{

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use residual_data::{
-    Dataset, Image, Loader, LoaderOptions, Pipeline, SampleOrder, SampleRng, Split, Subset, open,
+    BatchShare, Dataset, Image, Loader, LoaderOptions, Pipeline, SampleOrder, SampleRng, Split,
+    Subset, open,
 };
 use residual_spec::{DataConfig, ErrorCode, MachineInfo, ResolvedConfig, TrainConfig, resolve};
 
@@ -43,6 +44,7 @@ fn first_batch(set: &Dataset, workers: usize) -> (Arc<Pipeline>, Vec<f32>, Vec<i
         order: SampleOrder::Shuffled { seed: 1, epoch: 0 },
         skip_batches: 0,
         drop_single: true,
+        share: BatchShare::default(),
         crops_only: false,
     };
     let train = set.splits(&config.data).train;
@@ -131,6 +133,7 @@ fn decodes_every_photograph_of_a_folder() {
         order: SampleOrder::Sequential,
         skip_batches: 0,
         drop_single: false,
+        share: BatchShare::default(),
         crops_only: false,
     };
     let val = Subset::full(set.source(Split::Val));
@@ -155,6 +158,7 @@ fn batches_of_photographs_do_not_depend_on_the_cache() {
         order: SampleOrder::Shuffled { seed: 4, epoch: 1 },
         skip_batches: 0,
         drop_single: false,
+        share: BatchShare::default(),
         crops_only: false,
     };
     let (uncached, mut cached) = (open_folder(&folder), open_folder(&folder));

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use residual_data::{
-    ArraySplit, Arrays, Batch, Dataset, Image, Loader, LoaderOptions, Pipeline, SampleOrder, Split,
-    open, open_with_arrays,
+    ArraySplit, Arrays, Batch, BatchShare, Dataset, Image, Loader, LoaderOptions, Pipeline,
+    SampleOrder, Split, open, open_with_arrays,
 };
 use residual_spec::{DataConfig, DataFormat, MachineInfo, TrainConfig, resolve};
 use serde_json::json;
@@ -28,6 +28,7 @@ fn load_epoch(set: &Dataset, data: &DataConfig, workers: usize) -> Vec<Batch> {
         order,
         skip_batches: 0,
         drop_single: true,
+        share: BatchShare::default(),
         crops_only: false,
     };
     let splits = set.splits(&config.data);

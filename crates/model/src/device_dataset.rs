@@ -252,7 +252,8 @@ impl FrameLayout {
 #[cfg(test)]
 mod tests {
     use residual_data::{
-        ArraySplit, Arrays, Loader, LoaderOptions, Pipeline, PixelMean, SampleOrder, Subset,
+        ArraySplit, Arrays, BatchShare, Loader, LoaderOptions, Pipeline, PixelMean, SampleOrder,
+        Subset,
     };
     use residual_spec::{
         DataConfig, Device, MachineInfo, MemoryFormat, Precision, ResolvedConfig, TrainConfig,
@@ -351,6 +352,7 @@ mod tests {
                             order,
                             skip_batches: 2,
                             drop_single: true,
+                            share: BatchShare::default(),
                             crops_only,
                         };
                         Loader::new(&subset, Arc::clone(pipeline), options)

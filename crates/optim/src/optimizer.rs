@@ -87,6 +87,11 @@ impl Optimizer {
         Ok(())
     }
 
+    /// Returns the trainable parameters, in the order of the gradients.
+    pub fn parameters(&self) -> &[Tensor] {
+        &self.parameters
+    }
+
     /// Returns the state tensors by name, such as `momentum.layer1.0.conv1.weight`.
     pub fn state(&self) -> impl Iterator<Item = (String, &Tensor)> {
         self.groups.iter().flat_map(|group| {

@@ -120,6 +120,10 @@ codes! {
     /// The training process of an application ended unexpectedly, and too often to be restarted.
     Process = "E_PROCESS", exit 1,
         such as "the training process ended 4 times without a new checkpoint, last by signal SIGKILL";
+    /// Training with several processes failed: a process ended or did not answer, or they were started
+    /// with different settings.
+    Distributed = "E_DISTRIBUTED", exit 1,
+        such as "rank 0 of 2 lost the connection to another rank: Connection closed by peer [127.0.0.1]:39140";
     /// A bug in residual.
     Internal = "E_INTERNAL", exit 1,
         such as "internal error (a bug in residual): index out of bounds";

@@ -5,6 +5,7 @@ mod batch_norm;
 mod convolution;
 pub mod cuda;
 mod cuda_graph;
+pub mod distributed;
 mod folded_conv;
 mod foreach_ops;
 mod fused_optimizer;

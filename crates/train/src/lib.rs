@@ -10,6 +10,7 @@ mod machine;
 pub mod memory;
 pub mod pixel_mean;
 mod position;
+mod replicas;
 mod resume;
 mod step;
 mod synthetic;

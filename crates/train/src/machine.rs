@@ -3,6 +3,7 @@
 #[cfg(target_arch = "x86_64")]
 use residual_kernels::has_bf16_matrix_unit;
 use residual_spec::MachineInfo;
+use residual_torch::distributed::Rendezvous;
 
 use crate::free_memory::free_memory;
 
@@ -18,9 +19,13 @@ pub fn machine_info() -> MachineInfo {
     }
 }
 
-/// Returns the number of physical cores that this process may use.
+/// Returns the number of physical cores that this process may use. Processes that train together on
+/// this machine share its cores.
 pub fn cores() -> u32 {
-    num_cpus::get_physical().min(num_cpus::get()).max(1) as u32
+    let cores = num_cpus::get_physical().min(num_cpus::get()) as u32;
+    // An invalid environment is reported when the processes connect.
+    let processes = Rendezvous::from_env().ok().flatten().map_or(1, |place| place.local_world_size);
+    (cores / processes).max(1)
 }
 
 /// Returns whether bfloat16 is faster than fp32 on this CPU: with AMX, or with AVX512_BF16 on AMD.

@@ -3,6 +3,7 @@ import { toNativeArrays } from '../../native/arguments/arrays.js'
 import type { TrainConfig } from '../../native/generated.js'
 import { report } from '../report/report.js'
 import { prepareConfig } from './prepare-config.js'
+import { followsAnotherProcess } from './process-rank.js'
 import { Run } from './run.js'
 import type { TrainOptions } from './train-options.js'
 
@@ -18,6 +19,10 @@ import type { TrainOptions } from './train-options.js'
  * `model.weights: 'none'` or RESIDUAL_OFFLINE prevents the download. Without a network connection,
  * training starts from random weights after a few seconds, with a warning.
  *
+ * In processes that `torchrun` starts, every process calls `train()` with the same configuration and
+ * trains on a part of each batch, on the CPU. Rank 0 alone writes the run folder and sends events; the
+ * result is the same in all processes.
+ *
  * @example
  * const config = { data: './photos', model: 'resnet18', epochs: 10 }
  * const { best, test } = await train(config, { onEpoch: console.log })
@@ -32,7 +37,10 @@ export function train(config: TrainConfig, options: TrainOptions = {}): Run {
     return {
       prepare: download,
       start: (wake) => trainingAddon(device).startRun(json, wake, arrays),
-      writeReport: options.report ? async (dir) => (await report(dir)).file : undefined,
+      writeReport:
+        options.report && !followsAnotherProcess()
+          ? async (dir) => (await report(dir)).file
+          : undefined,
     }
   }, options)
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { followsAnotherProcess } from '../../api/run/process-rank.js'
 import { AbortError, plan, type Run, recipes, train } from '../../index.js'
 import {
   addConfigOptions,
@@ -124,7 +125,7 @@ async function follow(
       }
     }
     const result = await run
-    if (!json) await print(summary.format(result))
+    if (!json && !followsAnotherProcess()) await print(summary.format(result))
     return interrupt.exitStatus === undefined
   } catch (error) {
     const isInterrupted = interrupt.exitStatus !== undefined && error instanceof AbortError

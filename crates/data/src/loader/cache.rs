@@ -148,7 +148,8 @@ mod tests {
     use crate::sources::{DiskSource, ImageLocation};
     use crate::testing::gray_config;
     use crate::{
-        Loader, LoaderOptions, Pipeline, ReadBuffers, Region, SampleOrder, SampleRng, Subset,
+        BatchShare, Loader, LoaderOptions, Pipeline, ReadBuffers, Region, SampleOrder, SampleRng,
+        Subset,
     };
 
     /// 20 images of 10x10 with a counter of the images opened; image 3 is damaged.
@@ -364,6 +365,7 @@ mod tests {
                     order: SampleOrder::Shuffled { seed: 1, epoch },
                     skip_batches: 0,
                     drop_single: false,
+                    share: BatchShare::default(),
                     crops_only: false,
                 };
                 let mut loader = Loader::new(&subset, pipeline.clone(), options);

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use residual_spec::{Error, ErrorCode, ResolvedConfig, Result};
 
 use super::batch::{Batch, LoadedBatch};
+use super::batch_share::BatchShare;
 use super::sampler::{Sample, SampleOrder, sample_order};
 use crate::random::batch_rng;
 use crate::{CropPlan, ImageView, Pipeline, ReadBuffers, SampleRng, Source, Subset};
@@ -30,6 +31,8 @@ pub struct LoaderOptions {
     pub skip_batches: usize,
     /// Drop a last batch of one image, on which batch normalization cannot be trained.
     pub drop_single: bool,
+    /// Part of each batch to deliver.
+    pub share: BatchShare,
     /// Deliver the crop windows of the images instead of their pixels, for images in device memory.
     /// Requires a pipeline that is a [`CropNormalize`](crate::CropNormalize), and readable images
     /// of its input size.
@@ -50,6 +53,7 @@ impl LoaderOptions {
             order: SampleOrder::Sequential,
             skip_batches: 0,
             drop_single: false,
+            share: BatchShare::default(),
             crops_only: false,
         }
     }
@@ -91,6 +95,7 @@ impl Loader {
             samples,
             pipeline,
             batch_size,
+            share: options.share,
             crops_only: options.crops_only,
             seed,
             epoch,
@@ -221,6 +226,7 @@ struct Shared {
     samples: Vec<Sample>,
     pipeline: Arc<Pipeline>,
     batch_size: usize,
+    share: BatchShare,
     crops_only: bool,
     seed: u64,
     epoch: u32,
@@ -303,6 +309,7 @@ impl Shared {
     ) -> Option<LoadedBatch> {
         let start = number * self.batch_size;
         let samples = &self.samples[start..self.samples.len().min(start + self.batch_size)];
+        let samples = &samples[self.share.range(samples.len())];
         if self.crops_only {
             return Some(LoadedBatch { batch: self.crops_batch(samples), failed: Vec::new() });
         }
@@ -427,6 +434,7 @@ mod tests {
             order,
             skip_batches: 0,
             drop_single: false,
+            share: BatchShare::default(),
             crops_only: false,
         }
     }

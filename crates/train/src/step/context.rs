@@ -6,6 +6,7 @@ use residual_data::Batch;
 use residual_model::{DeviceDataset, Model};
 use residual_optim::{Ema, GradScaler, Optimizer};
 use residual_spec::{Error, Gradient, Precision, ResolvedConfig, Result};
+use residual_torch::distributed::ProcessGroup;
 use residual_torch::empty_cache;
 use tch::Tensor;
 
@@ -40,6 +41,8 @@ pub(super) struct StepContext {
     pub gradient: Gradient,
     pub batch_norm: BatchNormSnapshots,
     pub micro_batches: MicroBatches,
+    /// The processes that train together; `None` if this one trains alone.
+    pub group: Option<Rc<ProcessGroup>>,
     seed: u64,
     #[cfg(test)]
     pub faults: super::tests::Faults,
@@ -65,6 +68,7 @@ impl StepContext {
             gradient: config.gradient.clone(),
             batch_norm: BatchNormSnapshots::new(statistics, max_in_flight)?,
             micro_batches: MicroBatches::default(),
+            group: None,
             seed: config.seed,
             #[cfg(test)]
             faults: Default::default(),

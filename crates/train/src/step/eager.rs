@@ -7,6 +7,7 @@ use residual_spec::Result;
 use residual_torch::torch_error;
 use tch::Tensor;
 
+use super::all_reduce::{StepSums, all_reduce};
 use super::context::StepContext;
 use super::grad_accumulator::GradAccumulator;
 use super::{CompletedStep, Divergence, LOSS_SCALE, Pending, StepEngine, StepOutcome};
@@ -17,6 +18,10 @@ pub(super) struct EagerEngine {
     gradients: GradAccumulator,
     /// Metrics of the pending step.
     metrics: RunningMetrics,
+    /// Batches of the pending step without images of this process.
+    num_empty: u32,
+    /// Divergence of the pending step in this process, which the others do not know yet.
+    divergence: Option<Divergence>,
 }
 
 /// Result of the micro-batches of one batch.
@@ -74,25 +79,46 @@ impl StepEngine for EagerEngine {
             &mut |_| false,
         )?;
         if let Some(divergence) = result.divergence {
-            return Ok(StepOutcome::Diverged(divergence));
+            if context.group.is_none() {
+                return Ok(StepOutcome::Diverged(divergence));
+            }
+            self.divergence.get_or_insert(divergence);
+            self.num_empty += 1;
+            return Ok(StepOutcome::Done(()));
         }
         self.gradients.add_batch(result.gradients)?;
         self.metrics.merge(result.metrics);
         Ok(StepOutcome::Done(()))
     }
 
+    fn skip_batch(&mut self) {
+        self.num_empty += 1;
+    }
+
     fn has_gradients(&self) -> bool {
-        self.gradients.num_batches() > 0
+        self.gradients.num_batches() + self.num_empty > 0
     }
 
     fn is_full(&self, accumulate: u32) -> bool {
-        self.gradients.num_batches() >= accumulate
+        self.gradients.num_batches() + self.num_empty >= accumulate
     }
 
     fn optimizer_step(&mut self, context: &mut StepContext, lr: f64) -> Result<Pending> {
-        let gradients = self.gradients.take()?;
-        let metrics = std::mem::take(&mut self.metrics);
-        update(context, &gradients, metrics, lr).map(Pending::Ready)
+        let EagerEngine { mut gradients, metrics, divergence, .. } = std::mem::take(self);
+        let Some(group) = context.group.clone() else {
+            return update(context, &gradients.take()?, metrics, lr).map(Pending::Ready);
+        };
+        let (gradients, weight) = gradients.take_sum()?;
+        let part = StepSums { gradients, weight, metrics, is_diverged: divergence.is_some() };
+        let step = all_reduce(&group, context.state.optimizer.parameters(), part)?;
+        Ok(Pending::Ready(if step.is_diverged {
+            let other = Divergence { quantity: "the loss of another process", value: f64::NAN };
+            StepOutcome::Diverged(divergence.unwrap_or(other))
+        } else if step.weight == 0.0 {
+            StepOutcome::Done(CompletedStep { metrics: step.metrics, loss_scale: None })
+        } else {
+            update(context, &step.gradients, step.metrics, lr)?
+        }))
     }
 
     fn max_in_flight(&self) -> usize {

@@ -44,6 +44,16 @@ impl GradAccumulator {
         self.add(micro_batches.take()?, weight)
     }
 
+    /// Returns the sum of the gradients, each multiplied by its weight, with the sum of the weights, and
+    /// resets the accumulator. Without batches, the list is empty.
+    pub fn take_sum(&mut self) -> Result<(Vec<Tensor>, f64)> {
+        let GradAccumulator { gradients, weight, num_batches } = std::mem::take(self);
+        if num_batches == 1 {
+            foreach_mul(&gradients, weight)?;
+        }
+        Ok((gradients, weight))
+    }
+
     /// Returns the mean gradients and resets the accumulator.
     pub fn take(&mut self) -> Result<Vec<Tensor>> {
         let GradAccumulator { gradients, weight, num_batches } = std::mem::take(self);
@@ -67,5 +77,15 @@ mod tests {
         assert_eq!(sum.num_batches(), 2);
         assert_eq!(Vec::<f64>::try_from(&sum.take().unwrap()[0]).unwrap(), [2.0, 3.0]);
         assert_eq!(sum.num_batches(), 0);
+
+        for count in 1..3 {
+            for _ in 0..count {
+                sum.add(gradients(&[1.0, 2.0]), 3.0).unwrap();
+            }
+            let (weighted, weight) = sum.take_sum().unwrap();
+            let factor = f64::from(count) * 3.0;
+            assert_eq!(Vec::<f64>::try_from(&weighted[0]).unwrap(), [factor, 2.0 * factor]);
+            assert_eq!(weight, factor);
+        }
     }
 }

@@ -9,7 +9,9 @@
 //!
 //! The results of all engines are bitwise identical.
 
+mod all_reduce;
 mod batch_norm;
+mod buckets;
 mod context;
 mod cuda_graph;
 mod deferred;
@@ -31,10 +33,12 @@ use residual_model::{DeviceDataset, Model};
 use residual_optim::update_rule;
 use residual_spec::{Device, Error, ErrorCode, ResolvedConfig, Result};
 use residual_torch::cuda::AsyncHostCopy;
+use residual_torch::distributed::ProcessGroup;
 use residual_torch::{clear_out_of_memory, empty_cache, torch_error};
 use tch::Tensor;
 
 use crate::position::RunningMetrics;
+pub use buckets::broadcast_in_buckets;
 use context::StepContext;
 pub use context::TrainState;
 use cuda_graph::CudaGraphEngine;
@@ -73,6 +77,10 @@ trait StepEngine {
         context: &mut StepContext,
         batch: &Batch,
     ) -> Result<StepOutcome<()>>;
+
+    /// Adds a batch of which this process has no image to the pending step. Only for engines that
+    /// exchange gradients with other processes.
+    fn skip_batch(&mut self) {}
 
     /// Returns whether a batch was added since the last update.
     fn has_gradients(&self) -> bool;
@@ -162,6 +170,19 @@ impl TrainStep {
     /// Sets the images in device memory that batches of crop windows refer to.
     pub fn set_images(&mut self, images: Option<Rc<DeviceDataset>>) {
         self.context.images = images;
+    }
+
+    /// Sets the processes with which gradients and metrics are exchanged before each update.
+    pub fn set_process_group(&mut self, group: Rc<ProcessGroup>) {
+        self.context.group = Some(group);
+    }
+
+    /// Adds a batch of which this process has no usable image to the pending step, if other processes
+    /// may have images of the batch.
+    pub fn skip_batch(&mut self) {
+        if self.context.group.is_some() {
+            self.engine.skip_batch();
+        }
     }
 
     pub fn has_images(&self) -> bool {

@@ -7,6 +7,7 @@ use residual_data::{Batch, Loader, LoaderOptions, NextBatch, SampleOrder};
 use residual_spec::{CheckpointKind, ResolvedConfig, Result, RunEvent, StepEvent, StopReason};
 
 use super::{Flow, StartedUpdate, Trainer};
+use crate::replicas::Leader;
 use crate::step::{Divergence, StepOutcome};
 
 /// Longest wait for a batch before the trainer checks for a stop.
@@ -16,6 +17,9 @@ impl Trainer<'_> {
     /// Trains on the remaining batches of the current epoch.
     pub(super) fn train_epoch(&mut self, on_idle: &mut dyn FnMut()) -> Result<Flow> {
         let mut loader = self.train_loader();
+        if let Some(leader) = self.leader {
+            leader.start_epoch(self.position.epoch, self.position.batch)?;
+        }
         self.clock.restart_training();
         // Batches since the last update. The run pauses and stops only between updates, because a
         // checkpoint does not contain accumulated gradients.
@@ -44,9 +48,14 @@ impl Trainer<'_> {
                 self.warn_image(file, error)?;
             }
             batches += 1;
+            if let Some(leader) = self.leader {
+                leader.start_batch(&self.step)?;
+            }
             // Batch normalization cannot be trained on a single image.
             if loaded.batch.len() > 1 {
                 self.forward_backward(&loaded.batch)?;
+            } else {
+                self.step.skip_batch();
             }
             loader.recycle(loaded.batch);
 
@@ -61,6 +70,7 @@ impl Trainer<'_> {
         let options = LoaderOptions {
             skip_batches: self.position.batch as usize,
             crops_only: self.step.has_images(),
+            share: self.leader.map(Leader::batch_share).unwrap_or_default(),
             ..LoaderOptions::train(&self.config, epoch_order(&self.config, self.position.epoch))
         };
         Loader::new(&self.data.splits.train, Arc::clone(&self.data.train_pipeline), options)
@@ -108,6 +118,9 @@ impl Trainer<'_> {
             self.finish_updates(0)?;
             let divergence = Divergence { quantity: "the learning rate", value: lr };
             return Err(self.roll_back(&divergence));
+        }
+        if let Some(leader) = self.leader {
+            leader.start_update(lr)?;
         }
         self.step.start_optimizer_step(lr)?;
         self.in_flight.push_back(StartedUpdate { batches, lr });

@@ -5,6 +5,7 @@ mod divergence;
 mod early_stopping;
 mod epoch;
 mod finish;
+mod follower;
 mod prepare;
 mod session_clock;
 mod start;
@@ -18,13 +19,15 @@ use residual_data::{Arrays, Dataset, Pipeline, PixelMean, Splits};
 use residual_optim::{LrSchedule, Progress};
 use residual_runlog::RunDir;
 use residual_spec::{
-    CheckpointKind, Evaluation, ResolvedConfig, Result, RunEvent, StopReason, TrainResult,
+    CheckpointKind, Device, Error, ErrorCode, Evaluation, ResolvedConfig, Result, RunEvent,
+    StopReason, TrainResult,
 };
 use serde_json::Value;
 
 use crate::Control;
 use crate::device_images::DeviceImages;
 use crate::position::Position;
+use crate::replicas::{self, Leader, Settings};
 use crate::step::TrainStep;
 pub use checkpoint::parse_position;
 pub use early_stopping::EarlyStopping;
@@ -38,8 +41,8 @@ pub use validate::no_readable_image;
 /// other work.
 ///
 /// # Errors
-/// Errors of the configuration, the data and the folders are returned before anything is written.
-/// During training: `E_DIVERGED`, `E_WRITE`, `E_MEMORY` and `E_TORCH`; the run folder keeps the
+/// Errors of the configuration, the data and the folders are returned before anything is written, and
+/// `E_DISTRIBUTED` if the environment names other processes that cannot be reached. During training: `E_DIVERGED`, `E_WRITE`, `E_MEMORY` and `E_TORCH`; the run folder keeps the
 /// last checkpoint. `E_ABORTED` if the owner aborts the run, after a checkpoint was saved.
 pub fn train(
     config: &Value,
@@ -47,8 +50,34 @@ pub fn train(
     control: &Control,
     on_idle: &mut dyn FnMut(),
 ) -> Result<TrainResult> {
+    let group = replicas::connect()?;
     let prepared = Prepared::new(config, arrays, &|| control.is_stopping())?;
-    let mut trainer = Trainer::new(prepared, control)?;
+    let Some(group) = group else { return train_prepared(prepared, control, None, on_idle) };
+    if prepared.config.device != Device::Cpu {
+        return Err(Error::new(ErrorCode::Distributed, "several processes train on the CPU only")
+            .key("device")
+            .hint("Set `device: 'cpu'`, or start one process."));
+    }
+    if group.rank() > 0 {
+        return follower::follow(prepared, &group);
+    }
+    let settings = Settings::new(&prepared.config, prepared.dataset.facts())?;
+    let leader = Leader::new(group, &settings)?;
+    let result = train_prepared(prepared, control, Some(&leader), &mut || {
+        leader.keep_alive();
+        on_idle();
+    });
+    leader.end(&result);
+    result
+}
+
+fn train_prepared(
+    prepared: Prepared,
+    control: &Control,
+    leader: Option<&Leader>,
+    on_idle: &mut dyn FnMut(),
+) -> Result<TrainResult> {
+    let mut trainer = Trainer::new(prepared, control, leader)?;
     let stop_reason = trainer.train(on_idle)?;
     trainer.finish(stop_reason, on_idle)
 }
@@ -56,6 +85,8 @@ pub fn train(
 /// A run in progress.
 struct Trainer<'c> {
     control: &'c Control,
+    /// The other processes that train; `None` if this one trains alone.
+    leader: Option<&'c Leader>,
     config: ResolvedConfig,
     data: RunData,
     dir: RunDir,

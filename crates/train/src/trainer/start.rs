@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use residual_data::{Dataset, Pipeline, Splits, Subset};
+use residual_model::Model;
 use residual_optim::LrSchedule;
 use residual_runlog::{Environment, RunDir};
 use residual_spec::{ResolvedConfig, Result, RunEvent, StartEvent, WarningEvent};
@@ -15,11 +16,56 @@ use crate::Control;
 use crate::device_images::DeviceImages;
 use crate::pixel_mean;
 use crate::position::Position;
+use crate::replicas::Leader;
 use crate::resume::{self, ResumedRun, StartCheckpoint};
 use crate::step::TrainStep;
 
+/// What a process needs that trains by the commands of another.
+pub(super) struct FollowedRun {
+    pub config: ResolvedConfig,
+    pub train: Subset,
+    pub pipeline: Arc<Pipeline>,
+    pub step: TrainStep,
+}
+
+impl FollowedRun {
+    /// Creates the training state, without a run folder.
+    pub fn new(prepared: Prepared) -> Result<FollowedRun> {
+        tch::set_num_threads(prepared.config.threads as i32);
+        let model = prepared.model()?;
+        let Prepared { config, dataset, resumed, .. } = prepared;
+        let start = resumed.as_ref().and_then(|resumed| resumed.start.as_ref());
+        let (step, _, splits) = start_training(&config, model, &dataset, start)?;
+        let data = RunData::open(dataset, splits, &config, start, &|| false)?;
+        Ok(FollowedRun { config, train: data.splits.train, pipeline: data.train_pipeline, step })
+    }
+}
+
+/// Creates the training step, from a checkpoint if the run is resumed. Also returns the position of the
+/// checkpoint and the splits of the data.
+fn start_training(
+    config: &ResolvedConfig,
+    model: Model,
+    dataset: &Dataset,
+    start: Option<&StartCheckpoint>,
+) -> Result<(TrainStep, Position, Splits)> {
+    let splits = dataset.splits(&config.data);
+    let class_counts = splits.train.class_counts(dataset.facts().classes.len());
+    let mut step = TrainStep::new(config, model, &class_counts)?;
+    let mut position = Position::default();
+    if let Some(StartCheckpoint { checkpoint, path }) = start {
+        position = parse_position(&checkpoint.progress, path)?;
+        restore(step.state_mut(), position.step, checkpoint, path)?;
+    }
+    Ok((step, position, splits))
+}
+
 impl<'c> Trainer<'c> {
-    pub(super) fn new(prepared: Prepared, control: &'c Control) -> Result<Trainer<'c>> {
+    pub(super) fn new(
+        prepared: Prepared,
+        control: &'c Control,
+        leader: Option<&'c Leader>,
+    ) -> Result<Trainer<'c>> {
         tch::set_num_threads(prepared.config.threads as i32);
         let model = prepared.model()?;
         let Prepared {
@@ -32,13 +78,9 @@ impl<'c> Trainer<'c> {
             ..
         } = prepared;
         let start = resumed.as_ref().and_then(|resumed| resumed.start.as_ref());
-        let splits = dataset.splits(&config.data);
-        let class_counts = splits.train.class_counts(dataset.facts().classes.len());
-        let mut step = TrainStep::new(&config, model, &class_counts)?;
-        let mut position = Position::default();
-        if let Some(StartCheckpoint { checkpoint, path }) = start {
-            position = parse_position(&checkpoint.progress, path)?;
-            restore(step.state_mut(), position.step, checkpoint, path)?;
+        let (mut step, mut position, splits) = start_training(&config, model, &dataset, start)?;
+        if let Some(leader) = leader {
+            leader.share_state(&mut step)?;
         }
         let mut data = RunData::open(dataset, splits, &config, start, &|| control.is_stopping())?;
         step.set_images(data.device_images.images(&data.splits.train).cloned());
@@ -59,6 +101,7 @@ impl<'c> Trainer<'c> {
         let device_images_warning = data.device_images.warning.take();
         let mut trainer = Trainer {
             control,
+            leader,
             config,
             data,
             dir,
