@@ -26,6 +26,7 @@ export const HINTS: Record<ErrorCode, string> = {
   E_MEMORY: 'Reduce `batchSize`, the network or `data.imageSize`.',
   E_TORCH: 'This may be a bug in residual: please report it together with the configuration.',
   E_PROCESS: 'Resume the run from its folder; the output of the training process names the cause.',
-  E_DISTRIBUTED: 'See the output of the other processes; docs/distributed.md describes the settings.',
+  E_DISTRIBUTED:
+    'See the output of the other processes; docs/distributed.md describes the settings.',
   E_INTERNAL: 'This is a bug in residual: please report it together with the command or code.',
 }

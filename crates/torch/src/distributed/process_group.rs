@@ -329,8 +329,9 @@ mod tests {
             let ranks: Vec<_> = (0..size)
                 .map(|rank| {
                     let (body, rendezvous) = (&body, rendezvous(rank, size, port));
-                    scope
-                        .spawn(move || body(ProcessGroup::connect(rendezvous, 0, TIMEOUT).unwrap()))
+                    scope.spawn(move || {
+                        body(ProcessGroup::connect(rendezvous, number, TIMEOUT).unwrap())
+                    })
                 })
                 .collect();
             ranks.into_iter().map(|rank| rank.join().unwrap()).collect()
