@@ -105,6 +105,7 @@ test('the documented message of each code is an actual message', async (t) => {
   abort.abort()
   await fails(() => run)
   found.set('E_LIBTORCH', await messageOf(t, sameFolder, { RESIDUAL_LIBTORCH: '/opt/libtorch' }))
+  found.set('E_DISTRIBUTED', await messageOf(t, sameFolder, { WORLD_SIZE: '2' }))
   const offline = { RESIDUAL_OFFLINE: '1', RESIDUAL_CACHE: parent, RESIDUAL_DATA: '' }
   found.set('E_DOWNLOAD', await messageOf(t, { data: 'mnist' }, offline))
 

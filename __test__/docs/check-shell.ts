@@ -10,7 +10,9 @@ import { configError } from './check-config.js'
 import { run } from './process.js'
 
 /** Programs that blocks may call. They are replaced by stubs. */
-const PROGRAMS = ['residual', 'npx', 'npm', 'node', 'curl', 'cargo', 'pip', 'mkdir', 'tsc']
+const PROGRAMS = [
+  ...['residual', 'npx', 'npm', 'node', 'curl', 'cargo', 'pip', 'mkdir', 'tsc', 'torchrun'],
+]
 
 /** Commands whose arguments include configuration settings. */
 const CONFIG_COMMANDS = [
@@ -57,6 +59,7 @@ async function callError([program, ...args]: string[]): Promise<string | undefin
   if (program === 'residual') return await residualError(args)
   if (program === 'npx') return await callError(args)
   if (program === 'npm') return npmError(args)
+  if (program === 'torchrun') return await callError(args.slice(args.indexOf('npx')))
   if (PROGRAMS.includes(program ?? '')) return undefined
   return `unknown program \`${program}\``
 }

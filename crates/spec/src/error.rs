@@ -123,7 +123,7 @@ codes! {
     /// Training with several processes failed: a process ended or did not answer, or they were started
     /// with different settings.
     Distributed = "E_DISTRIBUTED", exit 1,
-        such as "rank 0 of 2 lost the connection to another rank: Connection closed by peer [127.0.0.1]:39140";
+        such as "WORLD_SIZE is 2, but RANK is not set";
     /// A bug in residual.
     Internal = "E_INTERNAL", exit 1,
         such as "internal error (a bug in residual): index out of bounds";
