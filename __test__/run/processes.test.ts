@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import type { TrainConfig } from 'residual'
 import { verify } from 'residual'
-import { type ProcessResult, residual } from '../child.js'
+import { type ProcessResult, residual, script } from '../child.js'
 import { tempFolder, tinyConfig } from '../tiny.js'
 
 async function freePort(): Promise<number> {
@@ -194,6 +194,31 @@ test('a killed process ends the others with an error, and the last checkpoint is
   t.is(leader.status, 1)
   t.regex(leader.stderr, /rank 0 of 2 lost the connection to another rank: .*\(E_DISTRIBUTED\)/)
   t.true((await verify(out)).ok)
+})
+
+test('a process that aborts ends the others with an error', async (t) => {
+  const folder = tempFolder(t)
+  const config = { ...tinyConfig(t), epochs: 100_000, out: join(folder, 'run') }
+  const environment = (rank: number) => ({
+    RANK: `${rank}`,
+    WORLD_SIZE: '2',
+    MASTER_ADDR: '127.0.0.1',
+    MASTER_PORT: `${port}`,
+  })
+  const port = await freePort()
+  const leading = residual(['train', '--config', configFile(folder, 'config', config)], {
+    env: environment(0),
+  })
+  const following = await script(
+    `import { train } from 'residual'
+    const signal = AbortSignal.timeout(3000)
+    await train(${JSON.stringify(config)}, { signal }).catch(({ code }) => console.log(code))`,
+    { env: environment(1) },
+  )
+  t.is(following.stdout.trim(), 'E_ABORTED', following.stderr)
+  const { status, stderr } = await leading
+  t.is(status, 1)
+  t.regex(stderr, /rank 0 of 2 lost the connection to another rank: .*\(E_DISTRIBUTED\)/)
 })
 
 test('invalid variables and a device without exchange are errors', async (t) => {

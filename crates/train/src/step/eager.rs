@@ -86,6 +86,9 @@ impl StepEngine for EagerEngine {
             self.num_empty += 1;
             return Ok(StepOutcome::Done(()));
         }
+        if context.group.is_some() && result.gradients.num_batches() == 0 {
+            self.num_empty += 1; // other processes may have images of classes with a weight
+        }
         self.gradients.add_batch(result.gradients)?;
         self.metrics.merge(result.metrics);
         Ok(StepOutcome::Done(()))

@@ -13,17 +13,30 @@ use crate::replicas::{
     Command, OUTCOME, Settings, batch_share, broadcast_running_statistics, broadcast_state,
 };
 use crate::step::{StepOutcome, TrainStep};
+use crate::{Control, StopSignal};
 
 /// Trains as rank 0 commands, until the end of the training. Returns the result of rank 0.
 ///
 /// # Errors
 /// `E_DISTRIBUTED` if the settings or the data differ from those of rank 0, if rank 0 failed, or if a
-/// process was lost.
-pub(super) fn follow(prepared: Prepared, group: &Rc<ProcessGroup>) -> Result<TrainResult> {
+/// process was lost. `E_ABORTED` if the owner aborts the run or the process exits. A request to stop is
+/// ignored, because rank 0 decides.
+pub(super) fn follow(
+    prepared: Prepared,
+    group: &Rc<ProcessGroup>,
+    control: &Control,
+) -> Result<TrainResult> {
     Settings::new(&prepared.config, prepared.dataset.facts())?.check(group)?;
     let mut follower = Follower::new(prepared, Rc::clone(group))?;
     loop {
-        match Command::receive(group)? {
+        let command = Command::receive(group)?;
+        match control.stop_signal() {
+            Some(StopSignal::Aborted | StopSignal::HookFailed | StopSignal::Shutdown) => {
+                return Err(Error::new(ErrorCode::Aborted, "the run was aborted"));
+            }
+            Some(StopSignal::Requested) | None => {}
+        }
+        match command {
             Command::Epoch { epoch, skip_batches } => follower.start_epoch(epoch, skip_batches),
             Command::Batch => follower.train_batch()?,
             Command::Update { lr } => follower.update(lr)?,

@@ -59,7 +59,7 @@ pub fn train(
             .hint("Set `device: 'cpu'`, or start one process."));
     }
     if group.rank() > 0 {
-        return follower::follow(prepared, &group);
+        return follower::follow(prepared, &group, control);
     }
     let settings = Settings::new(&prepared.config, prepared.dataset.facts())?;
     let leader = Leader::new(group, &settings)?;
