@@ -130,6 +130,21 @@ test('a resumed training of two processes has the weights of an uninterrupted on
   t.true(data(whole)?.equals(data(resumed) as Buffer))
 })
 
+test('a process that does not resume as rank 0 does is an error', async (t) => {
+  const folder = tempFolder(t)
+  const out = join(folder, 'run')
+  const { epochs: _, ...tiny } = tinyConfig(t)
+  const config: TrainConfig = { ...tiny, schedule: 'constant', out }
+  const first = configFile(folder, 'first', { ...config, budget: { steps: 8 } })
+  t.is((await residual(['train', '--config', first, '--json'])).status, 0)
+  const [leader, follower] = await trainTogether([
+    configFile(folder, 'resumed', { resume: out, budget: { steps: 10 } }),
+    configFile(folder, 'new', { ...config, budget: { steps: 10 } }),
+  ])
+  t.regex(follower?.stderr ?? '', /is 0 in rank 1, but 8 in rank 0 \(E_DISTRIBUTED\)/)
+  t.is(leader?.status, 1)
+})
+
 test('three processes train on every image of uneven batches once', async (t) => {
   const folder = tempFolder(t)
   const config = { ...tinyConfig(t), batchSize: 16, epochs: 1, out: join(folder, 'run') }

@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, c_char, c_void};
 use std::net::{TcpListener, ToSocketAddrs};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use residual_spec::{Error, ErrorCode, Result};
@@ -83,7 +83,7 @@ impl ProcessGroup {
         let host = to_c_string(&rendezvous.master_addr)?;
         let port = rendezvous.master_port;
         let listen_fd = if rendezvous.rank == 0 && !rendezvous.uses_agent_store {
-            bind_once(&rendezvous)?
+            bind_first(&rendezvous)?
         } else {
             -1
         };
@@ -98,6 +98,9 @@ impl ProcessGroup {
         };
         let group = ProcessGroup { group, rendezvous };
         group.check(is_ok, "could not reach the store")?;
+        if listen_fd >= 0 {
+            served().push(address(&group.rendezvous));
+        }
         let loopback = c"127.0.0.1";
         let is_local = group.rendezvous.local_world_size == group.rendezvous.world_size;
         let address = if is_local { loopback.as_ptr() } else { std::ptr::null() };
@@ -240,15 +243,16 @@ impl Drop for Work<'_> {
 static SERVED: Mutex<Vec<(String, u16)>> = Mutex::new(Vec::new());
 
 /// Calls [`bind`] for the first group of an address. Returns -1 for later groups, which use its store.
-fn bind_once(rendezvous: &Rendezvous) -> Result<i32> {
-    let mut served = SERVED.lock().unwrap_or_else(PoisonError::into_inner);
-    let address = (rendezvous.master_addr.clone(), rendezvous.master_port);
-    if served.contains(&address) {
-        return Ok(-1);
-    }
-    let descriptor = bind(rendezvous)?;
-    served.push(address);
-    Ok(descriptor)
+fn bind_first(rendezvous: &Rendezvous) -> Result<i32> {
+    if served().contains(&address(rendezvous)) { Ok(-1) } else { bind(rendezvous) }
+}
+
+fn served() -> MutexGuard<'static, Vec<(String, u16)>> {
+    SERVED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn address(rendezvous: &Rendezvous) -> (String, u16) {
+    (rendezvous.master_addr.clone(), rendezvous.master_port)
 }
 
 /// Binds the socket of the store to the address of this machine that the other ranks connect to. Returns

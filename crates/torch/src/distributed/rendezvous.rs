@@ -1,5 +1,7 @@
 //! The environment variables by which torchrun and other launchers tell a process its place.
 
+use std::net::IpAddr;
+
 use residual_spec::{Error, ErrorCode, Result};
 
 /// Place of this process among all that train together, and the address at which they meet, as
@@ -10,9 +12,10 @@ pub struct Rendezvous {
     pub rank: u32,
     /// WORLD_SIZE: number of processes.
     pub world_size: u32,
-    /// LOCAL_RANK: number of this process on its machine. Default: RANK.
+    /// LOCAL_RANK: number of this process on its machine. Default: RANK modulo LOCAL_WORLD_SIZE.
     pub local_rank: u32,
-    /// LOCAL_WORLD_SIZE: number of processes on this machine. Default: WORLD_SIZE.
+    /// LOCAL_WORLD_SIZE: number of processes on this machine. Default: WORLD_SIZE if MASTER_ADDR is
+    /// loopback, otherwise 1.
     pub local_world_size: u32,
     /// MASTER_ADDR: name or address of the machine of rank 0.
     pub master_addr: String,
@@ -54,22 +57,28 @@ impl Rendezvous {
             None => Ok(default),
         };
         let rank = parse("RANK", &required("RANK")?, 0, world_size - 1)?;
+        let master_addr = required("MASTER_ADDR")?;
         let local_world_size = match variable("LOCAL_WORLD_SIZE") {
             Some(text) => parse("LOCAL_WORLD_SIZE", &text, 1, world_size)?,
-            None => world_size,
+            None if is_loopback(&master_addr) => world_size,
+            None => 1,
         };
         Ok(Some(Rendezvous {
             rank,
             world_size,
             local_rank: number("LOCAL_RANK", local_world_size - 1, rank % local_world_size)?,
             local_world_size,
-            master_addr: required("MASTER_ADDR")?,
+            master_addr,
             master_port: parse("MASTER_PORT", &required("MASTER_PORT")?, 1, u16::MAX.into())?
                 as u16,
             restart_count: number("TORCHELASTIC_RESTART_COUNT", u32::MAX, 0)?,
             uses_agent_store: variable("TORCHELASTIC_USE_AGENT_STORE").as_deref() == Some("True"),
         }))
     }
+}
+
+fn is_loopback(address: &str) -> bool {
+    address == "localhost" || address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
 /// Parses an integer from `min` to `max`.
@@ -134,13 +143,20 @@ mod tests {
     }
 
     #[test]
-    fn derives_the_local_numbers_of_one_machine() {
-        let required = COMPLETE.into_iter().filter(|(name, _)| {
-            ["MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE"].contains(name)
-        });
-        let found = read(&required.collect::<Vec<_>>()).unwrap().unwrap();
-        assert_eq!((found.local_rank, found.local_world_size), (5, 8));
-        assert_eq!((found.restart_count, found.uses_agent_store), (0, false));
+    fn only_processes_that_meet_on_loopback_are_on_one_machine() {
+        for (address, expected) in
+            [("127.0.0.1", (5, 8)), ("localhost", (5, 8)), ("::1", (5, 8)), ("node-0", (0, 1))]
+        {
+            let variables = [
+                ("MASTER_ADDR", address),
+                ("MASTER_PORT", "1"),
+                ("RANK", "5"),
+                ("WORLD_SIZE", "8"),
+            ];
+            let found = read(&variables).unwrap().unwrap();
+            assert_eq!((found.local_rank, found.local_world_size), expected, "{address}");
+            assert_eq!((found.restart_count, found.uses_agent_store), (0, false));
+        }
     }
 
     #[test]

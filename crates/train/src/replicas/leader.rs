@@ -9,11 +9,11 @@ use residual_spec::{Error, ErrorCode, Result, TrainResult};
 use residual_torch::distributed::ProcessGroup;
 
 use super::command::Command;
-use super::{Settings, TIMEOUT, batch_share, broadcast_running_statistics, broadcast_state};
+use super::{Settings, batch_share, broadcast_running_statistics, broadcast_state, wait_for_all};
 use crate::step::TrainStep;
 
 /// Interval of the commands to wait, while rank 0 evaluates or is paused.
-const KEEP_ALIVE: Duration = TIMEOUT.checked_div(30).expect("a divisor above 0");
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
 
 /// Key of the outcome in the store.
 pub const OUTCOME: &str = "outcome";
@@ -72,6 +72,8 @@ impl Leader {
         let Ok(outcome) = outcome else { return };
         let lost = |error: Error| debug_assert_eq!(error.code, ErrorCode::Distributed);
         let sent = self.group.set(OUTCOME, &outcome).and_then(|()| self.send(Command::End));
+        // The store ends with this process: the others must have read the outcome.
+        let sent = sent.and_then(|()| wait_for_all(&self.group));
         sent.unwrap_or_else(lost);
     }
 

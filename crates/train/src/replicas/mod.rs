@@ -48,7 +48,9 @@ pub fn broadcast_state(group: &ProcessGroup, state: &TrainState) -> Result<()> {
     let average = state.ema.iter().flat_map(|ema| ema.model().tensors());
     let network = state.model.tensors().chain(average).map(|(_, tensor)| tensor.shallow_clone());
     let optimizer = state.optimizer.state().map(|(_, tensor)| tensor.shallow_clone());
-    let tensors: Vec<Tensor> = network.chain(optimizer).collect();
+    let scaler = state.scaler.iter().flat_map(|scaler| scaler.state());
+    let scaler = scaler.map(|(_, tensor)| tensor.shallow_clone());
+    let tensors: Vec<Tensor> = network.chain(optimizer).chain(scaler).collect();
     broadcast_in_buckets(group, &tensors)
 }
 
@@ -58,6 +60,11 @@ pub fn broadcast_running_statistics(group: &ProcessGroup, step: &TrainStep) -> R
     let buffers: Vec<Tensor> =
         step.model().buffers().map(|(_, tensor)| tensor.shallow_clone()).collect();
     broadcast_in_buckets(group, &buffers)
+}
+
+/// Waits until all processes have called this function.
+pub fn wait_for_all(group: &ProcessGroup) -> Result<()> {
+    group.all_reduce(&Tensor::from_slice(&[0.0f32]))
 }
 
 /// Returns the part of each batch that this process trains on.

@@ -14,8 +14,9 @@ const OWN: [&str; 6] = ["threads", "workers", "cache", "out", "reasons", "log"];
 pub struct Settings(Map<String, Value>);
 
 impl Settings {
-    /// Takes the resolved configuration without [`OWN`] settings, and the fingerprint of the data.
-    pub fn new(config: &ResolvedConfig, data: &DatasetInfo) -> Result<Settings> {
+    /// Takes the resolved configuration without [`OWN`] settings, the fingerprint of the data, and the
+    /// number of updates before this start of the run.
+    pub fn new(config: &ResolvedConfig, data: &DatasetInfo, start_step: u64) -> Result<Settings> {
         let settings = serde_json::to_value(config)
             .map_err(|cause| Error::new(ErrorCode::Internal, cause.to_string()))?;
         let Value::Object(mut settings) = settings else { return Ok(Settings(Map::new())) };
@@ -23,6 +24,7 @@ impl Settings {
             settings.remove(key);
         }
         settings.insert("the fingerprint of the data".into(), data.fingerprint.clone().into());
+        settings.insert("the step of the checkpoint".into(), start_step.into());
         Ok(Settings(settings))
     }
 

@@ -113,7 +113,11 @@ impl StepContext {
             return;
         }
         let (step, batch) = (self.state.optimizer.steps(), u64::from(batch_index));
-        let position = step.rotate_left(32) ^ batch.rotate_left(16) ^ micro_batch.rotate_left(8);
+        let rank = self.group.as_ref().map_or(0, |group| u64::from(group.rank()));
+        let position = step.rotate_left(32)
+            ^ batch.rotate_left(16)
+            ^ micro_batch.rotate_left(8)
+            ^ rank.rotate_left(48);
         tch::manual_seed((self.seed ^ position) as i64);
     }
 

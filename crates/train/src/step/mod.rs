@@ -179,10 +179,15 @@ impl TrainStep {
 
     /// Adds a batch of which this process has no usable image to the pending step, if other processes
     /// may have images of the batch.
-    pub fn skip_batch(&mut self) {
-        if self.context.group.is_some() {
-            self.engine.skip_batch();
+    pub fn skip_batch(&mut self) -> Result<()> {
+        if self.context.group.is_none() {
+            return Ok(());
         }
+        if !self.engine.has_gradients() {
+            self.context.batch_norm.save()?;
+        }
+        self.engine.skip_batch();
+        Ok(())
     }
 
     pub fn has_images(&self) -> bool {

@@ -55,7 +55,7 @@ impl Trainer<'_> {
             if loaded.batch.len() > 1 {
                 self.forward_backward(&loaded.batch)?;
             } else {
-                self.step.skip_batch();
+                self.step.skip_batch()?;
             }
             loader.recycle(loaded.batch);
 

@@ -10,7 +10,7 @@ use residual_torch::distributed::ProcessGroup;
 use super::start::FollowedRun;
 use super::{Prepared, epoch_order};
 use crate::replicas::{
-    Command, OUTCOME, Settings, batch_share, broadcast_running_statistics, broadcast_state,
+    Command, OUTCOME, batch_share, broadcast_running_statistics, broadcast_state, wait_for_all,
 };
 use crate::step::{StepOutcome, TrainStep};
 use crate::{Control, StopSignal};
@@ -25,11 +25,13 @@ pub(super) fn follow(
     prepared: Prepared,
     group: &Rc<ProcessGroup>,
     control: &Control,
+    on_idle: &mut dyn FnMut(),
 ) -> Result<TrainResult> {
-    Settings::new(&prepared.config, prepared.dataset.facts())?.check(group)?;
+    prepared.settings()?.check(group)?;
     let mut follower = Follower::new(prepared, Rc::clone(group))?;
     loop {
         let command = Command::receive(group)?;
+        on_idle();
         match control.stop_signal() {
             Some(StopSignal::Aborted | StopSignal::HookFailed | StopSignal::Shutdown) => {
                 return Err(Error::new(ErrorCode::Aborted, "the run was aborted"));
@@ -80,7 +82,7 @@ impl Follower {
         if loaded.batch.len() > 1 {
             self.step.forward_backward(&loaded.batch)?;
         } else {
-            self.step.skip_batch();
+            self.step.skip_batch()?;
         }
         loader.recycle(loaded.batch);
         Ok(())
@@ -94,10 +96,17 @@ impl Follower {
     }
 }
 
+/// Reads the outcome of rank 0, which waits for this.
+fn read_outcome(group: &ProcessGroup) -> Result<Vec<u8>> {
+    let outcome = group.get(OUTCOME)?;
+    wait_for_all(group)?;
+    Ok(outcome)
+}
+
 /// Returns the result of rank 0.
 fn outcome(group: &ProcessGroup) -> Result<TrainResult> {
     let outcome: Result<TrainResult> =
-        serde_json::from_slice(&group.get(OUTCOME)?).map_err(|cause| {
+        serde_json::from_slice(&read_outcome(group)?).map_err(|cause| {
             Error::new(ErrorCode::Distributed, format!("rank 0's outcome: {cause}"))
         })?;
     outcome.map_err(|error| {

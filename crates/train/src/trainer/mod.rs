@@ -27,7 +27,7 @@ use serde_json::Value;
 use crate::Control;
 use crate::device_images::DeviceImages;
 use crate::position::Position;
-use crate::replicas::{self, Leader, Settings};
+use crate::replicas::{self, Leader};
 use crate::step::TrainStep;
 pub use checkpoint::parse_position;
 pub use early_stopping::EarlyStopping;
@@ -59,10 +59,9 @@ pub fn train(
             .hint("Set `device: 'cpu'`, or start one process."));
     }
     if group.rank() > 0 {
-        return follower::follow(prepared, &group, control);
+        return follower::follow(prepared, &group, control, on_idle);
     }
-    let settings = Settings::new(&prepared.config, prepared.dataset.facts())?;
-    let leader = Leader::new(group, &settings)?;
+    let leader = Leader::new(group, &prepared.settings()?)?;
     let result = train_prepared(prepared, control, Some(&leader), &mut || {
         leader.keep_alive();
         on_idle();

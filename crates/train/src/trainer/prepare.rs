@@ -16,6 +16,7 @@ use super::checkpoint::parse_position;
 use super::warnings::cuda_fallback_warning;
 use crate::batch_size;
 use crate::initial_weights::{AdaptedWeights, InitialWeights};
+use crate::replicas::Settings;
 use crate::resume::{self, ResumedRun, StartCheckpoint};
 
 /// A run that is ready to start.
@@ -138,6 +139,11 @@ impl Prepared {
             None => Ok(0),
             Some(start) => Ok(parse_position(&start.checkpoint.progress, &start.path)?.step),
         }
+    }
+
+    /// Returns the settings and the data that all processes of this training must share.
+    pub(super) fn settings(&self) -> Result<Settings> {
+        Settings::new(&self.config, self.dataset.facts(), self.start_step()?)
     }
 
     /// Returns the warnings about the run to resume, the initial weights and the device.
