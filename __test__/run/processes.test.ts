@@ -1,41 +1,32 @@
 /** Several processes that train together, started with the environment of `torchrun`. */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
 import type { TrainConfig } from 'residual'
 import { verify } from 'residual'
+import { freePort } from '../../scripts/registry/free-port.mjs'
 import { type ProcessResult, residual, script } from '../child.js'
 import { tempFolder, tinyConfig } from '../tiny.js'
 
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
+/** Returns the variables that `torchrun` sets for one of `size` processes on this machine. */
+function environment(rank: number, size: number, port: number): NodeJS.ProcessEnv {
+  return {
+    RANK: `${rank}`,
+    LOCAL_RANK: `${rank}`,
+    WORLD_SIZE: `${size}`,
+    LOCAL_WORLD_SIZE: `${size}`,
+    MASTER_ADDR: '127.0.0.1',
+    MASTER_PORT: `${port}`,
+  }
 }
 
 /** Runs `residual train` in one process per configuration file, as `torchrun` does. */
-async function trainTogether(
-  files: readonly string[],
-  during: Parameters<typeof residual>[1] = {},
-  variables: NodeJS.ProcessEnv = {},
-): Promise<ProcessResult[]> {
+async function trainTogether(files: readonly string[]): Promise<ProcessResult[]> {
   const port = await freePort()
   return Promise.all(
     files.map((file, rank) =>
       residual(['train', '--config', file, '--json'], {
-        ...(rank === files.length - 1 ? during : {}),
-        env: {
-          RANK: `${rank}`,
-          LOCAL_RANK: `${rank}`,
-          WORLD_SIZE: `${files.length}`,
-          LOCAL_WORLD_SIZE: `${files.length}`,
-          MASTER_ADDR: '127.0.0.1',
-          MASTER_PORT: `${port}`,
-          ...variables,
-        },
+        env: environment(rank, files.length, port),
       }),
     ),
   )
@@ -100,7 +91,7 @@ test('two processes learn the same weights as one that accumulates two batches',
   const [a, b] = ['one', 'two'].map((name) =>
     tensors(join(folder, name, 'checkpoints', 'last.safetensors')),
   )
-  // Each process has its own running statistics; the checkpoint has those of rank 0.
+  // The running statistics are those of rank 0, which has seen only its part of each batch.
   const names = [...(a?.keys() ?? [])].filter((name) => !name.includes('running_'))
   t.true(names.length > 40)
   for (const name of names) {
@@ -185,12 +176,7 @@ test('a killed process ends the others with an error, and the last checkpoint is
   const start = (rank: number, during: During) =>
     residual(['train', '--config', file, '--json'], {
       during,
-      env: {
-        RANK: `${rank}`,
-        WORLD_SIZE: '2',
-        MASTER_ADDR: '127.0.0.1',
-        MASTER_PORT: `${port}`,
-      },
+      env: environment(rank, 2, port),
     })
   let markTrained = () => {}
   const hasTrained = new Promise<void>((resolve) => {
@@ -214,21 +200,15 @@ test('a killed process ends the others with an error, and the last checkpoint is
 test('a process that aborts ends the others with an error', async (t) => {
   const folder = tempFolder(t)
   const config = { ...tinyConfig(t), epochs: 100_000, out: join(folder, 'run') }
-  const environment = (rank: number) => ({
-    RANK: `${rank}`,
-    WORLD_SIZE: '2',
-    MASTER_ADDR: '127.0.0.1',
-    MASTER_PORT: `${port}`,
-  })
   const port = await freePort()
   const leading = residual(['train', '--config', configFile(folder, 'config', config)], {
-    env: environment(0),
+    env: environment(0, 2, port),
   })
   const following = await script(
     `import { train } from 'residual'
     const signal = AbortSignal.timeout(3000)
     await train(${JSON.stringify(config)}, { signal }).catch(({ code }) => console.log(code))`,
-    { env: environment(1) },
+    { env: environment(1, 2, port) },
   )
   t.is(following.stdout.trim(), 'E_ABORTED', following.stderr)
   const { status, stderr } = await leading

@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { run } from '../setup/command.mjs'
 import { BuildError } from '../setup/error.mjs'
+import { freePort } from './free-port.mjs'
 import { toolPath } from './tools.mjs'
 
 const START_SECONDS = 120
@@ -75,13 +74,4 @@ function configuration(uplink) {
     log: { type: 'stdout', level: 'warn' },
     web: { enable: false },
   })
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
-  server.close()
-  await once(server, 'close')
-  return port
 }
